@@ -1,0 +1,5 @@
+"""The command `tuningfork`: one thin module a verb, nothing heavy imported until a verb runs."""
+
+from tuningfork.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,68 @@
+"""The command line put together: verbs, errors and exit codes."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from importlib import import_module
+
+import typer
+
+from tuningfork.errors import TuningforkError
+
+# One module a verb, in the order of a job; each has a function `command`.
+VERBS = (
+    "simulate",
+    "pack",
+    "train",
+    "evaluate",
+    "predict",
+    "report",
+    "recipes",
+    "schemas",
+    "models",
+)
+
+
+def build() -> typer.Typer:
+    """Assemble the application from its verbs."""
+    app = typer.Typer(
+        name="tuningfork",
+        help="Galaxy images in, a morphology catalogue out.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_options)
+    for verb in VERBS:
+        app.command(verb.replace("_", "-"))(import_module(f"tuningfork.cli.{verb}").command)
+    return app
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from tuningfork.files import software_version
+
+        typer.echo(f"tuningfork {software_version()}")
+        raise typer.Exit
+
+
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Galaxy images in, a morphology catalogue out."""
+
+
+def main() -> None:
+    """Run the command; an error the user can mend is one line on standard error and exit code 2."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("tuningfork").setLevel(logging.INFO)
+    try:
+        build()()
+    except TuningforkError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on", file=sys.stderr)  # noqa: T201
+        sys.exit(130)

@@ -1,0 +1,18 @@
+"""`tuningfork schemas`: list the schemas, draw one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def command(
+    action: Annotated[str, typer.Argument(help="list or show")] = "list",
+    name: Annotated[str, typer.Argument(help="A bundled schema or a .toml file of your own.")] = "",
+) -> None:
+    """List the schemas, or draw one: tuningfork schemas show gz-challenge."""
+    from tuningfork.schemas import bundled_schemas
+
+    for schema in bundled_schemas():
+        typer.echo(schema)

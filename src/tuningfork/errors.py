@@ -1,0 +1,47 @@
+"""One tree of exceptions. Every message names the file, row or key at fault and says what to do next.
+
+The command prints the message of any `TuningforkError` as one line and exits with code 2.
+"""
+
+
+class TuningforkError(Exception):
+    """Something the user can mend: the parent of every error raised on purpose."""
+
+
+class SchemaError(TuningforkError):
+    """A schema is malformed, unknown, or does not fit the labels it is used with."""
+
+
+class CatalogError(TuningforkError):
+    """A table of galaxies can't be read, or its rows, ids or labels are wrong."""
+
+
+class ImageError(TuningforkError):
+    """One image can't be read. In bulk work this becomes a row with the error and the rest goes on."""
+
+
+class PackError(TuningforkError):
+    """A pack is missing, unfinished, altered, or not of the geometry that was asked for."""
+
+
+class RecipeError(TuningforkError):
+    """A recipe has an unknown key, a wrong value, or does not fit the pack."""
+
+
+class ModelError(TuningforkError):
+    """A model folder is missing, unfinished or altered, or can't do what was asked."""
+
+
+class PredictionsError(TuningforkError):
+    """A predictions table can't be read or does not fit the catalog it is compared with."""
+
+
+class OutputError(TuningforkError):
+    """An output can't be written: no permission, a full disk, or something else stands there."""
+
+
+class MissingExtraError(TuningforkError):
+    """An optional package is not installed; the message names the extra that brings it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"this needs the package {package!r}: pip install 'tuningfork[{extra}]'")

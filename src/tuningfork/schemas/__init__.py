@@ -1,0 +1,16 @@
+"""What is asked of a galaxy: decision trees, class lists and measured quantities, each a TOML file with its source."""
+
+from tuningfork.schemas.check import check_labels
+from tuningfork.schemas.load import bundled_schemas, load_schema
+from tuningfork.schemas.schema import Answer, GalaxyClass, Quantity, Question, Schema
+
+__all__ = [
+    "Answer",
+    "GalaxyClass",
+    "Quantity",
+    "Question",
+    "Schema",
+    "bundled_schemas",
+    "check_labels",
+    "load_schema",
+]
