@@ -1,7 +1,7 @@
 """What is asked of a galaxy: decision trees, class lists and measured quantities, each a TOML file with its source."""
 
-from tuningfork.schemas.check import check_labels
-from tuningfork.schemas.load import bundled_schemas, load_schema
+from tuningfork.schemas.check import check_labels, class_indices
+from tuningfork.schemas.load import bundled_schemas, load_schema, schema_from_dict, schema_to_dict
 from tuningfork.schemas.schema import Answer, GalaxyClass, Quantity, Question, Schema
 
 __all__ = [
@@ -12,5 +12,8 @@ __all__ = [
     "Schema",
     "bundled_schemas",
     "check_labels",
+    "class_indices",
     "load_schema",
+    "schema_from_dict",
+    "schema_to_dict",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
@@ -71,3 +71,11 @@ def _record(kind: type[Any], entry: dict[str, Any], where: str) -> Any:
         return kind(**entry)
     except TypeError as error:  # a required key is missing: dataclasses name it
         raise SchemaError(f"{where}: {str(error).split('__init__() ')[-1]} in a {kind.__name__.lower()}") from error
+
+
+def schema_to_dict(schema: Schema) -> dict[str, Any]:
+    """The table that `schema_from_dict` reads back to an equal schema; plain JSON."""
+    table = asdict(schema)
+    for key, name in (("questions", "question"), ("classes", "class"), ("quantities", "quantity")):
+        table[name] = table.pop(key)
+    return table

@@ -1,0 +1,23 @@
+"""`tuningfork predict`: images to a table of predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    images: Annotated[str, typer.Argument(help="A folder, a glob, a catalog, Parquet with images, or a pack.")],
+    out: Annotated[Path, typer.Argument(help="The table to write: .parquet, .csv, .fits, .vot.")],
+    model: Annotated[str, typer.Option(help="A model folder, or the name of a bundled model.")] = "default",
+    layout: Annotated[str, typer.Option("--format", help="table, or kaggle: the challenge's submission.")] = "table",
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")] = "auto",
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one a core unless told.")] = None,
+) -> None:
+    """Predict for every image. Run the same command again on a killed run: it goes on where it stopped."""
+    from tuningfork.inference import predict
+
+    written = predict(images, out, model=model, layout=layout, device=device, workers=workers)
+    typer.echo(f"predictions: {written}")

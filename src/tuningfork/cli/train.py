@@ -1,0 +1,23 @@
+"""`tuningfork train`: a recipe and a pack to a model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    recipe: Annotated[str, typer.Argument(help="A bundled recipe (see `tuningfork recipes`) or a .toml file.")],
+    pack: Annotated[Path, typer.Argument(help="A pack with labels and a train and a val split.")],
+    out: Annotated[Path, typer.Argument(help="The model folder to write.")],
+    change: Annotated[list[str], typer.Option("--set", help="Change one key of the recipe: optim.lr=1e-3.")] = [],  # noqa: B006
+    devices: Annotated[int, typer.Option(help="How many devices to train on.")] = 1,
+    accelerator: Annotated[str, typer.Option(help="cpu, gpu, mps, or auto: the best there is.")] = "auto",
+) -> None:
+    """Train a model. Run the same command again on a killed run: it goes on where it stopped."""
+    from tuningfork.training import load_recipe, train
+
+    folder = train(load_recipe(recipe, change), pack, out, devices=devices, accelerator=accelerator)
+    typer.echo(f"model: {folder}")

@@ -1,0 +1,1 @@
+from tuningfork.images.geometry import Geometry

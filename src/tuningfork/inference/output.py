@@ -1,0 +1,71 @@
+"""The final predictions file from its shards, by the ending of its name."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from tuningfork.catalogs import write_table
+from tuningfork.errors import OutputError, PredictionsError
+from tuningfork.files import whole_file
+from tuningfork.inference.rows import prediction_schema
+from tuningfork.schemas import Schema, check_labels
+
+log = logging.getLogger(__name__)
+
+ENDINGS = (".parquet", ".csv", ".fits", ".vot", ".xml")
+CHALLENGE = "gz-challenge"
+
+
+def check_output(out: Path, layout: str, schemas: Sequence[Schema]) -> None:
+    """Refuse, before any work, an output that could not be written at the end."""
+    if out.suffix not in ENDINGS:
+        raise OutputError(f"{out}: the ending {out.suffix!r} is not one of {', '.join(ENDINGS)}")
+    if out.is_dir():
+        raise OutputError(f"{out} is a folder; name a file in it")
+    if layout not in ("table", "kaggle"):
+        raise OutputError(f"no format {layout!r}; use table or kaggle")
+    if layout == "kaggle":
+        if out.suffix != ".csv":
+            raise OutputError(f"{out}: the challenge's submission is a .csv file")
+        if CHALLENGE not in [schema.name for schema in schemas]:
+            raise PredictionsError(f"--format kaggle needs a model that answers {CHALLENGE!r}; this one does not")
+    with whole_file(out.parent / f".{out.name}.probe") as probe:  # raises where the folder can't be written
+        probe.touch()
+    (out.parent / f".{out.name}.probe").unlink(missing_ok=True)
+
+
+def write_output(shards: list[Path], out: Path, layout: str, schemas: Sequence[Schema]) -> None:
+    """Join the shards into one file. Parquet and CSV are streamed; FITS and VOTable hold the whole table in memory."""
+    if layout == "kaggle":
+        _write_kaggle(shards, out, next(schema for schema in schemas if schema.name == CHALLENGE))
+    elif out.suffix == ".parquet":
+        with whole_file(out) as temporary, pq.ParquetWriter(temporary, prediction_schema(schemas)) as writer:
+            for shard in shards:
+                writer.write_table(pq.read_table(shard))
+    elif out.suffix == ".csv":
+        with whole_file(out) as temporary, pyarrow.csv.CSVWriter(temporary, prediction_schema(schemas)) as csv:
+            for shard in shards:
+                csv.write_table(pq.read_table(shard))
+    else:
+        write_table(pd.concat([pd.read_parquet(shard) for shard in shards], ignore_index=True), out)
+
+
+def _write_kaggle(shards: list[Path], out: Path, schema: Schema) -> None:
+    """The challenge's submission: GalaxyID and the 37 fractions, checked against the tree before it is written."""
+    with whole_file(out) as temporary:
+        for index, shard in enumerate(shards):
+            table = pd.read_parquet(shard, columns=["id_str", *schema.columns, "error"])
+            unread = table["error"].notna()
+            if unread.any():
+                log.warning("%d unreadable images have empty fractions in %s", int(unread.sum()), out)
+            if not unread.all():
+                check_labels(table[~unread].reset_index(drop=True), schema, str(out))
+            columns = {"GalaxyID": table["id_str"]} | {c: np.round(table[c].astype(float), 6) for c in schema.columns}
+            pd.DataFrame(columns).to_csv(temporary, mode="a", header=index == 0, index=False)

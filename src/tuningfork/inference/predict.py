@@ -1,0 +1,206 @@
+"""Streaming prediction: a row for every image asked about, in constant memory, resumed after a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from tuningfork.errors import ModelError, OutputError, PackError
+from tuningfork.files import output_errors, read_json, whole_file, write_json
+from tuningfork.images import Decoded, decode_stream, open_source
+from tuningfork.inference.output import check_output, write_output
+from tuningfork.inference.rows import prediction_rows
+from tuningfork.models import DEFAULT_MODEL, GalaxyModel, load_model, read_manifest
+from tuningfork.packs import Pack, open_pack
+from tuningfork.progress import progress_bar
+
+log = logging.getLogger(__name__)
+
+BATCH = 256
+ROWS_A_SHARD = 16 * BATCH
+
+
+def predict(
+    images: str | Path,
+    out: str | Path,
+    *,
+    model: str | Path = DEFAULT_MODEL,
+    layout: str = "table",
+    device: str = "auto",
+    workers: int | None = None,
+) -> Path:
+    """Predict for every image of a source and write one table.
+
+    Parameters
+    ----------
+    images
+        A folder, a glob, a catalog, Parquet with embedded images, or a pack.
+    out
+        The table to write: .parquet, .csv, .fits, .vot or .xml.
+    layout
+        ``table``, or ``kaggle``: the challenge's submission (GalaxyID and 37 columns; .csv).
+
+    Rows are kept in shards beside `out` until all are there: the same call after a kill goes on after the last shard.
+    An unreadable image is a row with its `error`.
+
+    Raises
+    ------
+    CatalogError, ImageError, ModelError, OutputError
+        If the images or the model can't be opened or the output can't be written. Nothing half-made is left as `out`.
+    """
+    target = Path(out)
+    network = load_model(model)
+    check_output(target, layout, network.schemas)
+    source = _PackSource(open_pack(images), network) if _is_pack(images) else _ImageSource(images, network, workers)
+    folder = target.parent / f".{target.name}.partial"
+    done = _resume(folder, {"images": source.describe(), "model": read_manifest(model)["sha256"], "layout": layout})
+    chosen = _device(device)
+    network.to(chosen)
+    failed: list[str] = []
+    with progress_bar("predict", source.n) as advance:
+        advance(done)
+        for shard in _shards(source.decoded(done), network, chosen, advance, failed):
+            with whole_file(folder / f"{done:012d}.parquet") as temporary:
+                pq.write_table(shard, temporary)
+            done += len(shard)
+    write_output(sorted(folder.glob("*.parquet")), target, layout, network.schemas)
+    shutil.rmtree(folder)
+    _say_errors(failed, done)
+    return target
+
+
+def predict_pack(model: str | Path, pack: Pack, rows: np.ndarray) -> pd.DataFrame:
+    """The predictions table of some rows of a pack."""
+    network = load_model(model)
+    chosen = _device("auto")
+    network.to(chosen)
+    source = _PackSource(pack, network, rows)
+    with progress_bar("predict", source.n) as advance:
+        tables = list(_shards(source.decoded(0), network, chosen, advance, []))
+    frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
+    return frame
+
+
+class _ImageSource:
+    """Images of any source, decoded in threads to the model's geometry."""
+
+    def __init__(self, images: str | Path, network: GalaxyModel, workers: int | None) -> None:
+        self.source = open_source(images)
+        self.n = self.source.n
+        self.geometry = network.spec.geometry
+        self.workers = workers
+
+    def describe(self) -> Any:
+        return self.source.describe()
+
+    def decoded(self, start: int) -> Iterator[Decoded]:
+        return decode_stream(self.source.items(start), self.geometry, self.workers)
+
+
+class _PackSource:
+    """Rows of a pack, whose geometry must be the model's."""
+
+    def __init__(self, pack: Pack, network: GalaxyModel, rows: np.ndarray | None = None) -> None:
+        wanted = network.spec.geometry
+        if pack.geometry != wanted:
+            raise PackError(
+                f"{pack.path} has geometry {pack.geometry.as_dict()}, the model was trained on {wanted.as_dict()}; "
+                f"pack again with --field {wanted.field:g} --size {wanted.size}"
+            )
+        self.pack = pack
+        self.rows = np.arange(len(pack.pixels)) if rows is None else rows
+        self.n = len(self.rows)
+
+    def describe(self) -> Any:
+        return self.pack.manifest["sha256"]
+
+    def decoded(self, start: int) -> Iterator[Decoded]:
+        catalog = self.pack.catalog
+        for row in self.rows[start:]:
+            location = catalog["file_loc"].iloc[row] if "file_loc" in catalog else ""
+            yield Decoded(catalog["id_str"].iloc[row], location, self.pack.pixels[row])
+
+
+def _is_pack(images: str | Path) -> bool:
+    return (Path(images) / "pack.json").exists()
+
+
+def _device(name: str) -> torch.device:
+    if name != "auto":
+        try:
+            return torch.empty(0, device=name).device
+        except (RuntimeError, AssertionError) as error:
+            raise ModelError(f"no device {name!r} here ({str(error).splitlines()[0]}); use cpu or auto") from error
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _resume(folder: Path, job: dict[str, Any]) -> int:
+    """Open the folder of shards; how many rows are there already. Another job's shards are thrown away."""
+    key = hashlib.sha256(json.dumps(job, sort_keys=True, default=str).encode()).hexdigest()
+    claim = folder / "job.json"
+    if claim.exists() and read_json(claim, OutputError).get("job") == key:
+        rows = sum(pq.read_metadata(shard).num_rows for shard in folder.glob("[0-9]*.parquet"))
+        if rows:
+            log.info("going on after the %d rows that an earlier run left in %s", rows, folder)
+        return rows
+    with output_errors(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    write_json(claim, {"job": key})
+    return 0
+
+
+def _shards(
+    decoded: Iterator[Decoded], network: GalaxyModel, device: torch.device, advance: Any, failed: list[str]
+) -> Iterator[pa.Table]:
+    """Tables of at most `ROWS_A_SHARD` rows."""
+    notes: Counter[str] = Counter()
+    tables: list[pa.Table] = []
+    while batch := list(islice(decoded, BATCH)):
+        tables.append(_batch_rows(batch, network, device))
+        notes.update(entry.note for entry in batch if entry.note)
+        failed += [f"{entry.file_loc or entry.id_str}: {entry.error}" for entry in batch if entry.error]
+        advance(len(batch))
+        if len(tables) * BATCH >= ROWS_A_SHARD:
+            yield pa.concat_tables(tables)
+            tables = []
+    if tables:
+        yield pa.concat_tables(tables)
+    for note, count in notes.items():
+        log.info("%d images: %s", count, note)
+
+
+def _batch_rows(batch: list[Decoded], network: GalaxyModel, device: torch.device) -> pa.Table:
+    pixels = [entry.pixels for entry in batch if entry.pixels is not None]
+    answers = {schema.name: np.empty((0, len(schema.prediction_columns)), np.float32) for schema in network.schemas}
+    if pixels:
+        stacked = torch.from_numpy(np.stack(pixels)).to(device)
+        answers = {name: values.cpu().numpy() for name, values in network.predict(stacked).items()}
+    return prediction_rows(
+        [entry.id_str for entry in batch],
+        [entry.file_loc for entry in batch],
+        [entry.error for entry in batch],
+        answers,
+        network.schemas,
+    )
+
+
+def _say_errors(failed: list[str], total: int) -> None:
+    """Name the first unreadable images; all of them are in the table."""
+    for line in failed[:10]:
+        log.warning("unreadable: %s", line)
+    if failed:
+        log.warning("%d of %d images could not be read; their rows hold the error", len(failed), total)

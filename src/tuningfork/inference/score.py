@@ -1,0 +1,43 @@
+"""A model's figures on a pack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tuningfork.errors import PackError, SchemaError
+from tuningfork.evaluation import evaluate_predictions, write_evaluation
+from tuningfork.inference.predict import predict_pack
+from tuningfork.models import read_manifest
+from tuningfork.packs import open_pack
+from tuningfork.schemas import schema_from_dict
+
+
+def evaluate_model(
+    model: str | Path, pack: str | Path, out: str | Path, *, split: str = "test", seed: int = 0, n_bootstrap: int = 1000
+) -> Path:
+    """Predict for one split of a pack, evaluate against its labels, and write `evaluation.json` and plots to `out`.
+
+    Raises
+    ------
+    ModelError, PackError
+        If either can't be opened, the split is empty, or their geometries differ.
+    SchemaError
+        If the pack has labels for none of the schemas that the model answers.
+    """
+    data = open_pack(pack)
+    rows = data.rows(split)
+    if len(rows) == 0:
+        raise PackError(f"{data.path} has no galaxies in its {split} split")
+    manifest = read_manifest(model)
+    answered = [schema_from_dict(head["schema"], "model.json") for head in manifest["heads"]]
+    schemas = [schema for schema in answered if set(schema.columns) & set(data.catalog.columns)]
+    if not schemas:
+        names = ", ".join(schema.name for schema in answered)
+        raise SchemaError(f"{data.path} has no labels for what the model answers ({names}); pack again with --schema")
+    predictions = predict_pack(model, data, rows)
+    labels = data.catalog.iloc[rows].reset_index(drop=True)
+    evaluation = evaluate_predictions(
+        predictions, labels, schemas, where=f"{split} split of {data.path.name}", n_bootstrap=n_bootstrap, seed=seed
+    )
+    evaluation["inputs"] = {"model": manifest["sha256"], "pack": data.manifest["sha256"], "split": split}
+    return write_evaluation(Path(out), evaluation, predictions, labels, schemas)

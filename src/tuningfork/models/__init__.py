@@ -1,0 +1,27 @@
+"""A model is an encoder and one head a schema; a model folder is its weights and its manifest, never a pickle."""
+
+from tuningfork.models.encoders import build_encoder, own_encoders
+from tuningfork.models.folder import DEFAULT_MODEL, load_model, model_folder, read_manifest, save_model
+from tuningfork.models.heads import HEADS, Head, HeadSpec, build_head
+from tuningfork.models.model import GalaxyModel, ModelSpec
+from tuningfork.models.view import View, Warps, crop, warp
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "HEADS",
+    "GalaxyModel",
+    "Head",
+    "HeadSpec",
+    "ModelSpec",
+    "View",
+    "Warps",
+    "build_encoder",
+    "build_head",
+    "crop",
+    "load_model",
+    "model_folder",
+    "own_encoders",
+    "read_manifest",
+    "save_model",
+    "warp",
+]

@@ -1,0 +1,110 @@
+"""Encoders by name: the networks written here, and any of timm's (Hugging Face hub encoders among them)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Any
+
+import torch
+from torch import nn
+
+from tuningfork.errors import ModelError
+from tuningfork.models.networks import PlainCNN, SerranoCNN
+
+OWN: dict[str, Callable[..., nn.Module]] = {"plain": PlainCNN, "serrano-cnn": SerranoCNN}
+
+
+def own_encoders() -> list[str]:
+    """The names of the networks written here."""
+    return sorted(OWN)
+
+
+def build_encoder(
+    name: str, *, channels: int, size: int, pretrained: bool = False, options: dict[str, Any] | None = None
+) -> nn.Module:
+    """Build an encoder: images (N, channels, size, size) to features (N, encoder.features).
+
+    Parameters
+    ----------
+    name
+        One of `own_encoders()`, or a timm name (``resnet18``, ``convnext_nano.in12k``), or a hub encoder
+        (``hf_hub:mwalmsley/zoobot-encoder-convnext_nano``).
+    options
+        Keyword arguments of the network, such as ``{"width": 32}``.
+
+    Raises
+    ------
+    ModelError
+        If the name or an option is unknown, the pretrained weights can't be had, or the images are too small for it.
+    """
+    options = dict(options or {})
+    if name in OWN:
+        if pretrained:
+            raise ModelError(f"encoder {name!r} has no pretrained weights; set pretrained = false")
+        try:
+            encoder = OWN[name](channels, **options)
+        except TypeError as error:
+            raise ModelError(f"encoder {name!r} does not take these options {options}: {error}") from error
+    else:
+        encoder = _timm_encoder(name, channels, size, pretrained, options)
+    return _initialised(encoder, name, channels, size)
+
+
+def _timm_encoder(name: str, channels: int, size: int, pretrained: bool, options: dict[str, Any]) -> nn.Module:
+    import timm
+
+    known = [*timm.list_models(), *timm.list_pretrained(), *OWN]
+    if ":" not in name and name not in known and name.split(".")[0] not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "see timm.list_models()"
+        raise ModelError(f"no encoder named {name!r}; {hint}")
+    settings = {"pretrained": pretrained, "in_chans": channels, "num_classes": 0} | options
+    if "vit" in name or "swin" in name:  # networks whose layout depends on the image size must be told it
+        settings.setdefault("img_size", size)
+    try:
+        with _timm_quiet():
+            encoder: nn.Module = timm.create_model(name, **settings)
+    except (OSError, RuntimeError) as error:
+        if not pretrained and ":" not in name:
+            raise ModelError(f"encoder {name!r} can't be built: {error}") from error
+        raise ModelError(
+            f"the pretrained weights of {name!r} can't be had ({str(error).splitlines()[0]}). With a network they are "
+            "downloaded once and kept; on a machine without, copy the cache folder of Hugging Face (HF_HOME) from one "
+            "that has it, or set encoder.pretrained = false"
+        ) from error
+    except TypeError as error:
+        raise ModelError(f"encoder {name!r} does not take these options {options}: {error}") from error
+    encoder.features = encoder.num_features
+    return encoder
+
+
+class _timm_quiet:
+    """Keep timm's and the hub's log lines to themselves while a model is made; our error says what matters."""
+
+    def __enter__(self) -> None:
+        self.loggers = [logging.getLogger(name) for name in ("timm", "huggingface_hub", "httpx")]
+        self.levels = [logger.level for logger in self.loggers]
+        for logger in self.loggers:
+            logger.setLevel(logging.CRITICAL)
+
+    def __exit__(self, *_: object) -> None:
+        for logger, level in zip(self.loggers, self.levels, strict=True):
+            logger.setLevel(level)
+
+
+def _initialised(encoder: nn.Module, name: str, channels: int, size: int) -> nn.Module:
+    """Run one blank image through: lazy layers take their shape, and the true number of features is measured."""
+    training = encoder.training
+    encoder.eval()
+    try:
+        with torch.no_grad():
+            features = encoder(torch.zeros(1, channels, size, size))
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"encoder {name!r} can't take images of {size} px; use larger ones ({reason})") from error
+    if features.ndim != 2:
+        raise ModelError(f"encoder {name!r} gives features of shape {tuple(features.shape)}, not (N, F)")
+    encoder.features = features.shape[1]
+    return encoder.train(training)

@@ -1,0 +1,106 @@
+"""What every head does."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import nn
+
+from tuningfork.schemas import Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class HeadSpec(BaseModel):
+    """One head of a recipe.
+
+    `kind` is a name in `HEADS`; `loss` one of that head's losses (its first by default); `weight` multiplies its loss;
+    `hidden` is the widths of dense layers with ReLU before the output, `dropout` the fraction dropped before each
+    dense layer. `class_weights` (``"balanced"`` or one number a class) and `label_smoothing` go with classes.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_name: str = Field(alias="schema")
+    kind: Literal["classes", "sigmoid", "tree", "dirichlet", "quantities"]
+    loss: str = ""
+    weight: float = Field(1.0, gt=0)
+    hidden: tuple[int, ...] = ()
+    dropout: float = Field(0.0, ge=0, lt=1)
+    class_weights: Literal["balanced"] | tuple[float, ...] | None = None
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+
+
+class Head(nn.Module, ABC):
+    """Features (N, F) to raw outputs (N, K), and raw outputs to the numbers a schema asks for."""
+
+    losses: ClassVar[tuple[str, ...]] = ()
+    schema_kinds: ClassVar[tuple[str, ...]] = ()
+    metric: ClassVar[str] = "rmse"
+
+    def __init__(self, features: int, outputs: int, schema: Schema, spec: HeadSpec) -> None:
+        super().__init__()
+        self.schema = schema
+        self.spec = spec
+        self.loss_name = spec.loss or self.losses[0]
+        layers: list[nn.Module] = []
+        for width in spec.hidden:
+            layers += [nn.Dropout(spec.dropout), nn.Linear(features, width), nn.ReLU(inplace=True)]
+            features = width
+        self.layers = nn.Sequential(*layers, nn.Dropout(spec.dropout), nn.Linear(features, outputs))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Raw outputs (N, K)."""
+        return self.layers(features)
+
+    @abstractmethod
+    def targets(self, catalog: pd.DataFrame, where: str) -> np.ndarray:
+        """The labels of a catalog as float32 (N, T), NaN where missing: what `loss` wants."""
+
+    @abstractmethod
+    def loss(self, raw: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The summed loss and the number of labels it was summed over, each a scalar tensor.
+
+        Sum and number apart, so that the mean over an epoch is right whatever the batches.
+        """
+
+    @abstractmethod
+    def answers(self, raw: torch.Tensor) -> torch.Tensor:
+        """(N, len(schema.prediction_columns)) float32: fractions, probabilities or quantities, within their constraint."""
+
+    def score(self, raw: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What `metric` is made of, as a sum and a number: squared errors unless a head says otherwise."""
+        return masked_sum((self.answers(raw) - filled(targets)) ** 2, ~torch.isnan(targets))
+
+    @staticmethod
+    def finish(total: float, count: float) -> float:
+        """The metric from `score` summed over a whole split."""
+        return math.sqrt(total / count) if count else math.nan
+
+
+def label_array(catalog: pd.DataFrame, columns: tuple[str, ...]) -> np.ndarray:
+    """Label columns as float32 (N, len(columns)); a column that the catalog lacks is all NaN."""
+    values = np.full((len(catalog), len(columns)), np.nan, dtype=np.float32)
+    for index, column in enumerate(columns):
+        if column in catalog:
+            values[:, index] = catalog[column].to_numpy(dtype=np.float32, na_value=np.nan)
+    return values
+
+
+def filled(targets: torch.Tensor) -> torch.Tensor:
+    """Targets with 0 in place of NaN."""
+    return torch.where(torch.isnan(targets), torch.zeros_like(targets), targets)
+
+
+def masked_sum(losses: torch.Tensor, known: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The sum of `losses` where `known`, and how many are known.
+
+    Losses must be computed from `filled` targets: NaN would come back through the gradient even where it is masked.
+    """
+    return torch.where(known, losses, torch.zeros_like(losses)).sum(), known.sum()

@@ -1,0 +1,37 @@
+"""Heads by kind."""
+
+from __future__ import annotations
+
+from tuningfork.errors import RecipeError
+from tuningfork.models.heads.base import Head, HeadSpec
+from tuningfork.models.heads.classes import ClassesHead
+from tuningfork.models.heads.dirichlet import DirichletHead
+from tuningfork.models.heads.quantities import QuantitiesHead
+from tuningfork.models.heads.sigmoid import SigmoidHead
+from tuningfork.models.heads.tree import TreeHead
+from tuningfork.schemas import Schema
+
+HEADS: dict[str, type[Head]] = {
+    "classes": ClassesHead,
+    "sigmoid": SigmoidHead,
+    "tree": TreeHead,
+    "dirichlet": DirichletHead,
+    "quantities": QuantitiesHead,
+}
+
+
+def build_head(features: int, schema: Schema, spec: HeadSpec) -> Head:
+    """Build the head that `spec` asks for.
+
+    Raises
+    ------
+    RecipeError
+        If that kind of head can't answer this schema, or has no such loss.
+    """
+    kind = HEADS[spec.kind]
+    if schema.kind not in kind.schema_kinds:
+        fitting = ", ".join(name for name, head in HEADS.items() if schema.kind in head.schema_kinds)
+        raise RecipeError(f"a {spec.kind} head can't answer schema {schema.name!r} (kind {schema.kind}); use {fitting}")
+    if spec.loss and spec.loss not in kind.losses:
+        raise RecipeError(f"a {spec.kind} head has no loss {spec.loss!r}; it has {', '.join(kind.losses)}")
+    return kind(features, schema, spec)  # type: ignore[call-arg]

@@ -1,0 +1,84 @@
+"""Measured quantities, ordinal or continuous, such as the T type of EFIGI."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from tuningfork.errors import RecipeError
+from tuningfork.models.heads.base import Head, HeadSpec, filled, label_array, masked_sum
+from tuningfork.schemas import Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class QuantitiesHead(Head):
+    """Losses: ``mse`` of one sigmoid a quantity, scaled to its range; or ``ordinal``, a softmax over its steps.
+
+    The ordinal loss is the squared distance of the cumulative distributions (Hou, Yu & Samaras 2017,
+    arXiv:1611.05916), so that a miss by two steps costs more than a miss by one; the answer is the expectation.
+    Errors are in units of the quantity's range, so that quantities weigh alike.
+    """
+
+    losses = ("mse", "ordinal")
+    schema_kinds = ("quantities",)
+    metric = "mae"
+
+    def __init__(self, features: int, schema: Schema, spec: HeadSpec) -> None:
+        quantities = schema.quantities
+        if spec.loss == "ordinal":
+            continuous = [q.column for q in quantities if q.step is None]
+            if continuous:
+                raise RecipeError(f"the ordinal loss needs a step for {continuous[0]!r} in schema {schema.name!r}; use mse")
+        levels = [round((q.high - q.low) / q.step) + 1 if spec.loss == "ordinal" and q.step else 1 for q in quantities]
+        super().__init__(features, sum(levels), schema, spec)
+        self.levels = levels
+        self.register_buffer("low", torch.tensor([q.low for q in quantities]), persistent=False)
+        self.register_buffer("range", torch.tensor([q.high - q.low for q in quantities]), persistent=False)
+
+    def targets(self, catalog: pd.DataFrame, where: str) -> np.ndarray:  # noqa: ARG002
+        """The quantities (N, K), NaN where missing or undetermined."""
+        values = label_array(catalog, self.schema.columns)
+        for index, quantity in enumerate(self.schema.quantities):
+            if quantity.missing is not None:
+                values[values[:, index] == np.float32(quantity.missing), index] = np.nan
+        return values
+
+    def loss(self, raw: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Summed over the known quantities."""
+        unit = (filled(targets) - self.low) / self.range
+        known = ~torch.isnan(targets)
+        if self.loss_name == "mse":
+            return masked_sum((raw.float().sigmoid() - unit) ** 2, known)
+        each = []
+        for index, part in enumerate(raw.float().split(self.levels, dim=1)):
+            levels = self.levels[index]
+            step = (unit[:, index] * (levels - 1)).round().clamp(0, levels - 1).long()
+            truth = functional.one_hot(step, levels).to(part.dtype)
+            each.append(((part.softmax(dim=1) - truth).cumsum(dim=1) ** 2).sum(dim=1) / (levels - 1))
+        return masked_sum(torch.stack(each, dim=1), known)
+
+    def answers(self, raw: torch.Tensor) -> torch.Tensor:
+        """The quantities (N, K), each within its range."""
+        if self.loss_name == "mse":
+            unit = raw.float().sigmoid()
+        else:
+            parts = raw.float().split(self.levels, dim=1)
+            unit = torch.stack(
+                [p.softmax(dim=1) @ torch.linspace(0, 1, p.shape[1], device=p.device) for p in parts], dim=1
+            )
+        return self.low + self.range * unit
+
+    def score(self, raw: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Absolute errors, in the quantities' own units."""
+        return masked_sum((self.answers(raw) - filled(targets)).abs(), ~torch.isnan(targets))
+
+    @staticmethod
+    def finish(total: float, count: float) -> float:
+        """The mean absolute error."""
+        return total / count if count else math.nan

@@ -1,0 +1,104 @@
+"""A galaxy model: pack pixels in, the answers of every head out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from tuningfork.images import Geometry
+from tuningfork.models.encoders import build_encoder
+from tuningfork.models.heads import HeadSpec, build_head
+from tuningfork.models.view import View, crop
+from tuningfork.schemas import Schema, schema_from_dict, schema_to_dict
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """All that is needed to build a model, weights apart. `mean` and `std` are one number a channel, in 0 to 1."""
+
+    encoder: str
+    options: dict[str, Any]
+    geometry: Geometry
+    view: View
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    heads: tuple[HeadSpec, ...]
+    schemas: tuple[Schema, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The part of a manifest from which the model can be built again."""
+        return {
+            "encoder": {"name": self.encoder, "options": self.options},
+            "geometry": self.geometry.as_dict(),
+            "input": asdict(self.view) | {"mean": list(self.mean), "std": list(self.std)},
+            "heads": [
+                {"spec": head.model_dump(mode="json", by_alias=True), "kind": head.kind, "schema": schema_to_dict(schema)}
+                for head, schema in zip(self.heads, self.schemas, strict=True)
+            ],
+        }
+
+    @staticmethod
+    def from_dict(manifest: dict[str, Any]) -> ModelSpec:
+        """The spec in a manifest written by `as_dict`."""
+        view = manifest["input"]
+        return ModelSpec(
+            encoder=manifest["encoder"]["name"],
+            options=manifest["encoder"]["options"],
+            geometry=Geometry.from_dict(manifest["geometry"]),
+            view=View(view["field"], view["size"]),
+            mean=tuple(view["mean"]),
+            std=tuple(view["std"]),
+            heads=tuple(HeadSpec.model_validate(head["spec"]) for head in manifest["heads"]),
+            schemas=tuple(schema_from_dict(head["schema"], "model.json") for head in manifest["heads"]),
+        )
+
+
+class GalaxyModel(nn.Module):
+    """An encoder and its heads, with the preprocessing that belongs to them.
+
+    `heads` is keyed by schema name. Raw outputs and answers are dictionaries with the same keys.
+    """
+
+    def __init__(self, spec: ModelSpec, *, pretrained: bool = False) -> None:
+        super().__init__()
+        self.spec = spec
+        channels = spec.geometry.channels
+        self.encoder = build_encoder(
+            spec.encoder, channels=channels, size=spec.view.size, pretrained=pretrained, options=spec.options
+        )
+        features = int(self.encoder.features)  # type: ignore[arg-type]
+        self.heads = nn.ModuleDict(
+            {
+                schema.name: build_head(features, schema, head)
+                for head, schema in zip(spec.heads, spec.schemas, strict=True)
+            }
+        )
+        self.register_buffer("mean", torch.tensor(spec.mean).view(1, channels, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(spec.std).view(1, channels, 1, 1), persistent=False)
+
+    @property
+    def schemas(self) -> Sequence[Schema]:
+        """The schemas the model answers, one a head."""
+        return self.spec.schemas
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        """Features (N, F) of images (N, C, size, size) in 0 to 1, already brought to the view."""
+        return self.encoder((images - self.mean) / self.std)
+
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Raw outputs of every head for images (N, C, size, size) in 0 to 1, already brought to the view."""
+        features = self.features(images)
+        return {name: head(features) for name, head in self.heads.items()}
+
+    def answers(self, raw: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The answers of every head, each (N, len(schema.prediction_columns)) float32."""
+        return {name: self.heads[name].answers(value) for name, value in raw.items()}  # type: ignore[operator]
+
+    @torch.inference_mode()
+    def predict(self, pixels: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The answers for pack pixels (N, H, W, C) uint8 in the model's geometry."""
+        return self.answers(self(crop(pixels, self.spec.view, self.spec.geometry)))

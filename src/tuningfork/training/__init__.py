@@ -1,0 +1,7 @@
+"""Training: recipes, augmentation, the Lightning task and the fit that resumes."""
+
+from tuningfork.training.augment import Augmentation, augment
+from tuningfork.training.fit import train
+from tuningfork.training.recipe import Recipe, bundled_recipes, load_recipe
+
+__all__ = ["Augmentation", "Recipe", "augment", "bundled_recipes", "load_recipe", "train"]

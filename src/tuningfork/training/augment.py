@@ -1,0 +1,136 @@
+"""Augmentation of a whole uint8 batch: parameters are sampled first, then applied, so that any batch can be replayed.
+
+Geometry is one affine warp, the only resampling between pack and network. Shear and unequal zoom change a galaxy's axis
+ratio, which is what the roundedness question asks about: they are here for the seed reports' recipes, and off by default.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from tuningfork.images import Geometry
+from tuningfork.models.view import View, Warps, warp
+
+
+class Augmentation(BaseModel):
+    """How far images are changed; every default leaves them alone.
+
+    Geometric: `rotation` degrees either way (180: any angle), `zoom` the range of magnification, `shift` a fraction of
+    the view either way, `flip` left to right half of the time, `shear` degrees either way, `stretch` the range of
+    magnification along x alone. Photometric: `brightness` and `contrast` relative changes either way, `saturation`
+    likewise, `hue` degrees either way, `noise` the standard deviation of Gaussian noise in units of full scale.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rotation: float = Field(0.0, ge=0, le=180)
+    zoom: tuple[float, float] = (1.0, 1.0)
+    shift: float = Field(0.0, ge=0, le=0.5)
+    flip: bool = False
+    shear: float = Field(0.0, ge=0, le=60)
+    stretch: tuple[float, float] = (1.0, 1.0)
+    brightness: float = Field(0.0, ge=0, lt=1)
+    contrast: float = Field(0.0, ge=0, lt=1)
+    saturation: float = Field(0.0, ge=0, le=1)
+    hue: float = Field(0.0, ge=0, le=180)
+    noise: float = Field(0.0, ge=0, le=1)
+
+
+@dataclass(frozen=True)
+class Photometry:
+    """Photometric parameters of each image, all (N,): factors, hue in radians; `noise_seed` replays the noise."""
+
+    brightness: torch.Tensor
+    contrast: torch.Tensor
+    saturation: torch.Tensor
+    hue: torch.Tensor
+    noise: float
+    noise_seed: int
+
+
+def sample_warps(n: int, augmentation: Augmentation, generator: torch.Generator) -> Warps:
+    """Draw the warps of `n` images. Magnifications are log-uniform, all else uniform."""
+
+    def uniform(low: float, high: float) -> torch.Tensor:
+        return low + (high - low) * torch.rand(n, generator=generator)
+
+    def log_uniform(bounds: tuple[float, float]) -> torch.Tensor:
+        return torch.exp(uniform(math.log(bounds[0]), math.log(bounds[1])))
+
+    turn = math.radians(augmentation.rotation)
+    shear = torch.tan(torch.deg2rad(uniform(-augmentation.shear, augmentation.shear)))
+    half = torch.rand(n, generator=generator) < 0.5
+    return Warps(
+        angle=uniform(-turn, turn),
+        zoom=log_uniform(augmentation.zoom),
+        shift_x=uniform(-augmentation.shift, augmentation.shift),
+        shift_y=uniform(-augmentation.shift, augmentation.shift),
+        flip=torch.where(half & augmentation.flip, -1.0, 1.0),
+        shear=shear,
+        stretch=log_uniform(augmentation.stretch),
+    )
+
+
+def sample_photometry(n: int, augmentation: Augmentation, generator: torch.Generator) -> Photometry:
+    """Draw the photometric changes of `n` images."""
+
+    def around(spread: float, centre: float = 1.0) -> torch.Tensor:
+        return centre + spread * (2 * torch.rand(n, generator=generator) - 1)
+
+    return Photometry(
+        brightness=around(augmentation.brightness),
+        contrast=around(augmentation.contrast),
+        saturation=around(augmentation.saturation),
+        hue=around(math.radians(augmentation.hue), centre=0.0),
+        noise=augmentation.noise,
+        noise_seed=int(torch.randint(2**31, (1,), generator=generator)),
+    )
+
+
+def photometric(images: torch.Tensor, change: Photometry) -> torch.Tensor:
+    """Apply photometric changes to images (N, C, H, W) in 0 to 1; colour changes only where there are three channels."""
+    device = images.device
+
+    def each(values: torch.Tensor) -> torch.Tensor:
+        return values.to(device).view(-1, 1, 1, 1)
+
+    if bool((change.brightness != 1).any()):
+        images = images * each(change.brightness)
+    if bool((change.contrast != 1).any()):
+        mean = images.mean(dim=(1, 2, 3), keepdim=True)
+        images = (images - mean) * each(change.contrast) + mean
+    if images.shape[1] == 3 and bool((change.saturation != 1).any() or (change.hue != 0).any()):
+        images = torch.einsum("nij,njhw->nihw", colour_matrices(change).to(device), images)
+    if change.noise > 0:
+        generator = torch.Generator(device=device).manual_seed(change.noise_seed)
+        images = images + change.noise * torch.randn(images.shape, generator=generator, device=device)
+    return images.clamp(0, 1)
+
+
+def colour_matrices(change: Photometry) -> torch.Tensor:
+    """Matrices (N, 3, 3) on R, G, B that turn the hue about the grey axis and scale the distance from it (saturation)."""
+    n = len(change.hue)
+    cos, sin = torch.cos(change.hue).view(n, 1, 1), torch.sin(change.hue).view(n, 1, 1)
+    grey = torch.full((1, 3, 3), 1 / 3)
+    # Rodrigues' rotation about the unit vector (1, 1, 1) / sqrt(3).
+    cross = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]).unsqueeze(0) / math.sqrt(3)
+    rotation = cos * torch.eye(3).unsqueeze(0) + sin * cross + (1 - cos) * grey
+    return grey + change.saturation.view(n, 1, 1) * (rotation - grey)
+
+
+def augment(
+    pixels: torch.Tensor, view: View, geometry: Geometry, augmentation: Augmentation, seed: int
+) -> torch.Tensor:
+    """Augment a batch (N, H, W, C) uint8 into images (N, C, size, size) float32 in 0 to 1.
+
+    The same seed gives the same images; parameters are drawn on the CPU, so a GPU draws the same ones.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    warps = sample_warps(len(pixels), augmentation, generator)
+    change = sample_photometry(len(pixels), augmentation, generator)
+    with torch.autocast(pixels.device.type, enabled=False):  # colours keep their full precision
+        return photometric(warp(pixels, warps, view, geometry), change)

@@ -1,0 +1,78 @@
+"""Batches of a pack: uint8 pixels straight from the memory map, labels as each head wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from tuningfork.packs import Pack
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch: pixels (N, H, W, C) uint8, targets of each schema (N, T) float32, and its place in the run."""
+
+    pixels: torch.Tensor
+    targets: dict[str, torch.Tensor]
+    seed: int
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on another device."""
+        targets = {name: value.to(device, non_blocking=True) for name, value in self.targets.items()}
+        return Batch(self.pixels.to(device, non_blocking=True), targets, self.seed)
+
+
+class PackBatches(Dataset[Batch]):
+    """Whole batches of a pack by (seed, row numbers); the sampler below decides which."""
+
+    def __init__(self, pack: Pack, targets: dict[str, np.ndarray]) -> None:
+        self.pixels = pack.pixels
+        self.targets = targets
+
+    def __getitem__(self, index: tuple[int, np.ndarray]) -> Batch:
+        seed, rows = index
+        pixels = torch.from_numpy(self.pixels[rows])
+        return Batch(pixels, {name: torch.from_numpy(values[rows]) for name, values in self.targets.items()}, seed)
+
+
+class BatchRows(Sampler[tuple[int, np.ndarray]]):
+    """The rows of each batch of an epoch.
+
+    The order depends on the seed and the epoch alone, not on what ran before: a resumed run sees what an unbroken one
+    would have seen. With several devices, each takes every n-th batch.
+    """
+
+    def __init__(
+        self, rows: np.ndarray, batch_size: int, *, seed: int = 0, shuffle: bool = False, rank: int = 0, world: int = 1
+    ) -> None:
+        self.rows, self.batch_size, self.seed, self.shuffle = rows, batch_size, seed, shuffle
+        self.rank, self.world = rank, world
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        batches = -(-len(self.rows) // self.batch_size)
+        return -(-batches // self.world) if self.shuffle else len(range(self.rank, batches, self.world))
+
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
+        rows = self.rows
+        if self.shuffle:
+            rows = np.random.default_rng([self.seed, self.epoch]).permutation(rows)
+        batches = np.array_split(rows, max(1, -(-len(rows) // self.batch_size)))
+        if self.shuffle:  # every device takes as many batches, or they would wait for each other for ever
+            batches += batches[: -len(batches) % self.world]
+        for index in range(self.rank, len(batches), self.world):
+            seed = int(np.random.SeedSequence([self.seed, self.epoch, index]).generate_state(1)[0])
+            yield seed, np.sort(batches[index])  # sorted rows read the memory map in one direction
+
+
+def loader(pack: Pack, targets: dict[str, np.ndarray], sampler: BatchRows) -> DataLoader[Batch]:
+    """A loader of whole batches. Rows are copied out of the memory map: cheap enough to need no worker processes."""
+    return DataLoader(PackBatches(pack, targets), sampler=sampler, batch_size=None, num_workers=0)

@@ -1,0 +1,249 @@
+"""From a recipe and a pack to a model folder; a killed run goes on where it stopped."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import tomli_w
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.trainer.states import TrainerStatus
+
+from tuningfork.errors import ModelError, PackError, RecipeError
+from tuningfork.files import output_errors, read_json, write_json, write_text
+from tuningfork.models import GalaxyModel, ModelSpec, View, crop, save_model
+from tuningfork.models.heads.classes import ClassesHead
+from tuningfork.packs import Pack, open_pack
+from tuningfork.schemas import Schema
+from tuningfork.training.card import model_card
+from tuningfork.training.data import BatchRows, loader
+from tuningfork.training.recipe import Recipe
+from tuningfork.training.task import Task
+
+log = logging.getLogger(__name__)
+
+
+def train(recipe: Recipe, pack: str | Path, out: str | Path, *, devices: int = 1, accelerator: str = "auto") -> Path:
+    """Train the model of `recipe` on `pack` and write its folder to `out`.
+
+    The checkpoint after each epoch lies in `out`/checkpoints: the same call on a killed run goes on after the last
+    whole epoch, and on the CPU ends with the same weights as an unbroken run.
+
+    Raises
+    ------
+    RecipeError, PackError
+        If the recipe can't be used with this pack.
+    ModelError
+        If `out` holds a run of another recipe or pack.
+    """
+    folder, data = Path(out), open_pack(pack)
+    schemas = _schemas(recipe, data)
+    rows = _rows(recipe, data)
+    if not _claim(folder, recipe, data):
+        log.info("%s is already trained with this recipe and pack; nothing to do", folder)
+        return folder
+    L.seed_everything(recipe.run.seed, verbose=False)
+    model = GalaxyModel(_spec(recipe, data, schemas, rows["train"]), pretrained=recipe.encoder.pretrained)
+    targets = {schema.name: model.heads[schema.name].targets(data.catalog, str(data.path)) for schema in schemas}  # type: ignore[operator]
+    _need_labels(targets, rows, data)
+    for name, head in model.heads.items():
+        if isinstance(head, ClassesHead):
+            head.balance(targets[name][rows["train"]])
+    task = Task(model, recipe)
+    trainer = _trainer(recipe, folder, devices, accelerator)
+    _fit(trainer, task, data, targets, rows, folder)
+    if trainer.state.status == TrainerStatus.INTERRUPTED:
+        raise KeyboardInterrupt
+    if trainer.is_global_zero:
+        _finish(task, recipe, data, rows, folder, trainer)
+    return folder
+
+
+def _schemas(recipe: Recipe, data: Pack) -> list[Schema]:
+    held = {schema.name: schema for schema in data.schemas}
+    for head in recipe.head:
+        if head.schema_name not in held:
+            raise RecipeError(
+                f"recipe {recipe.name!r} asks for labels of schema {head.schema_name!r}; {data.path} holds "
+                f"{', '.join(held) or 'none'}: pack again with --schema {head.schema_name}, or --set head.0.schema=..."
+            )
+    names = [head.schema_name for head in recipe.head]
+    if len(set(names)) != len(names):
+        raise RecipeError(f"recipe {recipe.name!r} has two heads for one schema")
+    return [held[name] for name in names]
+
+
+def _rows(recipe: Recipe, data: Pack) -> dict[str, np.ndarray]:
+    rows = {split: data.rows(split) for split in ("train", "val")}
+    for split, found in rows.items():
+        if len(found) == 0:
+            raise PackError(f"{data.path} has no galaxies in its {split} split; pack again with --split 0.8/0.1/0.1")
+    return rows
+
+
+def _need_labels(targets: dict[str, np.ndarray], rows: dict[str, np.ndarray], data: Pack) -> None:
+    for split, which in rows.items():
+        for name, values in targets.items():
+            if np.isnan(values[which]).all():
+                raise PackError(f"{data.path}: no galaxy of the {split} split has a label of schema {name!r}")
+
+
+def _spec(recipe: Recipe, data: Pack, schemas: list[Schema], train_rows: np.ndarray) -> ModelSpec:
+    view = View(recipe.input.field, recipe.input.size)
+    view.scale(data.geometry)
+    sample = np.sort(np.random.default_rng(recipe.run.seed).permutation(train_rows)[:1000])
+    images = crop(torch.from_numpy(data.pixels[sample]), view, data.geometry)
+    return ModelSpec(
+        encoder=recipe.encoder.name,
+        options=recipe.encoder.options,
+        geometry=data.geometry,
+        view=view,
+        mean=tuple(round(float(x), 4) for x in images.mean(dim=(0, 2, 3))),
+        std=tuple(round(max(float(x), 1e-3), 4) for x in images.std(dim=(0, 2, 3))),
+        heads=recipe.head,
+        schemas=tuple(schemas),
+    )
+
+
+def _claim(folder: Path, recipe: Recipe, data: Pack) -> bool:
+    """Take `folder` for this run; False if the run has already finished there."""
+    wanted = {
+        "recipe": hashlib.sha256(json.dumps(recipe.model_dump(mode="json")).encode()).hexdigest(),
+        "pack": data.manifest["sha256"],
+    }
+    claim = folder / "run.json"
+    if claim.exists():
+        if read_json(claim, ModelError) != wanted:
+            raise ModelError(f"{folder} holds a run of another recipe or pack; choose another folder, or remove it")
+        return not (folder / "model.json").exists()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ModelError(f"{folder} exists and is not a training run; choose another folder")
+    write_text(folder / "recipe.toml", tomli_w.dumps(recipe.model_dump(mode="json", by_alias=True, exclude_none=True)))
+    write_json(claim, wanted)
+    return True
+
+
+class _History(Callback):
+    """Writes `history.csv` after each epoch."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.is_global_zero and isinstance(pl_module, Task):
+            write_history(pl_module.history, self.folder / "history.csv")
+
+
+def write_history(history: list[dict[str, float]], path: Path) -> None:
+    """Write one row an epoch."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(history[-1]) if history else ["epoch"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in history)
+    write_text(path, text.getvalue())
+
+
+def _trainer(recipe: Recipe, folder: Path, devices: int, accelerator: str) -> L.Trainer:
+    run, optim = recipe.run, recipe.optim
+    mode = "max" if run.monitor.endswith("accuracy") else "min"
+    callbacks: list[Callback] = [
+        _History(folder),
+        ModelCheckpoint(
+            folder / "checkpoints",
+            filename="best",
+            monitor=run.monitor,
+            mode=mode,
+            save_last=True,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        ),
+        RichProgressBar(leave=False),
+    ]
+    if run.patience is not None:
+        callbacks.append(EarlyStopping(run.monitor, patience=run.patience, mode=mode, check_on_train_epoch_end=True))
+    precision = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[run.precision]
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    return L.Trainer(
+        accelerator=accelerator,
+        devices=devices,
+        max_epochs=optim.epochs,
+        precision=precision,  # type: ignore[arg-type]
+        accumulate_grad_batches=optim.accumulate,
+        gradient_clip_val=optim.clip,
+        callbacks=callbacks,
+        logger=TensorBoardLogger(folder / "logs", name="", version=""),
+        log_every_n_steps=20,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+    )
+
+
+def _fit(
+    trainer: L.Trainer,
+    task: Task,
+    data: Pack,
+    targets: dict[str, np.ndarray],
+    rows: dict[str, np.ndarray],
+    folder: Path,
+) -> None:
+    optim, place = task.recipe.optim, {"rank": trainer.global_rank, "world": trainer.world_size}
+    batches = BatchRows(rows["train"], optim.batch_size, seed=task.recipe.run.seed, shuffle=True, **place)
+    checks = BatchRows(rows["val"], max(256, optim.batch_size), **place)
+    last = folder / "checkpoints" / "last.ckpt"
+    if last.exists():
+        log.info("going on from the last whole epoch of %s", folder)
+    with warnings.catch_warnings(), output_errors(folder):
+        # Lightning advises worker processes; reading whole batches from a memory map is quicker without them.
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists.*")
+        trainer.fit(
+            task,
+            loader(data, targets, batches),
+            loader(data, targets, checks),
+            ckpt_path=str(last) if last.exists() else None,
+            weights_only=False,
+        )
+
+
+def _finish(
+    task: Task,
+    recipe: Recipe,
+    data: Pack,
+    rows: dict[str, np.ndarray],
+    folder: Path,
+    trainer: L.Trainer,
+) -> None:
+    """Keep the chosen weights, and write the folder's manifest last."""
+    chosen = folder / "checkpoints" / ("best.ckpt" if recipe.run.keep == "best" else "last.ckpt")
+    state = torch.load(chosen, map_location="cpu", weights_only=True)
+    task.load_state_dict(state["state_dict"])
+    epoch = int(state["epoch"]) + 1
+    row = next(row for row in task.history if row["epoch"] == epoch)
+    record: dict[str, Any] = {
+        "recipe": recipe.model_dump(mode="json", by_alias=True),
+        "data": {
+            "pack": data.path.name,
+            "sha256": data.manifest["sha256"],
+            "n": {split: len(which) for split, which in rows.items()},
+        },
+        "figures": {name: value for name, value in row.items() if name.startswith("val")} | {"epoch": epoch},
+        "training": {
+            "seconds": round(sum(entry["seconds"] for entry in task.history), 1),
+            "device": str(trainer.strategy.root_device),
+            "torch": torch.__version__,
+        },
+    }
+    write_history(task.history, folder / "history.csv")
+    write_text(folder / "card.md", model_card(recipe, record, data))
+    save_model(task.judged, folder, record)

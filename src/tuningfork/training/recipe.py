@@ -1,0 +1,163 @@
+"""A recipe: everything that decides how a model is trained, as TOML, checked before anything starts."""
+
+from __future__ import annotations
+
+import tomllib
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tuningfork.errors import RecipeError
+from tuningfork.files import read_toml
+from tuningfork.models.heads import HeadSpec
+from tuningfork.training.augment import Augmentation
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EncoderTable(_Table):
+    """`name`: one of ours or of timm's. `pretrained` loads timm's weights. `options` go to the network."""
+
+    name: str
+    pretrained: bool = False
+    options: dict[str, Any] = {}
+
+
+class InputTable(_Table):
+    """What the network sees: the central `field` of the frame, at `size` pixels."""
+
+    field: float = Field(gt=0, le=1)
+    size: int = Field(ge=8, le=2048)
+
+
+class OptimTable(_Table):
+    """The optimiser, its schedule and its length.
+
+    `warmup` is the fraction of steps over which the rate rises to `lr`; after it `one-cycle` and `cosine` fall to
+    (nearly) nothing and `constant` stays. `accumulate` batches make one step. `clip` bounds the gradient's norm.
+    """
+
+    name: Literal["adamw", "adam", "adamax", "sgd"] = "adamw"
+    lr: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
+    warmup: float = Field(0.25, ge=0, lt=1)
+    epochs: int = Field(20, ge=1)
+    batch_size: int = Field(128, ge=1)
+    accumulate: int = Field(1, ge=1)
+    clip: float | None = Field(None, gt=0)
+
+
+class RunTable(_Table):
+    """How the fit is run and judged.
+
+    `ema` is the decay of the exponential moving average of the weights, which is then what is validated and kept
+    (none: the weights themselves). `patience` stops after that many epochs without a better `monitor`.
+    `keep` chooses the weights of the best epoch by `monitor`, or those of the last.
+    """
+
+    seed: int = 0
+    ema: float | None = Field(None, gt=0, lt=1)
+    precision: Literal["32", "bf16", "16"] = "32"
+    patience: int | None = Field(None, ge=1)
+    monitor: str = "val_loss"
+    keep: Literal["best", "last"] = "best"
+
+
+class Recipe(_Table):
+    """A whole recipe. `source` says where it comes from; `head` is one table a schema."""
+
+    name: str
+    title: str = ""
+    source: str = ""
+    encoder: EncoderTable
+    input: InputTable
+    head: tuple[HeadSpec, ...] = Field(min_length=1)
+    augmentation: Augmentation = Augmentation()
+    optim: OptimTable = OptimTable()
+    run: RunTable = RunTable()
+
+
+def bundled_recipes() -> list[str]:
+    """The names of the recipes that ship with the package, such as ``tuningfork/small``."""
+    root = Path(str(files("tuningfork.training") / "recipes"))
+    return sorted(path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.toml"))
+
+
+def load_recipe(name_or_path: str | Path, changes: list[str] | tuple[str, ...] = ()) -> Recipe:
+    """Load a bundled recipe by name, or one from a TOML file, and apply `changes` such as ``optim.lr=1e-3``.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such recipe, or a key is unknown or its value wrong; the nearest right key is named.
+    """
+    text = str(name_or_path)
+    if text in bundled_recipes():
+        path = Path(str(files("tuningfork.training") / "recipes" / f"{text}.toml"))
+    elif text.endswith(".toml"):
+        path = Path(text)
+    else:
+        near = get_close_matches(text, bundled_recipes(), n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise RecipeError(f"no recipe named {text!r}; {hint}see `tuningfork recipes`, or give a .toml file of your own")
+    table = read_toml(path, RecipeError)
+    table.setdefault("name", path.stem)
+    for change in changes:
+        _apply(table, change)
+    return check_recipe(table, str(path))
+
+
+def check_recipe(table: dict[str, Any], where: str) -> Recipe:
+    """Build a recipe from a parsed table; the first thing wrong with it becomes a `RecipeError`."""
+    try:
+        return Recipe.model_validate(table)
+    except ValidationError as error:
+        raise RecipeError(f"{where}: {_explain(error)}") from error
+
+
+def _apply(table: dict[str, Any], change: str) -> None:
+    """Set one key given as ``a.b.0.c=value``; the value is read as TOML, or as plain text where that fails."""
+    path, equals, text = change.partition("=")
+    if not equals:
+        raise RecipeError(f"--set {change}: write it as key=value, such as optim.lr=1e-3")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *parents, last = path.strip().split(".")
+    node: Any = table
+    for key in parents:
+        try:
+            node = node[int(key)] if isinstance(node, list) else node.setdefault(key, {})
+        except (ValueError, IndexError) as error:
+            raise RecipeError(f"--set {change}: there is no {key!r}") from error
+    if not isinstance(node, dict):
+        raise RecipeError(f"--set {change}: {'.'.join(parents)} holds no keys")
+    node[last] = value
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    location = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return f"{location}: {first['msg'][0].lower()}{first['msg'][1:]} (it is {first['input']!r})"
+    known = _keys_beside(first["loc"])
+    near = get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.5)
+    return f"unknown key {location!r}; " + (f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}")
+
+
+def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+    """The keys that the table at `location` does take."""
+    table: Any = Recipe
+    for part in location[:-1]:
+        if isinstance(part, str) and part in table.model_fields:
+            kind = table.model_fields[part].annotation
+            table = next(iter(get_args(kind)), kind)
+    return [field.alias or name for name, field in table.model_fields.items()]

@@ -1,0 +1,170 @@
+"""The Lightning task: one training step, one validation step, the optimiser and its schedule."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import lightning as L
+import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from tuningfork.models import GalaxyModel, crop
+from tuningfork.training.augment import augment
+from tuningfork.training.data import Batch
+from tuningfork.training.recipe import OptimTable, Recipe
+
+Sums = dict[str, torch.Tensor]
+
+
+class Task(L.LightningModule):
+    """Trains a `GalaxyModel` as a recipe says and keeps the history of its epochs."""
+
+    def __init__(self, model: GalaxyModel, recipe: Recipe) -> None:
+        super().__init__()
+        self.model = model
+        self.recipe = recipe
+        ema = recipe.run.ema
+        self.average = (
+            AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(ema), use_buffers=True) if ema is not None else None
+        )
+        self.history: list[dict[str, float]] = []
+        self._train: Sums = {}
+        self._val: Sums = {}
+        self._steps_averaged = 0
+        self._started = time.monotonic()
+
+    @property
+    def judged(self) -> GalaxyModel:
+        """The model that is validated and kept: the average of the weights where the recipe asks for one."""
+        return self.model if self.average is None else self.average.module  # type: ignore[return-value]
+
+    def _losses(self, model: GalaxyModel, images: torch.Tensor, batch: Batch, sums: Sums, score: bool) -> torch.Tensor:
+        total = torch.zeros((), device=images.device)
+        for name, raw in model(images).items():
+            head, targets = model.heads[name], batch.targets[name]
+            loss, count = head.loss(raw, targets)  # type: ignore[operator]
+            _add(sums, f"{name}_loss", loss, count)
+            if score:
+                _add(sums, f"{name}_{head.metric}", *head.score(raw, targets))  # type: ignore[operator]
+            total = total + head.spec.weight * loss / count.clamp(min=1)  # type: ignore[union-attr, operator]
+        return total
+
+    def training_step(self, batch: Batch, _: int) -> torch.Tensor:
+        """The loss of one augmented batch. Dropout too is seeded by the batch, so a resumed run repeats it."""
+        torch.manual_seed(batch.seed)
+        spec = self.model.spec
+        images = augment(batch.pixels, spec.view, spec.geometry, self.recipe.augmentation, batch.seed)
+        return self._losses(self.model, images, batch, self._train, score=False)
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Take the weights into their average after each optimiser step."""
+        if self.average is not None and self.global_step > self._steps_averaged:
+            self.average.update_parameters(self.model)
+            self._steps_averaged = self.global_step
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        """Sum losses and scores of one batch, without augmentation."""
+        images = crop(batch.pixels, self.model.spec.view, self.model.spec.geometry)
+        self._losses(self.judged, images, batch, self._val, score=True)
+
+    def on_train_epoch_start(self) -> None:
+        """Start the sums of an epoch."""
+        self._train, self._started = {}, time.monotonic()
+
+    def on_validation_epoch_start(self) -> None:
+        """Start the sums of a validation."""
+        self._val = {}
+        if self.average is not None:
+            self.average.eval()
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the figures of the whole validation split."""
+        if not self.trainer.sanity_checking:
+            self._figures = self._finish(self._val, "val")
+            self.log_dict(self._figures)
+
+    def on_train_epoch_end(self) -> None:
+        """Add a row to the history."""
+        row = {"epoch": self.current_epoch + 1, **self._finish(self._train, "train"), **getattr(self, "_figures", {})}
+        row["lr"] = self.trainer.optimizers[0].param_groups[0]["lr"]
+        row["seconds"] = time.monotonic() - self._started
+        self.log_dict({name: value for name, value in row.items() if name.startswith("train")})
+        self.history.append(row)
+
+    def _finish(self, sums: Sums, split: str) -> dict[str, float]:
+        """Means over a whole split and all devices, from sums and numbers."""
+        figures: dict[str, float] = {}
+        total = 0.0
+        for name, pair in sums.items():
+            value, count = (float(x) for x in self.trainer.strategy.reduce(pair, reduce_op="sum"))
+            schema, _, kind = name.rpartition("_")
+            head = self.model.heads[schema]
+            if kind == "loss":
+                figures[f"{split}_{name}"] = value / count if count else math.nan
+                total += head.spec.weight * value / max(count, 1)  # type: ignore[union-attr, operator]
+            else:
+                figures[f"{split}_{name}"] = head.finish(value, count)  # type: ignore[operator]
+        return {f"{split}_loss": total, **figures}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the history with the weights, so that a resumed run has the whole of it."""
+        checkpoint["history"] = self.history
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the history back."""
+        self.history = checkpoint["history"]
+        self._steps_averaged = checkpoint["global_step"]
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser and a schedule that moves every step."""
+        optimizer = build_optimizer(self.model, self.recipe.optim)
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = build_schedule(optimizer, self.recipe.optim, steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _add(sums: Sums, name: str, value: torch.Tensor, count: torch.Tensor) -> None:
+    pair = torch.stack([value.detach().double(), count.detach().double()])
+    sums[name] = sums[name] + pair if name in sums else pair
+
+
+def build_optimizer(model: torch.nn.Module, table: OptimTable) -> torch.optim.Optimizer:
+    """The optimiser of a recipe. Weight decay leaves biases and normalisation alone."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": table.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if table.name == "sgd":
+        return torch.optim.SGD(groups, lr=table.lr, momentum=table.momentum)
+    kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "adamax": torch.optim.Adamax}
+    return kinds[table.name](groups, lr=table.lr)
+
+
+def build_schedule(
+    optimizer: torch.optim.Optimizer, table: OptimTable, steps: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """The learning rate at each step, as a fraction of `lr`.
+
+    One-cycle is Smith & Topin's (arXiv:1708.07120), the rate alone: up from 1/25 along a cosine, down to 1/25,000.
+    """
+    rise = max(1, round(table.warmup * steps))
+
+    def factor(step: int) -> float:
+        if table.schedule == "one-cycle":
+            if step < rise:
+                return _cosine(1 / 25, 1.0, step / rise)
+            return _cosine(1.0, 1 / 25_000, (step - rise) / max(1, steps - rise))
+        warming = min(1.0, (step + 1) / rise) if table.warmup else 1.0
+        if table.schedule == "constant" or warming < 1:
+            return warming
+        start = rise if table.warmup else 0
+        return _cosine(1.0, 0.0, (step - start) / max(1, steps - start))
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+
+def _cosine(start: float, end: float, progress: float) -> float:
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
