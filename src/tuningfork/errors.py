@@ -36,6 +36,10 @@ class PredictionsError(TuningforkError):
     """A predictions table can't be read or does not fit the catalog it is compared with."""
 
 
+class EvaluationError(TuningforkError):
+    """An evaluation can't be read."""
+
+
 class OutputError(TuningforkError):
     """An output can't be written: no permission, a full disk, or something else stands there."""
 

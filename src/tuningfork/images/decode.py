@@ -1,0 +1,73 @@
+"""Bytes of any format to the pixels of a geometry. The format is recognised from the bytes, never from a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tuningfork.errors import ImageError
+from tuningfork.images import fits, jpeg, raster
+from tuningfork.images.geometry import Geometry
+from tuningfork.images.resample import resample
+
+SMALLEST = 8  # pixels a side; below this there is no galaxy to see
+
+
+def decode(data: bytes, geometry: Geometry) -> tuple[np.ndarray, str | None]:
+    """Decode an image, cut out its field of view, bring it to size.
+
+    Parameters
+    ----------
+    data
+        The bytes of a JPEG, PNG, TIFF, FITS file, or anything else Pillow reads.
+
+    Returns
+    -------
+    tuple
+        (size, size, channels) uint8, and a note where something was done that the user should know.
+
+    Raises
+    ------
+    ImageError
+        If these bytes are no image, are cut short, or are too small or of the wrong number of channels.
+    """
+    frame, note, finish = _read(data)
+    height, width, _ = frame.shape
+    if min(height, width) < SMALLEST:
+        raise ImageError(f"only {width} x {height} pixels; the smallest image that is looked at is {SMALLEST} x {SMALLEST}")
+    pixels, spread = _to_channels(finish(resample(frame, geometry)), geometry.channels)
+    notes = [text for text in (note, spread) if text]
+    return np.ascontiguousarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8)), "; ".join(notes) or None
+
+
+Finish = Callable[[np.ndarray], np.ndarray]
+
+
+def _read(data: bytes) -> tuple[np.ndarray, str | None, Finish]:
+    """The frame (H, W, C), a note, and what brings its resampled values to 0-255."""
+    try:
+        if fits.recognises(data):
+            return *fits.read(data), fits.stretch
+        if jpeg.recognises(data):
+            return *jpeg.read(data), _as_is
+        return *raster.read(data), _as_is
+    except ImageError:
+        raise
+    except Exception as error:  # whatever a decoder throws at hostile bytes is one bad image, not the end of the job
+        raise ImageError(f"cannot be decoded ({str(error) or type(error).__name__})") from error
+
+
+def _as_is(values: np.ndarray) -> np.ndarray:
+    return values
+
+
+def _to_channels(pixels: np.ndarray, channels: int) -> tuple[np.ndarray, str | None]:
+    have = pixels.shape[2]
+    if have == channels:
+        return pixels, None
+    if have == 1:
+        return np.repeat(pixels, channels, axis=2), f"greyscale, spread over {channels} channels"
+    if channels == 1:
+        return pixels.mean(axis=2, keepdims=True), f"{have} channels, averaged to one"
+    raise ImageError(f"it has {have} channels; {channels} were asked for")

@@ -1,0 +1,110 @@
+"""FITS cutouts: linear flux in one band or several, stretched for the eye.
+
+The stretch is that of the Legacy Surveys sky viewer (`sdss_rgb` and `dr2_rgb` of github.com/legacysurvey/imagine), after
+Lupton et al. 2004, PASP 116, 133 (arXiv:astro-ph/0312483): with I the mean of the scaled bands, each band is multiplied
+by asinh(Q I) / (sqrt(Q) I), so that colour survives where brightness is compressed. Flux is in nanomaggies a pixel.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+
+import numpy as np
+from astropy.io import fits
+from scipy.ndimage import distance_transform_edt
+
+from tuningfork.errors import ImageError
+
+GRZ_SCALES = np.float32([6.0, 3.4, 2.2])  # of g, r, z, which become blue, green, red
+ONE_BAND_SCALE = 3.4  # that of r
+OFFSET = 0.03
+SOFTENING = 20.0  # Q
+FILLED = "bad pixels (NaN or infinite) filled from their neighbours"
+
+
+def recognises(data: bytes) -> bool:
+    """Do these bytes begin like a FITS file, plain or gzipped?"""
+    return data[:6] == b"SIMPLE" or data[:2] == b"\x1f\x8b"
+
+
+def read(data: bytes) -> tuple[np.ndarray, str | None]:
+    """The first image of the file: (H, W, C) float32 of linear flux, the top row first as in a picture.
+
+    Bad pixels get the value of the nearest good one of their band.
+
+    Raises
+    ------
+    ImageError
+        If the file is cut short, holds no 2-D image or (C, H, W) cube, or more than half of its pixels are bad.
+    """
+    data = _padded(_unzipped(data))
+    with fits.open(io.BytesIO(data), memmap=False) as units:
+        image = next((unit for unit in units if unit.is_image and unit.header.get("NAXIS", 0) >= 2), None)
+        if image is None:
+            raise ImageError("a FITS file without an image")
+        planes = np.asarray(image.data, dtype=np.float32)
+    planes = planes[None] if planes.ndim == 2 else planes
+    if planes.ndim != 3:
+        raise ImageError(f"a FITS image of {planes.ndim} axes; 2 (one band) or 3 (bands, height, width) are read")
+    good = np.isfinite(planes)
+    note = None if good.all() else FILLED
+    if note:
+        planes = _fill(planes, good)
+    return planes[:, ::-1].transpose(1, 2, 0), note
+
+
+def stretch(flux: np.ndarray) -> np.ndarray:
+    """Flux (H, W, C) to brightness 0 to 255. Three planes are taken as g, r, z and come out as red, green, blue.
+
+    Of more planes or fewer each is stretched alone.
+    """
+    bands = flux.shape[2]
+    if bands == 3:
+        scaled = flux * GRZ_SCALES + np.float32(OFFSET)
+        brightness = np.maximum(scaled, 0).mean(axis=2, keepdims=True)
+        scaled = scaled[:, :, ::-1]
+    else:
+        scaled = flux * np.float32(ONE_BAND_SCALE) + np.float32(OFFSET)
+        brightness = np.maximum(scaled, 0)
+    compressed = np.arcsinh(SOFTENING * brightness) / np.sqrt(SOFTENING)
+    out: np.ndarray = 255 * np.clip(scaled * compressed / np.maximum(brightness, 1e-6), 0, 1)
+    return out
+
+
+def _unzipped(data: bytes) -> bytes:
+    if data[:2] != b"\x1f\x8b":
+        return data
+    try:
+        return gzip.decompress(data)
+    except (EOFError, OSError) as error:
+        raise ImageError(f"truncated or damaged gzip file ({error})") from error
+
+
+def _padded(data: bytes) -> bytes:
+    """Refuse a file that ends before its data does, which astropy only warns of; a last block cut short is harmless."""
+    file, block = io.BytesIO(data), 2880
+    while file.tell() < len(data):
+        try:
+            header = fits.Header.fromfile(file)
+        except (EOFError, OSError) as error:
+            if file.tell() and not data[file.tell() :].strip(b"\0 "):
+                break  # nothing but padding follows the last unit
+            raise ImageError(f"truncated or damaged FITS header ({error})") from error
+        end = file.tell() + header.data_size
+        if end > len(data):
+            raise ImageError(f"truncated FITS: its header promises {end} bytes, the file has {len(data)}")
+        file.seek(file.tell() + header.data_size_padded)
+    return data + bytes(-len(data) % block)
+
+
+def _fill(planes: np.ndarray, good: np.ndarray) -> np.ndarray:
+    if good.mean() < 0.5:
+        raise ImageError(f"{1 - good.mean():.0%} of its pixels are bad (NaN or infinite)")
+    filled = np.empty_like(planes)
+    for index, (plane, usable) in enumerate(zip(planes, good, strict=True)):
+        if not usable.any():
+            raise ImageError(f"band {index} has no good pixel")
+        rows, columns = distance_transform_edt(~usable, return_distances=False, return_indices=True)
+        filled[index] = plane[rows, columns]
+    return filled

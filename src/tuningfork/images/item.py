@@ -1,0 +1,41 @@
+"""One image asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from tuningfork.errors import ImageError
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image asked about: its galaxy, where it is said to be, and how to get its bytes (raises `ImageError`)."""
+
+    id_str: str
+    file_loc: str
+    load: Callable[[], bytes]
+
+    @staticmethod
+    def of_file(id_str: str, file_loc: str, path: Path) -> Item:
+        """An item whose bytes are those of a file."""
+        return Item(id_str, file_loc, partial(read_bytes, path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's bytes.
+
+    Raises
+    ------
+    ImageError
+        If the file is missing, unreadable or empty.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"cannot be read: {error.strerror or error}") from error
+    if not data:
+        raise ImageError("the file is empty")
+    return data

@@ -1,0 +1,64 @@
+"""Bringing the looked-at square of a frame to the size asked for: exact area averages, on any axis-aligned box."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from tuningfork.images.geometry import Geometry
+
+
+def resample(frame: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """Cut out the geometry's square and resample it.
+
+    Each output pixel is the mean of the frame over its own area, pixels cut by its rim counting by the part inside;
+    where the square has fewer pixels than asked for, bilinear interpolation. Both are separable, so one sparse matrix
+    an axis does it.
+
+    Parameters
+    ----------
+    frame
+        (H, W, C), any real dtype.
+
+    Returns
+    -------
+    np.ndarray
+        (size, size, C) float32, in the frame's units.
+    """
+    height, width, channels = frame.shape
+    left, top, right, bottom = geometry.box(height, width)
+    first_row, rows = _weights(height, top, bottom, geometry.size)
+    first_column, columns = _weights(width, left, right, geometry.size)
+    part = frame[first_row : first_row + rows.shape[1], first_column : first_column + columns.shape[1]]
+    part = part.astype(np.float32)
+    halfway = (rows @ part.reshape(part.shape[0], -1)).reshape(geometry.size, part.shape[1], channels)
+    sideways = halfway.transpose(1, 0, 2).reshape(part.shape[1], -1)
+    out: np.ndarray = (columns @ sideways).reshape(geometry.size, geometry.size, channels).transpose(1, 0, 2)
+    return out
+
+
+@lru_cache(maxsize=64)
+def _weights(length: int, start: float, stop: float, size: int) -> tuple[int, csr_array]:
+    """The first pixel that counts, and the (size, pixels from there) matrix whose rows sum to 1."""
+    step = (stop - start) / size
+    dense = _area(length, start, step, size) if step >= 1 else _bilinear(length, start, step, size)
+    used = np.flatnonzero(dense.any(axis=0))
+    dense = dense[:, used[0] : used[-1] + 1]
+    return int(used[0]), csr_array((dense / dense.sum(axis=1, keepdims=True)).astype(np.float32))
+
+
+def _area(length: int, start: float, step: float, size: int) -> np.ndarray:
+    """How much of each pixel (columns) lies in each output cell (rows)."""
+    edges = start + step * np.arange(size + 1)
+    pixels = np.arange(length)
+    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    overlap[overlap < 1e-6] = 0  # an edge that rounding moved a hair over a pixel's border
+    return overlap
+
+
+def _bilinear(length: int, start: float, step: float, size: int) -> np.ndarray:
+    """The triangle of each output centre (rows) over pixel centres (columns); beyond the rim the edge is repeated."""
+    centres = np.clip(start + step * (np.arange(size) + 0.5) - 0.5, 0, length - 1)
+    return np.maximum(0, 1 - np.abs(centres[:, None] - np.arange(length)))
