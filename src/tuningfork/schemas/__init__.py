@@ -1,6 +1,7 @@
 """What is asked of a galaxy: decision trees, class lists and measured quantities, each a TOML file with its source."""
 
 from tuningfork.schemas.check import check_labels, class_indices
+from tuningfork.schemas.draw import draw, draw_list
 from tuningfork.schemas.load import bundled_schemas, load_schema, schema_from_dict, schema_to_dict
 from tuningfork.schemas.schema import Answer, GalaxyClass, Quantity, Question, Schema
 
@@ -13,6 +14,8 @@ __all__ = [
     "bundled_schemas",
     "check_labels",
     "class_indices",
+    "draw",
+    "draw_list",
     "load_schema",
     "schema_from_dict",
     "schema_to_dict",

@@ -1,8 +1,10 @@
-"""Schemas from TOML: the bundled ones by name, a user's own by path."""
+"""Schemas from TOML and to a dict that JSON and TOML can hold; a malformed one is refused by name."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, Field, fields
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +13,9 @@ from typing import Any
 from tuningfork.errors import SchemaError
 from tuningfork.files import read_toml
 from tuningfork.schemas.schema import Answer, GalaxyClass, Quantity, Question, Schema
+
+# The name of a list of records in TOML, where one [[table]] is one record, and in `Schema`.
+LISTS = {"question": "questions", "class": "classes", "quantity": "quantities"}
 
 
 def bundled_schemas() -> list[str]:
@@ -25,7 +30,8 @@ def load_schema(name_or_path: str | Path) -> Schema:
     Raises
     ------
     SchemaError
-        If there is no such schema, or it is malformed: an unknown key, a cycle, an unknown parent, a duplicate column.
+        If there is no such schema, or it is malformed: not TOML, an unknown or missing key, a value of the wrong type,
+        a cycle, an unknown parent, a duplicate column.
     """
     text = str(name_or_path)
     if text in bundled_schemas():
@@ -33,49 +39,125 @@ def load_schema(name_or_path: str | Path) -> Schema:
     elif text.endswith(".toml"):
         path = Path(text)
     else:
-        near = get_close_matches(text, bundled_schemas(), n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = _did_you_mean(text.rpartition("/")[2], bundled_schemas())
         raise SchemaError(f"no schema named {text!r}; {hint}see `tuningfork schemas`, or give a .toml file of your own")
     return schema_from_dict(read_toml(path, SchemaError), str(path))
 
 
-def schema_from_dict(table: dict[str, Any], where: str) -> Schema:
-    """Build a schema from a parsed TOML table; `where` names its origin in errors."""
-    table = dict(table)
+def schema_from_dict(table: dict[str, Any], where: str = "schema") -> Schema:
+    """Build a schema from a parsed TOML table or from `schema_to_dict`; `where` names its origin in errors.
+
+    Raises
+    ------
+    SchemaError
+        As `load_schema`.
+    """
+    if not isinstance(table, dict):
+        raise SchemaError(f"{where}: a schema must be a table, not {_describe(table)}")
+    _check_keys(table, {f.name for f in fields(Schema)} - set(LISTS.values()) | set(LISTS), where)
+    scalars = {key: value for key, value in table.items() if key not in LISTS}
     lists = {
-        "questions": tuple(_question(entry, where) for entry in table.pop("question", [])),
-        "classes": tuple(_record(GalaxyClass, entry, where) for entry in table.pop("class", [])),
-        "quantities": tuple(_record(Quantity, entry, where) for entry in table.pop("quantity", [])),
-        "sources": tuple(table.pop("sources", ())),
+        "questions": _records(table, "question", where, _question),
+        "classes": _records(table, "class", where, _plain(GalaxyClass)),
+        "quantities": _records(table, "quantity", where, _plain(Quantity)),
     }
-    allowed = {"kind": ("tree", "classes", "quantities"), "votes": ("fractions", "counts"), "relative_to": ("everyone", "asked")}
-    for key, values in allowed.items():
-        if key in table and table[key] not in values:
-            raise SchemaError(f"{where}: {key} = {table[key]!r} must be one of {', '.join(values)}")
-    return _record(Schema, table | lists, where)
-
-
-def _question(entry: dict[str, Any], where: str) -> Question:
-    answers = tuple(_record(Answer, answer, where) for answer in entry.get("answers", []))
-    return _record(Question, entry | {"answers": answers, "parents": tuple(entry.get("parents", ()))}, where)
-
-
-def _record(kind: type[Any], entry: dict[str, Any], where: str) -> Any:
-    known = {f.name for f in fields(kind)}
-    for key in entry:
-        if key not in known:
-            near = get_close_matches(key, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise SchemaError(f"{where}: unknown key {key!r} in a {kind.__name__.lower()}{hint}")
     try:
-        return kind(**entry)
-    except TypeError as error:  # a required key is missing: dataclasses name it
-        raise SchemaError(f"{where}: {str(error).split('__init__() ')[-1]} in a {kind.__name__.lower()}") from error
+        return _record(Schema, {"sources": ()} | scalars | lists, where)
+    except SchemaError as error:
+        raise error if str(error).startswith(where) else SchemaError(f"{where}: {error}") from None
 
 
 def schema_to_dict(schema: Schema) -> dict[str, Any]:
-    """The table that `schema_from_dict` reads back to an equal schema; plain JSON."""
-    table = asdict(schema)
-    for key, name in (("questions", "question"), ("classes", "class"), ("quantities", "quantity")):
-        table[name] = table.pop(key)
-    return table
+    """The schema as a dict that JSON and TOML can hold, such that ``schema_from_dict(schema_to_dict(s)) == s``."""
+    toml_name = {attribute: name for name, attribute in LISTS.items()}
+    return {toml_name.get(key, key): value for key, value in _plain_values(schema).items()}
+
+
+def _plain_values(record: Any) -> dict[str, Any]:
+    """The fields of a record that differ from their defaults, tuples as lists."""
+    values = {f.name: getattr(record, f.name) for f in fields(record)}
+    given = {f.name: values[f.name] for f in fields(record) if values[f.name] != f.default}
+    return {
+        key: [_plain_item(item) for item in value] if isinstance(value, tuple) else value
+        for key, value in given.items()
+    }
+
+
+def _plain_item(item: Any) -> Any:
+    return item if isinstance(item, str) else _plain_values(item)
+
+
+def _records(
+    table: dict[str, Any], key: str, where: str, build: Callable[[dict[str, Any], str], Any]
+) -> tuple[Any, ...]:
+    """The records of a list of tables; each is named by its place in errors."""
+    entries = table.get(key, [])
+    if not isinstance(entries, list | tuple):
+        raise SchemaError(f"{where}: {key!r} must be a list of tables, not {_describe(entries)}")
+    records = []
+    for number, entry in enumerate(entries, start=1):
+        if not isinstance(entry, dict):
+            raise SchemaError(f"{where}: {key} {number} must be a table, not {_describe(entry)}")
+        label = entry.get("name", entry.get("column"))
+        records.append(
+            build(entry, f"{where}: {key} {label!r}" if isinstance(label, str) else f"{where}: {key} {number}")
+        )
+    return tuple(records)
+
+
+def _question(entry: dict[str, Any], where: str) -> Question:
+    if "answers" in entry:
+        entry = entry | {"answers": _records(entry, "answers", where, _plain(Answer))}
+    return _record(Question, entry, where)
+
+
+def _plain(kind: type[Any]) -> Callable[[dict[str, Any], str], Any]:
+    return lambda entry, where: _record(kind, entry, where)
+
+
+def _record(kind: type[Any], entry: dict[str, Any], where: str) -> Any:
+    """Build a dataclass from a table whose keys and types are checked first."""
+    known = {f.name: f for f in fields(kind)}
+    _check_keys(entry, known, where)
+    for name, f in known.items():
+        if name not in entry and f.default is MISSING:
+            raise SchemaError(f"{where}: {name!r} is missing; add it")
+    return kind(**{name: _value(known[name], value, where) for name, value in entry.items()})
+
+
+def _check_keys(entry: dict[str, Any], known: Iterable[str], where: str) -> None:
+    for key in entry:
+        if key not in known:
+            raise SchemaError(f"{where}: unknown key {key!r}; {_did_you_mean(key, known)}correct or remove it")
+
+
+def _value(f: Field[Any], value: Any, where: str) -> Any:
+    """The value of a key, or a refusal that says what type it must have."""
+    if f.type.startswith("tuple[str"):
+        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+            raise SchemaError(f'{where}: {f.name!r} must be a list of text, such as ["a", "b"], not {_describe(value)}')
+        return tuple(value)
+    if f.type.startswith("float"):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise SchemaError(f"{where}: {f.name!r} must be a finite number, not {_describe(value)}")
+    elif f.type.startswith(("str", "Literal")) and not isinstance(value, str):
+        raise SchemaError(f"{where}: {f.name!r} must be text, not {_describe(value)}")
+    return value
+
+
+def _describe(value: Any) -> str:
+    words = {
+        bool: "true or false",
+        str: "the text",
+        int: "the number",
+        float: "the number",
+        list: "the list",
+        dict: "a table",
+    }
+    word = words.get(type(value), f"a {type(value).__name__}")
+    return f"{word} {value!r}" if word.startswith("the ") else word
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]!r}? " if near else ""

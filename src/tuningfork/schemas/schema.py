@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+from math import isclose
 from typing import Literal
 
 from tuningfork.errors import SchemaError
+
+# The words that a key of a schema takes.
+CHOICES = {
+    "kind": ("tree", "classes", "quantities"),
+    "votes": ("fractions", "counts"),
+    "relative_to": ("everyone", "asked"),
+}
+# Columns of catalogs and predictions with a meaning of their own: no label may take their name.
+RESERVED = frozenset({"id_str", "file_loc", "image", "ra", "dec", "split", "error"})
 
 
 @dataclass(frozen=True)
@@ -73,6 +84,13 @@ class Schema:
         Class lists only: the column with the class of each galaxy.
     tolerance
         How far the fractions of a question may sum from what the tree demands before labels are refused.
+    id_column
+        What the publishers of these labels call the galaxy's id in their own files.
+
+    Raises
+    ------
+    SchemaError
+        If the schema contradicts itself: a cycle, an unknown parent, a duplicate name or column, an empty list.
     """
 
     name: str
@@ -86,19 +104,20 @@ class Schema:
     classes: tuple[GalaxyClass, ...] = ()
     quantities: tuple[Quantity, ...] = ()
     tolerance: float = 0.01
-    id_column: str = field(default="id_str")
+    id_column: str = "id_str"
 
     def __post_init__(self) -> None:
+        self._check_header()
         if self.kind == "tree":
             self._check_tree()
         elif self.kind == "classes":
             self._check_classes()
-        elif not self.quantities:
-            raise SchemaError(f"schema {self.name!r} has no quantity; add a [[quantity]]")
+        else:
+            self._check_quantities()
         self._refuse_duplicates("column", self.prediction_columns)
-        for quantity in self.quantities:
-            if quantity.low >= quantity.high:
-                raise SchemaError(f"schema {self.name!r}: {quantity.column!r} needs low < high")
+        for column in self.columns:
+            if not column or column in RESERVED:
+                raise SchemaError(f"schema {self.name!r}: {column!r} can't be the name of a label column; rename it")
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -159,6 +178,24 @@ class Schema:
     def _question_of_column(self) -> dict[str, str]:
         return {answer.column: question.name for question in self.questions for answer in question.answers}
 
+    def _check_header(self) -> None:
+        for key, allowed in CHOICES.items():
+            if getattr(self, key) not in allowed:
+                raise SchemaError(
+                    f"schema {self.name!r}: {key} = {getattr(self, key)!r} must be one of {', '.join(allowed)}"
+                )
+        if not (self.name and self.title and self.id_column):
+            raise SchemaError(f"schema {self.name!r}: name, title and id_column can't be empty")
+        if self.tolerance < 0:
+            raise SchemaError(f"schema {self.name!r}: tolerance = {self.tolerance:g} must be 0 or more")
+        if self.kind == "tree" and self.votes == "counts" and self.relative_to == "everyone":
+            raise SchemaError(f"schema {self.name!r}: relative_to is for vote fractions; remove it or votes = 'counts'")
+        belongs = {"question": "tree", "class": "classes", "label_column": "classes", "quantity": "quantities"}
+        values = (self.questions, self.classes, self.label_column, self.quantities)
+        for (key, kind), value in zip(belongs.items(), values, strict=True):
+            if value and self.kind != kind:
+                raise SchemaError(f"schema {self.name!r}: {key} belongs to kind = {kind!r}, not {self.kind!r}")
+
     def _check_tree(self) -> None:
         if not self.questions:
             raise SchemaError(f"schema {self.name!r} has no question; add a [[question]]")
@@ -166,8 +203,12 @@ class Schema:
         self._refuse_duplicates("column", self.columns)
         asked_by = self._question_of_column()
         for question in self.questions:
-            if len(question.answers) < 2:
-                raise SchemaError(f"schema {self.name!r}: question {question.name!r} needs two answers or more")
+            if not question.name or len(question.answers) < 2:
+                raise SchemaError(
+                    f"schema {self.name!r}: question {question.name!r} needs a name and two answers or more"
+                )
+            self._refuse_duplicates(f"answer of question {question.name!r}:", [a.name for a in question.answers])
+            self._refuse_duplicates(f"parent of question {question.name!r}:", question.parents)
             for parent in question.parents:
                 if parent not in asked_by:
                     raise SchemaError(
@@ -183,9 +224,26 @@ class Schema:
     def _check_classes(self) -> None:
         if len(self.classes) < 2 or not self.label_column:
             raise SchemaError(f"schema {self.name!r} needs a label_column and two [[class]] entries or more")
-        self._refuse_duplicates("class", self.class_names)
+        # A class may be given by name or by label, so none may be mistaken for another.
+        self._refuse_duplicates("class", [text for c in self.classes for text in sorted({c.name, c.label})])
 
-    def _refuse_duplicates(self, what: str, names: tuple[str, ...] | list[str]) -> None:
+    def _check_quantities(self) -> None:
+        if not self.quantities:
+            raise SchemaError(f"schema {self.name!r} has no quantity; add a [[quantity]]")
+        columns = [(q.column, q.lower_column, q.upper_column) for q in self.quantities]
+        self._refuse_duplicates("column", [column for row in columns for column in row if column is not None])
+        for quantity in self.quantities:
+            where = f"schema {self.name!r}: quantity {quantity.column!r}"
+            if quantity.low >= quantity.high:
+                raise SchemaError(f"{where} needs low < high")
+            if quantity.step is not None:
+                steps = (quantity.high - quantity.low) / quantity.step if quantity.step > 0 else 0.0
+                if round(steps) < 1 or not isclose(steps, round(steps), rel_tol=1e-6):
+                    raise SchemaError(f"{where}: step = {quantity.step:g} must divide low to high into whole steps")
+            if quantity.missing is not None and quantity.low <= quantity.missing <= quantity.high:
+                raise SchemaError(f"{where}: missing = {quantity.missing:g} is one of its values; choose one outside")
+
+    def _refuse_duplicates(self, what: str, names: Iterable[str]) -> None:
         seen: set[str] = set()
         for name in names:
             if name in seen:
