@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -588,3 +590,14 @@ def test_quantities_round_trip(rows: list[tuple[float, float, bool]]) -> None:
     if quantities:
         schema = Schema("q", "Q", "quantities", ("s",), quantities=quantities, tolerance=0.5, id_column="name")
         assert schema_from_dict(json.loads(json.dumps(schema_to_dict(schema)))) == schema
+
+
+# The how-to page
+
+
+def test_the_page_lists_every_bundled_schema_and_its_examples_are_whole() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "schemas.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `([\w-]+)` \| (?:tree|classes|quantities) \|", page, re.MULTILINE)
+    assert sorted(listed) == BUNDLED
+    examples = [tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", page, re.DOTALL)]
+    assert {schema_from_dict(example).kind for example in examples} == {"tree", "classes", "quantities"}

@@ -112,14 +112,19 @@ def _check_tree(table: pd.DataFrame, schema: Schema, where: str) -> None:
             f"question {question.name!r} is answered in part (NaN among {', '.join(columns)})",
         )
         if schema.votes == "counts":
-            bad = ((values < 0) | np.isinf(values)).any(axis=1)
-            _refuse(bad, table, where, f"question {question.name!r} has a negative or infinite vote count")
+            impossible = (values < 0) | np.isinf(values)
+            _refuse(
+                impossible.any(axis=1),
+                table,
+                where,
+                f"question {question.name!r} has a negative or infinite vote count",
+            )
             continue
-        bad = ((values < -ROUNDING) | (values > 1 + ROUNDING)).any(axis=1)
-        _refuse(bad, table, where, f"question {question.name!r} has a vote fraction outside 0 to 1")
+        outside = np.abs(values - 0.5) > 0.5 + ROUNDING
+        _refuse(np.any(outside, axis=1), table, where, f"question {question.name!r} has a vote fraction outside 0 to 1")
         off = values.sum(axis=1) - _expected_sum(table, schema, question, where)
-        bad = abs(off) > schema.tolerance
-        _refuse(bad, table, where, f"the fractions of question {question.name!r} don't obey the decision tree")
+        disobeys = np.abs(off) > schema.tolerance
+        _refuse(disobeys, table, where, f"the fractions of question {question.name!r} don't obey the decision tree")
 
 
 def _expected_sum(table: pd.DataFrame, schema: Schema, question: Question, where: str) -> np.ndarray:
