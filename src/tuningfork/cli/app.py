@@ -12,6 +12,7 @@ from tuningfork.errors import TuningforkError
 
 # One module a verb, in the order of a job; each has a function `command`.
 VERBS = (
+    "demo",
     "simulate",
     "pack",
     "train",

@@ -30,7 +30,7 @@ from tuningfork.progress import progress_bar
 log = logging.getLogger(__name__)
 
 BATCH = 256
-ROWS_A_SHARD = 16 * BATCH
+ROWS_A_SHARD = 4 * BATCH
 
 
 def predict(

@@ -14,10 +14,13 @@ from tuningfork.files import read_json
 from tuningfork.images import Geometry
 from tuningfork.schemas import Schema, schema_from_dict
 
+FORMAT = "tuningfork-pack"
+VERSION = 1
+
 
 @dataclass(frozen=True)
 class Pack:
-    """A pack: pixel row i belongs to catalog row i."""
+    """A finished pack. `pixels` (N, H, W, C) uint8 is memory-mapped; its row i belongs to row i of `catalog`."""
 
     path: Path
     pixels: np.ndarray
@@ -27,17 +30,48 @@ class Pack:
     geometry: Geometry
 
     def rows(self, split: str) -> np.ndarray:
-        """The rows of a split, in order."""
+        """The rows of a split (train, val or test; ``all``: every row), in order.
+
+        Raises
+        ------
+        PackError
+            If there is no such split.
+        """
+        if split == "all":
+            return np.arange(len(self.catalog))
+        if split not in ("train", "val", "test"):
+            raise PackError(f"no split {split!r}; use train, val, test or all")
+        if "split" not in self.catalog:
+            return np.empty(0, dtype=np.int64)
         return np.flatnonzero((self.catalog["split"] == split).to_numpy())
 
 
 def open_pack(path: str | Path) -> Pack:
-    """Open a finished pack."""
+    """Open a finished pack.
+
+    Raises
+    ------
+    PackError
+        If there is none, packing has not finished, or its files are not those the manifest speaks of.
+    """
     folder = Path(path)
+    if not folder.exists():
+        raise PackError(f"no pack at {folder}; make it with `tuningfork pack`")
     if not (folder / "pack.json").exists():
-        raise PackError(f"{folder} holds no pack.json: it is no pack, or packing has not finished")
+        raise PackError(f"{folder} holds no pack.json: packing has not finished there; run the same pack command again")
     manifest = read_json(folder / "pack.json", PackError)
-    pixels = np.load(folder / "pixels.npy", mmap_mode="r")
-    catalog = pd.read_parquet(folder / "catalog.parquet")
-    schemas = tuple(schema_from_dict(table, "pack.json") for table in manifest["schemas"])
-    return Pack(folder, pixels, catalog, manifest, schemas, Geometry.from_dict(manifest["geometry"]))
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise PackError(f"{folder / 'pack.json'} is not the manifest of a pack")
+    if manifest.get("version") != VERSION:
+        raise PackError(f"{folder} has format version {manifest.get('version')}; this software reads {VERSION}: update it")
+    try:
+        pixels = np.load(folder / "pixels.npy", mmap_mode="r")
+        catalog = pd.read_parquet(folder / "catalog.parquet")
+    except (OSError, ValueError) as error:
+        raise PackError(f"{folder} is not whole ({error}); pack again") from error
+    geometry = Geometry.from_dict(manifest["geometry"])
+    shape = (manifest["n"], geometry.size, geometry.size, geometry.channels)
+    if pixels.shape != shape or pixels.dtype != np.uint8 or len(catalog) != manifest["n"]:
+        raise PackError(f"{folder} holds {pixels.shape} pixels and {len(catalog)} rows, its manifest says {shape}; pack again")
+    schemas = tuple(schema_from_dict(table, str(folder / "pack.json")) for table in manifest["schemas"])
+    return Pack(folder, pixels, catalog, manifest, schemas, geometry)

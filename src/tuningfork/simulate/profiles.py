@@ -17,7 +17,7 @@ Array = NDArray[np.floating]
 Profile = Callable[[Array, Array], Array]
 
 # (half-width in pixels, samples a pixel along each axis): ever finer boxes round the centre, where profiles are steep.
-_REFINEMENTS = ((12, 4), (3, 16), (1, 64))
+_REFINEMENTS = ((10, 3), (3, 9), (1, 27))
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ def ferrers_bar(flux: float, length: float, axis_ratio: float, index: float = 1.
 def edge_on_disc(flux: float, scale_length: float, scale_height: float) -> Profile:
     """A disc seen edge-on: I = I_0 (|x| / h) K_1(|x| / h) sech^2(y / z_0).
 
-    Van der Kruit & Searle 1981 (A&A 95, 105), eq. 5. Its flux is I_0 pi h z_0.
+    Van der Kruit & Searle 1981 (A&A 95, 105), eq. 5. Its flux is 2 pi I_0 h z_0.
     """
-    peak = np.float32(flux / (np.pi * scale_length * scale_height))
+    peak = np.float32(flux / (2 * np.pi * scale_length * scale_height))
 
     def profile(x: Array, y: Array) -> Array:
         u = np.maximum(np.abs(x) / np.float32(scale_length), np.float32(1e-4))

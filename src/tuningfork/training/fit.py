@@ -48,14 +48,14 @@ def train(recipe: Recipe, pack: str | Path, out: str | Path, *, devices: int = 1
     """
     folder, data = Path(out), open_pack(pack)
     schemas = _schemas(recipe, data)
-    rows = _rows(recipe, data)
     if not _claim(folder, recipe, data):
         log.info("%s is already trained with this recipe and pack; nothing to do", folder)
         return folder
     L.seed_everything(recipe.run.seed, verbose=False)
-    model = GalaxyModel(_spec(recipe, data, schemas, rows["train"]), pretrained=recipe.encoder.pretrained)
+    spec = _spec(recipe, data, schemas)
+    model = GalaxyModel(spec, pretrained=recipe.encoder.pretrained)
     targets = {schema.name: model.heads[schema.name].targets(data.catalog, str(data.path)) for schema in schemas}  # type: ignore[operator]
-    _need_labels(targets, rows, data)
+    rows = _rows(data, targets)
     for name, head in model.heads.items():
         if isinstance(head, ClassesHead):
             head.balance(targets[name][rows["train"]])
@@ -83,25 +83,27 @@ def _schemas(recipe: Recipe, data: Pack) -> list[Schema]:
     return [held[name] for name in names]
 
 
-def _rows(recipe: Recipe, data: Pack) -> dict[str, np.ndarray]:
-    rows = {split: data.rows(split) for split in ("train", "val")}
-    for split, found in rows.items():
+def _rows(data: Pack, targets: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The rows of the train and val splits that have a label to learn from; each schema needs some in both."""
+    rows = {}
+    for split in ("train", "val"):
+        found = data.rows(split)
         if len(found) == 0:
             raise PackError(f"{data.path} has no galaxies in its {split} split; pack again with --split 0.8/0.1/0.1")
+        labelled = np.zeros(len(found), dtype=bool)
+        for name, values in targets.items():
+            known = ~np.isnan(values[found]).all(axis=1)
+            if not known.any():
+                raise PackError(f"{data.path}: no galaxy of the {split} split has a label of schema {name!r}")
+            labelled |= known
+        rows[split] = found[labelled]
     return rows
 
 
-def _need_labels(targets: dict[str, np.ndarray], rows: dict[str, np.ndarray], data: Pack) -> None:
-    for split, which in rows.items():
-        for name, values in targets.items():
-            if np.isnan(values[which]).all():
-                raise PackError(f"{data.path}: no galaxy of the {split} split has a label of schema {name!r}")
-
-
-def _spec(recipe: Recipe, data: Pack, schemas: list[Schema], train_rows: np.ndarray) -> ModelSpec:
+def _spec(recipe: Recipe, data: Pack, schemas: list[Schema]) -> ModelSpec:
     view = View(recipe.input.field, recipe.input.size)
     view.scale(data.geometry)
-    sample = np.sort(np.random.default_rng(recipe.run.seed).permutation(train_rows)[:1000])
+    sample = np.sort(np.random.default_rng(recipe.run.seed).permutation(data.rows("train"))[:1000])
     images = crop(torch.from_numpy(data.pixels[sample]), view, data.geometry)
     return ModelSpec(
         encoder=recipe.encoder.name,

@@ -1,0 +1,40 @@
+"""`tuningfork evaluate`: how good are these predictions, honestly?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    predictor: Annotated[
+        str, typer.Argument(metavar="MODEL_OR_PREDICTIONS", help="A model folder, `default`, or a predictions table.")
+    ],
+    labels: Annotated[Path, typer.Argument(metavar="PACK_OR_CATALOG", help="Where the labels are.")],
+    out: Annotated[Path, typer.Argument(help="The folder for evaluation.json and its plots.")],
+    split: Annotated[str, typer.Option(help="The split of the labels to measure on.")] = "test",
+    schema: Annotated[
+        list[str] | None, typer.Option(help="What a predictions table answers: a schema's name or .toml file. Repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap resamples behind the intervals.")] = 0,
+) -> None:
+    """Measure a model, or anyone's predictions, against labels: figures with 95 % intervals, calibration, plots."""
+    from tuningfork.catalogs import is_table
+
+    if is_table(Path(predictor)):
+        from tuningfork.evaluation import evaluate_file
+
+        evaluate_file(predictor, labels, out, split=split, schemas=schema or (), seed=seed)
+    elif schema:
+        raise typer.BadParameter("a model knows its own schemas; --schema is for predictions tables", param_hint="--schema")
+    else:
+        from tuningfork.inference import evaluate_model
+
+        evaluate_model(predictor, labels, out, split=split, seed=seed)
+
+    from tuningfork.evaluation import figures_text, read_evaluation
+
+    typer.echo(figures_text(read_evaluation(out)))
+    typer.echo(out / "evaluation.json")

@@ -1,0 +1,45 @@
+"""`tuningfork pack`: images and labels to a pack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    source: Annotated[str, typer.Argument(help="A folder, a glob, a catalog, or Parquet with images.")],
+    out: Annotated[Path, typer.Argument(help="The pack folder to write.")],
+    labels: Annotated[Path | None, typer.Option(help="A table of labels, joined by id.")] = None,
+    schema: Annotated[list[str], typer.Option(help="What the labels answer; may be given again.")] = [],  # noqa: B006
+    size: Annotated[int, typer.Option(help="Pixels a side.")] = 128,
+    field: Annotated[float, typer.Option(help="The central part of the frame to keep, a fraction.")] = 1.0,
+    channels: Annotated[int, typer.Option(help="3 for colour, 1 for greyscale.")] = 3,
+    split: Annotated[str, typer.Option(help="Fractions train/val/test: 0.8/0.1/0.1. Else a split column is kept.")] = "",
+    seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
+    id_column: Annotated[str | None, typer.Option(help="The column of ids in the labels.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one a core unless told.")] = None,
+) -> None:
+    """Pack images. Run the same command again on a killed run: it goes on where it stopped."""
+    from tuningfork.catalogs import parse_fractions
+    from tuningfork.images import Geometry
+    from tuningfork.packs import make_pack
+
+    pack = make_pack(
+        source,
+        out,
+        labels=labels,
+        schemas=schema,
+        geometry=Geometry(field, size, channels),
+        split=parse_fractions(split) if split else None,
+        seed=seed,
+        id_column=id_column,
+        workers=workers,
+    )
+    manifest = pack.manifest
+    typer.echo(f"packed {manifest['n']:,} galaxies, left out {len(manifest['errors']):,} bad images")
+    for name, count in manifest["labelled"].items():
+        typer.echo(f"labels of {name}: {count:,}")
+    typer.echo("splits: " + ", ".join(f"{name} {count:,}" for name, count in sorted(manifest["splits"].items())))
+    typer.echo(f"pack: {pack.path}")

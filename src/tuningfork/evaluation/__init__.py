@@ -1,0 +1,8 @@
+"""A predictions table against labels: metrics with intervals, calibration, plots."""
+
+from tuningfork.evaluation.compare import evaluate_file
+from tuningfork.evaluation.evaluate import evaluate_predictions, main_figures
+from tuningfork.evaluation.text import figures_text
+from tuningfork.evaluation.write import read_evaluation, write_evaluation
+
+__all__ = ["evaluate_file", "evaluate_predictions", "figures_text", "main_figures", "read_evaluation", "write_evaluation"]

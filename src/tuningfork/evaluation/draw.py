@@ -1,0 +1,82 @@
+"""Which plots an evaluation gets, under which names, with which words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from tuningfork.evaluation import plots
+from tuningfork.evaluation.quantities import known_values
+from tuningfork.evaluation.tables import probabilities
+from tuningfork.evaluation.votes import label_votes, votes_of
+from tuningfork.schemas import Schema
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A drawn figure, the file it goes to, and what it shows for those who can't see it."""
+
+    name: str
+    caption: str
+    figure: Figure
+
+
+def draw(
+    evaluation: dict[str, Any], predictions: pd.DataFrame, labels: pd.DataFrame, schemas: Sequence[Schema]
+) -> Iterator[Plot]:
+    """Draw the plots of each schema, one at a time. `predictions` and `labels` are joined, row for row."""
+    for schema in schemas:
+        result = evaluation["schemas"][schema.name]
+        if schema.kind == "classes":
+            yield from _classes(schema, result)
+        elif schema.kind == "tree":
+            yield from _tree(schema, result, predictions, labels)
+        else:
+            yield _quantities(schema, predictions, labels)
+
+
+def _classes(schema: Schema, result: dict[str, Any]) -> Iterator[Plot]:
+    n = result["figures"]["accuracy"]["n"]
+    labels = [entry.label for entry in schema.classes]
+    title = f"Confusion of {len(labels)} classes, n = {n:,}"
+    caption = "Confusion matrix: true class by predicted class, with counts and the share of each true class."
+    yield Plot(
+        f"{schema.name}-confusion.png", caption, plots.confusion_matrix(result["confusion"]["counts"], labels, title)
+    )
+    if "reliability" in result:
+        title = f"Can the probabilities be trusted? n = {n:,}"
+        caption = "Reliability: probability of the most likely class against how often it was right, in bins of equal count."
+        drawn = plots.class_reliability(result["reliability"], result["figures"]["ece"], title)
+        yield Plot(f"{schema.name}-reliability.png", caption, drawn)
+
+
+def _tree(schema: Schema, result: dict[str, Any], predictions: pd.DataFrame, labels: pd.DataFrame) -> Iterator[Plot]:
+    n = result["figures"]["rmse"]["n"]
+    title = f"Error of the vote fractions by question, {n:,} galaxies"
+    caption = "RMSE of each question with its 95 % interval, beside the RMSE of predicting the mean."
+    yield Plot(f"{schema.name}-questions.png", caption, plots.question_errors(result["questions"], title))
+    if any(question["reliability"] for question in result["questions"].values()):
+        title = f"Can the vote fractions be trusted? {n:,} galaxies"
+        caption = "Reliability of each question: predicted against observed fraction of those asked, in bins of equal volume."
+        yield Plot(f"{schema.name}-reliability.png", caption, plots.vote_reliability(result["questions"], title))
+    values = probabilities(predictions, schema)
+    if values is None:
+        raise TypeError("only a class list can do without numbers")
+    title = f"Predicted and observed fractions, {n:,} galaxies"
+    caption = "Predicted against observed fraction of each answer, where at least half the volunteers were asked."
+    drawn = plots.fractions(label_votes(labels, schema), votes_of(values, schema), schema, title)
+    yield Plot(f"{schema.name}-fractions.png", caption, drawn)
+
+
+def _quantities(schema: Schema, predictions: pd.DataFrame, labels: pd.DataFrame) -> Plot:
+    truth = np.stack([known_values(labels, entry.column, entry.missing) for entry in schema.quantities], axis=1)
+    predicted = predictions[list(schema.columns)].to_numpy(dtype=np.float64)
+    n = int(np.isfinite(truth).any(axis=1).sum())
+    names = [entry.text or entry.column for entry in schema.quantities]
+    drawn = plots.quantity_scatter(truth, predicted, names, f"Predicted and true values, n = {n:,}")
+    return Plot(f"{schema.name}-scatter.png", "Predicted against true value of each quantity, with running medians.", drawn)

@@ -1,0 +1,101 @@
+"""A predictions table against labels: every figure with its sample size and 95 % interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tuningfork.evaluation.bootstrap import estimate
+from tuningfork.evaluation.classes import class_measures
+from tuningfork.evaluation.quantities import quantity_measures
+from tuningfork.evaluation.tables import join, probabilities
+from tuningfork.evaluation.trees import tree_measures
+from tuningfork.evaluation.votes import label_votes, votes_of
+from tuningfork.schemas import Schema
+from tuningfork.schemas.check import class_indices
+
+N_BOOTSTRAP = 1000
+
+
+def evaluate_predictions(
+    predictions: pd.DataFrame,
+    labels: pd.DataFrame,
+    schemas: Sequence[Schema],
+    *,
+    where: str,
+    inputs: dict[str, Any] | None = None,
+    n_bootstrap: int = N_BOOTSTRAP,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Measure predictions against labels.
+
+    Parameters
+    ----------
+    predictions
+        `id_str` (or the schema's own id column), each schema's prediction columns (a class list may give hard labels in
+        its summary column instead), and optionally `error`: rows with one are counted and left out.
+    labels
+        The ids and each schema's label columns, NaN where missing. Galaxies are joined by id.
+    where
+        Names the predictions in errors and in the result, such as ``model default on packs/gz, split test``.
+    inputs
+        What the caller knows of the model, the pack and the split, kept in the result.
+
+    Returns
+    -------
+    dict
+        Ready for JSON: `where`, `inputs`, `n` (counts of galaxies), `seed`, `n_bootstrap`, and for each of `schemas`
+        its figures, each ``{"value", "n", "interval"}`` with a bootstrap 95 % percentile interval over galaxies. What
+        is undefined is None.
+
+    Raises
+    ------
+    PredictionsError
+        If ids are missing or double, nothing joins, columns are absent, or a prediction is NaN or out of range.
+    SchemaError
+        If the labels don't obey their schema.
+    """
+    kept, known, counts = join(predictions, labels, schemas, where)
+    measures = {schema.name: {"title": schema.title} | _measures(kept, known, schema, where) for schema in schemas}
+    return {
+        "where": where,
+        "inputs": inputs or {},
+        "n": counts,
+        "seed": seed,
+        "n_bootstrap": n_bootstrap,
+        "schemas": estimate(measures, len(kept), n_bootstrap, seed),
+    }
+
+
+def main_figures(evaluation: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """The figures to show first, each (schema, name, figure): overall ones, then the MAE and r of each quantity."""
+    rows = []
+    for name, schema in evaluation["schemas"].items():
+        figures = schema["figures"]
+        # Where every galaxy has every column, the figures of complete galaxies say the same again.
+        same = "rmse" in figures and figures["rmse"]["n"] == figures["rmse_complete"]["n"]
+        rows += [(name, key, figure) for key, figure in figures.items() if not (same and key.endswith("_complete"))]
+        for column, quantity in schema.get("quantities", {}).items():
+            rows += [(name, f"{column} {key}", quantity[key]) for key in ("mae", "pearson")]
+    return rows
+
+
+def _measures(predictions: pd.DataFrame, labels: pd.DataFrame, schema: Schema, where: str) -> dict[str, Any]:
+    values = probabilities(predictions, schema)
+    if schema.kind == "classes":
+        truth = class_indices(labels, schema, f"the labels for {where}")
+        return class_measures(truth, predicted_classes(predictions, schema, where), values, schema)
+    if values is None:
+        raise TypeError("only a class list can do without numbers")
+    if schema.kind == "quantities":
+        return quantity_measures(labels, values, schema)
+    return tree_measures(label_votes(labels, schema), votes_of(values, schema), schema)
+
+
+def predicted_classes(predictions: pd.DataFrame, schema: Schema, where: str) -> np.ndarray:
+    """The index of each galaxy's most likely class, or of its hard label where there are no probabilities: (N,)."""
+    values = probabilities(predictions, schema)
+    return class_indices(predictions, schema, where) if values is None else values.argmax(axis=1)

@@ -1,0 +1,136 @@
+"""Predictions and labels brought together: checked, joined by id, row for row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from tuningfork.catalogs import id_text
+from tuningfork.errors import PredictionsError
+from tuningfork.evaluation.bootstrap import Array
+from tuningfork.schemas import Schema, check_labels
+
+SUM_TOLERANCE = 1e-3
+RANGE_TOLERANCE = 1e-6  # float32 sums of softmax outputs exceed 1 by less
+
+
+def with_ids(table: pd.DataFrame, schemas: Sequence[Schema], where: str) -> pd.DataFrame:
+    """The table with its ids as text in `id_str`: found there or in a schema's own id column (`GalaxyID`).
+
+    Raises
+    ------
+    PredictionsError
+        If no id column is there, an id is missing, or an id stands twice.
+    """
+    names = list(dict.fromkeys(["id_str", *(schema.id_column for schema in schemas)]))
+    name = next((name for name in names if name in table.columns), None)
+    if name is None:
+        raise PredictionsError(f"{where} has no id column ({' or '.join(names)}); add one")
+    ids = table[name]
+    if ids.isna().any():
+        raise PredictionsError(f"{where}: row {int(np.argmax(ids.isna()))} has no {name}; give every galaxy its id")
+    text = id_text(ids)
+    if text.duplicated().any():
+        twice = text[text.duplicated()].iloc[0]
+        raise PredictionsError(f"{where}: id {twice} stands twice ({int(text.duplicated().sum())} such rows); keep one")
+    return table.drop(columns=[name]).assign(id_str=text).reset_index(drop=True)
+
+
+def join(
+    predictions: pd.DataFrame, labels: pd.DataFrame, schemas: Sequence[Schema], where: str
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int]]:
+    """Predictions and labels of the galaxies that are in both and were read, in the same order, and the counts.
+
+    Galaxies without any label of these schemas are not counted as labels.
+
+    Raises
+    ------
+    PredictionsError
+        If ids are missing or double, nothing joins, a schema's columns are absent, or a value can't be right.
+    SchemaError
+        If the labels don't obey their schema.
+    """
+    if not schemas:
+        raise PredictionsError(f"{where}: no schema to evaluate; name one with --schema")
+    predictions = with_ids(predictions, schemas, where)
+    labels = with_ids(labels, schemas, f"the labels for {where}")
+    for schema in schemas:
+        check_labels(labels, schema, f"the labels for {where}")
+    columns = [column for schema in schemas for column in schema.columns if column in labels]
+    labels = labels[labels[columns].notna().any(axis=1)]
+    failed = _failed(predictions)
+    shared = predictions["id_str"].isin(labels["id_str"])
+    if not shared.any():
+        raise PredictionsError(
+            f"{where}: no id of the predictions ({_examples(predictions)}) is among the labels' ({_examples(labels)}); "
+            "are these the same galaxies?"
+        )
+    kept = predictions[shared & ~failed].reset_index(drop=True)
+    if kept.empty:
+        raise PredictionsError(f"{where}: every galaxy with a label has an error; see the predictions' column 'error'")
+    counts = {
+        "predictions": len(predictions),
+        "labels": len(labels),
+        "evaluated": len(kept),
+        "errors": int((shared & failed).sum()),
+        "only_in_predictions": int((~shared).sum()),
+        "only_in_labels": len(labels) - int(shared.sum()),
+    }
+    for schema in schemas:
+        _check(kept, schema, where)
+    return kept, labels.set_index("id_str").loc[kept["id_str"]].reset_index(), counts
+
+
+def probabilities(predictions: pd.DataFrame, schema: Schema) -> Array | None:
+    """The schema's prediction columns as (N, K) float64; None for a class list with hard labels only."""
+    if schema.kind == "classes" and not set(schema.prediction_columns) & set(predictions.columns):
+        return None
+    return predictions[list(schema.prediction_columns)].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _failed(predictions: pd.DataFrame) -> pd.Series:
+    if "error" not in predictions:
+        return pd.Series(False, index=predictions.index)
+    return predictions["error"].notna() & (predictions["error"].astype(str) != "")
+
+
+def _check(predictions: pd.DataFrame, schema: Schema, where: str) -> None:
+    absent = [column for column in schema.prediction_columns if column not in predictions]
+    hard = schema.kind == "classes" and schema.summary_column in predictions and len(absent) == len(schema.classes)
+    if hard:
+        missing = predictions[str(schema.summary_column)].isna().to_numpy()
+        _refuse(missing, predictions, where, f"{schema.summary_column} is missing and no error says why")
+        return
+    if absent:
+        raise PredictionsError(
+            f"{where} has no column {absent[0]!r} of schema {schema.name!r} ({len(absent)} of "
+            f"{len(schema.prediction_columns)} are absent); add it, or name another --schema"
+        )
+    for column in schema.prediction_columns:
+        if not pd.api.types.is_numeric_dtype(predictions[column]):
+            raise PredictionsError(f"{where}: column {column!r} is not numeric; write numbers there")
+    values = probabilities(predictions, schema)
+    if values is None:
+        return
+    wrong = ~np.isfinite(values).all(axis=1)
+    _refuse(wrong, predictions, where, f"a prediction of schema {schema.name!r} is NaN and no error says why")
+    if schema.kind == "quantities":
+        return
+    wrong = ((values < -RANGE_TOLERANCE) | (values > 1 + RANGE_TOLERANCE)).any(axis=1)
+    _refuse(wrong, predictions, where, f"a prediction of schema {schema.name!r} is outside 0 to 1")
+    if schema.kind == "classes":
+        wrong = np.abs(values.sum(axis=1) - 1) > SUM_TOLERANCE
+        _refuse(wrong, predictions, where, f"the probabilities of schema {schema.name!r} don't sum to 1")
+
+
+def _refuse(wrong: np.ndarray, predictions: pd.DataFrame, where: str, why: str) -> None:
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        galaxy = predictions["id_str"].iloc[row]
+        raise PredictionsError(f"{where}, galaxy {galaxy}: {why} ({int(wrong.sum())} such rows); correct or remove them")
+
+
+def _examples(table: pd.DataFrame) -> str:
+    return ", ".join(table["id_str"].head(3)) + (", ..." if len(table) > 3 else "")

@@ -1,0 +1,92 @@
+"""The figures of a decision tree: how far predicted vote fractions are from the volunteers'."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tuningfork.evaluation.bootstrap import Array, Measure, figure
+from tuningfork.evaluation.calibration import vote_ece, vote_reliability
+from tuningfork.evaluation.metrics import mean, rmse
+from tuningfork.evaluation.votes import Votes, tree_violation
+from tuningfork.schemas import Question, Schema
+
+ASKED = 0.5  # Walmsley et al. 2022 (arXiv:2102.08414), section 4: a question counts where half the volunteers were asked
+
+
+def tree_measures(truth: Votes, predicted: Votes, schema: Schema) -> dict[str, Any]:
+    """The figures of a tree, as measures.
+
+    `rmse` is the root of the mean squared error over every label entry there is; with the challenge's 37 columns it is
+    the challenge's own figure. `rmse_complete` takes only galaxies with every column. The baselines predict each
+    column's mean over these same labels. In a question, `rmse_where_asked` and `accuracy` (the predicted most likely
+    answer is one no other got more votes than) are of the fractions among those asked, on galaxies where at least half
+    of all volunteers were.
+    """
+    errors = predicted.fractions - truth.fractions
+    known = np.isfinite(errors)
+    deviations = truth.fractions - _column_means(truth.fractions)
+    complete = known.all(axis=1)
+    return {
+        "kind": "tree",
+        "figures": {
+            "rmse": _rmse(errors),
+            "rmse_complete": _rmse(np.where(complete[:, None], errors, np.nan)),
+            "baseline_rmse": _rmse(deviations),
+            "baseline_rmse_complete": _rmse(np.where(complete[:, None], deviations, np.nan)),
+            "tree_violation": figure(tree_violation(predicted.fractions, schema), len(errors)),
+        },
+        "questions": {
+            question.name: _question(question, index, truth, predicted, schema, deviations)
+            for index, question in enumerate(schema.questions)
+        },
+        "columns": {column: {"rmse": _rmse(errors[:, [i]])} for i, column in enumerate(schema.columns)},
+    }
+
+
+def relevant(truth: Votes, schema: Schema, question: Question) -> Array:
+    """(N,) bool: the question has an answer and at least half of all volunteers were asked it."""
+    index = schema.questions.index(question)
+    answered = np.isfinite(truth.conditional[:, schema.slices[question.name]]).all(axis=1)
+    return answered & (truth.reach[:, index] >= ASKED)
+
+
+def _question(
+    question: Question, index: int, truth: Votes, predicted: Votes, schema: Schema, deviations: Array
+) -> dict[str, Any]:
+    answers = schema.slices[question.name]
+    observed, given = truth.conditional[:, answers], predicted.conditional[:, answers]
+    counts = relevant(truth, schema, question)
+    reliability = vote_reliability(given, observed, truth.asked[:, index])
+    return {
+        "rmse": _rmse(predicted.fractions[:, answers] - truth.fractions[:, answers]),
+        "baseline_rmse": _rmse(deviations[:, answers]),
+        "rmse_where_asked": _rmse(np.where(counts[:, None], given - observed, np.nan)),
+        "accuracy": _accuracy(given, observed, counts),
+        "ece": Measure(lambda weights: vote_ece(reliability, weights), reliability[0].n),
+        "reliability": {
+            answer.name: {
+                "predicted": [float(value) for value in curve.curve(np.ones((1, len(observed))))[0][0]],
+                "observed": Measure(lambda weights, curve=curve: curve.curve(weights)[1], curve.galaxies()),  # type: ignore[misc]
+            }
+            for answer, curve in zip(question.answers, reliability, strict=True)
+            if curve.n
+        },
+    }
+
+
+def _rmse(errors: Array) -> Measure:
+    return Measure(lambda weights: rmse(errors, weights), int(np.isfinite(errors).any(axis=1).sum()))
+
+
+def _accuracy(given: Array, observed: Array, counts: Array) -> Measure:
+    chosen = np.nan_to_num(given, nan=-1.0).argmax(axis=1)
+    won = observed[np.arange(len(chosen)), chosen] == observed.max(axis=1)
+    right = np.where(counts, won, np.nan)
+    return Measure(lambda weights: mean(right, weights), int(counts.sum()))
+
+
+def _column_means(values: Array) -> Array:
+    """The mean of each column over its non-missing entries, NaN for an empty column: (A,)."""
+    return np.array([mean(column, np.ones((1, len(column))))[0] for column in values.T])

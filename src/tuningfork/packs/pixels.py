@@ -1,0 +1,101 @@
+"""The growing pixel file of a pack: whole chunks are appended, a journal says what is there.
+
+Plain writes, not a memory map: on a full disk they raise an error where a map would kill the process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tuningfork.files import output_errors
+from tuningfork.images import Decoded, Geometry
+
+HEADER = 128  # bytes; a multiple of 64, so that a memory map is aligned
+
+
+@dataclass
+class Progress:
+    """How far packing is: images read, the rows of those that could be, and what there is to say of them."""
+
+    read: int = 0
+    good: list[int] = field(default_factory=list)
+    errors: list[dict[str, str]] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
+
+
+class PixelFile:
+    """`pixels.npy` in the making, and its journal, in a working folder."""
+
+    def __init__(self, folder: Path, geometry: Geometry) -> None:
+        self.path, self.journal = folder / "pixels.npy", folder / "journal.jsonl"
+        self.shape = (geometry.size, geometry.size, geometry.channels)
+        self.row_bytes = int(np.prod(self.shape))
+        self.progress = self._resume()
+
+    def append(self, chunk: list[Decoded]) -> None:
+        """Add one chunk of images: pixels first, then the line of the journal that makes them count."""
+        done = self.progress
+        entry: dict[str, Any] = {
+            "read": len(chunk),
+            "bad": [
+                {"index": index, "id_str": d.id_str, "file_loc": d.file_loc, "error": d.error}
+                for index, d in enumerate(chunk)
+                if d.error is not None
+            ],
+            "notes": Counter(d.note for d in chunk if d.note),
+        }
+        with output_errors(self.path):
+            with self.path.open("r+b") as file:
+                file.seek(HEADER + len(done.good) * self.row_bytes)
+                for decoded in chunk:
+                    if decoded.pixels is not None:
+                        file.write(np.ascontiguousarray(decoded.pixels).data)
+                file.flush()
+                os.fsync(file.fileno())
+            with self.journal.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+        self._count(entry)
+
+    def finish(self) -> Path:
+        """Write the header, now that the number of rows is known, and cut off what a kill may have left behind."""
+        n = len(self.progress.good)
+        with output_errors(self.path), self.path.open("r+b") as file:
+            file.write(npy_header((n, *self.shape)))
+            file.truncate(HEADER + n * self.row_bytes)
+            os.fsync(file.fileno())
+        return self.path
+
+    def _count(self, entry: dict[str, Any]) -> None:
+        bad = {wrong["index"] for wrong in entry["bad"]}
+        start = self.progress.read
+        self.progress.good += [start + index for index in range(entry["read"]) if index not in bad]
+        self.progress.errors += [{k: v for k, v in wrong.items() if k != "index"} for wrong in entry["bad"]]
+        self.progress.notes.update(entry["notes"])
+        self.progress.read += entry["read"]
+
+    def _resume(self) -> Progress:
+        self.progress = Progress()
+        if not self.journal.exists():
+            with output_errors(self.path):
+                self.path.write_bytes(b"\0" * HEADER)
+                self.journal.touch()
+            return self.progress
+        whole = self.journal.read_bytes().rpartition(b"\n")[0].decode()
+        for line in whole.splitlines():
+            self._count(json.loads(line))
+        with output_errors(self.journal), self.journal.open("r+b") as file:
+            file.truncate(len(whole.encode()) + bool(whole))
+        return self.progress
+
+
+def npy_header(shape: tuple[int, ...]) -> bytes:
+    """The header of a NumPy file (format 1.0) of uint8 pixels, padded to a fixed length so that it can be written last."""
+    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"
+    return b"\x93NUMPY\x01\x00" + (HEADER - 10).to_bytes(2, "little") + text.ljust(HEADER - 11).encode() + b"\n"

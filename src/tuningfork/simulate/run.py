@@ -1,0 +1,204 @@
+"""Many simulated images: a pool of workers, a catalog written last, and going on after a kill."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import simplejpeg
+
+from tuningfork.errors import OutputError, TuningforkError
+from tuningfork.files import output_errors, read_json, software_version, whole_file, write_json
+from tuningfork.progress import progress_bar
+from tuningfork.simulate.galaxy import simulate_one
+from tuningfork.simulate.truth import CLASSES
+
+DEFAULT_MIX: dict[str, float] = {
+    "smooth-round": 0.13,
+    "smooth-in-between": 0.13,
+    "smooth-cigar": 0.08,
+    "edge-on-no-bulge": 0.08,
+    "edge-on-bulge": 0.08,
+    "spiral": 0.18,
+    "barred-spiral": 0.12,
+    "ring": 0.06,
+    "merger": 0.06,
+    "irregular": 0.06,
+    "star-or-artifact": 0.02,
+}
+_SETTINGS = "simulation.json"
+_ROWS = ".rows"  # one table a finished chunk; gone once the catalog stands
+_CHUNK = 50
+_QUALITY = 92
+_SMALL = 300  # fewer images are done before a worker has started
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What fixes every byte of the output."""
+
+    n: int
+    seed: int
+    size: int
+    fits: bool
+    mix: dict[str, float]
+
+    def chunks(self) -> list[range]:
+        return [range(start, min(start + _CHUNK, self.n)) for start in range(0, self.n, _CHUNK)]
+
+
+def simulate(
+    out: Path,
+    n: int,
+    seed: int,
+    *,
+    size: int = 212,
+    fits: bool = False,
+    mix: Mapping[str, float] | None = None,
+    workers: int | None = None,
+) -> Path:
+    """Simulate `n` images into the folder `out`; a killed run, started again, goes on and ends with the same bytes.
+
+    Writes `images/<id>.jpg`, `simulation.json` (the settings, first), `catalog.parquet` (last) and on request
+    `fits/<id>.fits`: float32 (3, size, size), g, r, i in nanomaggies. Image i depends on `seed`, i, `size` and `mix` alone.
+    Workers are spawned, so a script that calls this needs the usual ``if __name__ == "__main__":``.
+
+    Parameters
+    ----------
+    size
+        Pixels along the frame's side of 84 arcsec: 212 gives the SDSS camera's 0.396 arcsec.
+    mix
+        The relative number of each class; classes left out are not drawn. Default: `DEFAULT_MIX`.
+    workers
+        Processes; by default as many as there are cores, or this one alone for a few images.
+
+    Returns
+    -------
+    The path of the catalog.
+
+    Raises
+    ------
+    TuningforkError
+        If an argument is out of range.
+    OutputError
+        If `out` holds something else or can't be written.
+    """
+    job = _Job(n, seed, size, fits, _checked_mix(mix))
+    if n < 1:
+        raise TuningforkError(f"cannot simulate {n} images; --n must be at least 1")
+    if seed < 0:
+        raise TuningforkError(f"seed {seed} is negative; choose 0 or more")
+    if not 32 <= size <= 2048:
+        raise TuningforkError(f"size {size} is outside 32 to 2048 pixels; choose another")
+    if workers is not None and workers < 1:
+        raise TuningforkError(f"cannot work with {workers} workers; choose 1 or more")
+
+    out, catalog = Path(out), Path(out) / "catalog.parquet"
+    _claim(out, job)
+    with output_errors(out):
+        if not (catalog.exists() and all(_images_stand(out, job, chunk) for chunk in job.chunks())):
+            _draw_all(out, job, workers or _default_workers(n))
+            rows = pd.concat([pd.read_parquet(_rows_file(out, chunk)) for chunk in job.chunks()], ignore_index=True)
+            with whole_file(catalog) as temporary:
+                rows.to_parquet(temporary, index=False)
+        shutil.rmtree(out / _ROWS, ignore_errors=True)
+    return catalog
+
+
+def _checked_mix(mix: Mapping[str, float] | None) -> dict[str, float]:
+    chosen = dict(DEFAULT_MIX if mix is None else mix)
+    for name, weight in chosen.items():
+        if name not in CLASSES:
+            raise TuningforkError(f"mix: no class named {name!r}; choose among {', '.join(CLASSES)}")
+        if not (math.isfinite(weight) and weight >= 0):
+            raise TuningforkError(f"mix: the weight of {name!r} is {weight}; give 0 or more")
+    if not sum(chosen.values()):
+        raise TuningforkError("mix: every weight is 0; give one class a positive weight")
+    return {name: float(chosen[name]) for name in CLASSES if chosen.get(name)}
+
+
+def _claim(out: Path, job: _Job) -> None:
+    """Make `out` this job's folder, or see that it is already."""
+    settings: dict[str, Any] = {"format": "tuningfork-simulation", "version": 1}
+    settings |= {"made_by": f"tuningfork {software_version()}"} | asdict(job)
+    with output_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+        held = sorted(entry.name for entry in out.iterdir())
+    if _SETTINGS in held:
+        found = read_json(out / _SETTINGS, OutputError)
+        for key, value in settings.items():
+            if not isinstance(found, dict) or found.get(key) != value:
+                was = found.get(key) if isinstance(found, dict) else None
+                raise OutputError(
+                    f"{out} holds another simulation ({key} is {was!r}, not {value!r}); choose another folder or remove it"
+                )
+    elif held:
+        raise OutputError(f"{out} holds something else ({held[0]}); choose an empty or a new folder")
+    else:
+        write_json(out / _SETTINGS, settings)
+    with output_errors(out):
+        for folder in ("images", _ROWS, *(["fits"] if job.fits else [])):
+            (out / folder).mkdir(exist_ok=True)
+
+
+def _draw_all(out: Path, job: _Job, workers: int) -> None:
+    todo = [chunk for chunk in job.chunks() if not (_rows_file(out, chunk).exists() and _images_stand(out, job, chunk))]
+    with progress_bar("simulate", job.n) as advance:
+        advance(job.n - sum(map(len, todo)))
+        if workers == 1 or len(todo) == 1:
+            for chunk in todo:
+                advance(_draw_chunk(out, job, chunk))
+            return
+        with ProcessPoolExecutor(min(workers, max(len(todo), 1)), mp_context=get_context("spawn")) as pool:
+            try:
+                for done in as_completed([pool.submit(_draw_chunk, out, job, chunk) for chunk in todo]):
+                    advance(done.result())
+            except BrokenProcessPool as error:
+                raise TuningforkError(
+                    "a worker of the simulation died (memory full?, or a script without `if __name__ == '__main__':`); "
+                    "run the same again to go on"
+                ) from error
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+def _draw_chunk(out: Path, job: _Job, chunk: range) -> int:
+    """Draw a chunk's images, then write its rows, which vouch for them. Returns how many images it has."""
+    rows = []
+    for index in chunk:
+        image = simulate_one(job.seed, index, job.size, job.mix)
+        name = image.row["id_str"]
+        encoded = simplejpeg.encode_jpeg(image.rgb(), quality=_QUALITY, colorspace="RGB", colorsubsampling="444")
+        (out / _image_name(job, index)).write_bytes(encoded)
+        if job.fits:
+            image.fits().writeto(out / "fits" / f"{name}.fits", overwrite=True)
+        rows.append({"id_str": name, "file_loc": _image_name(job, index)} | image.row)
+    with whole_file(_rows_file(out, chunk)) as temporary:
+        pd.DataFrame(rows).to_parquet(temporary, index=False)
+    return len(chunk)
+
+
+def _image_name(job: _Job, index: int) -> str:
+    return f"images/sim-{job.seed}-{index:06d}.jpg"
+
+
+def _images_stand(out: Path, job: _Job, chunk: range) -> bool:
+    return all((out / _image_name(job, index)).exists() for index in chunk)
+
+
+def _rows_file(out: Path, chunk: range) -> Path:
+    return out / _ROWS / f"{chunk.start:09d}.parquet"
+
+
+def _default_workers(n: int) -> int:
+    return 1 if n < _SMALL else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

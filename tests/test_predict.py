@@ -1,0 +1,214 @@
+"""Prediction through the real command: a row for every image, any output, killed and resumed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from typer.testing import CliRunner
+
+from tuningfork.catalogs import read_table
+from tuningfork.cli.app import build
+from tuningfork.errors import ModelError, OutputError, PackError, PredictionsError
+from tuningfork.inference import predict
+from tuningfork.inference.rows import most_likely
+from tuningfork.packs import make_pack
+from tuningfork.schemas import check_labels, load_schema
+
+CHALLENGE, FIVE = load_schema("gz-challenge"), load_schema("five-classes")
+
+
+def invoke(*arguments: object) -> str:
+    result = CliRunner().invoke(build(), ["predict", *map(str, arguments)])
+    if result.exception is not None:
+        raise result.exception
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def messy(galaxies: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as disks really hold them: 12 good images and 5 that are not."""
+    folder = tmp_path_factory.mktemp("messy")
+    good = sorted((galaxies.parent / "images").glob("*.jpg"))[:10]
+    for path in good:
+        shutil.copy(path, folder)
+    Image.open(good[0]).convert("L").save(folder / "grey.png")
+    deep = np.asarray(Image.open(good[1]).convert("L")).astype(np.uint16) * 257
+    Image.fromarray(deep).save(folder / "deep.png")
+    data = good[2].read_bytes()
+    (folder / "truncated.jpg").write_bytes(data[: len(data) // 2])
+    Image.new("RGB", (1, 1)).save(folder / "tiny.png")
+    (folder / "notes.jpg").write_text("to do: download this galaxy\n" * 10)
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "noise.png").write_bytes(os.urandom(400))
+    return folder
+
+
+def test_a_row_for_every_image_and_errors_said(
+    messy: Path, model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = tmp_path / "out.parquet"
+    with caplog.at_level(logging.INFO):
+        invoke(messy, out, "--model", model)
+    table = pd.read_parquet(out).set_index("id_str")
+    assert len(table) == 17
+    bad = table["error"].notna()
+    assert sorted(table.index[bad]) == ["empty", "noise", "notes", "tiny", "truncated"]
+    assert table.loc[bad, [*CHALLENGE.columns, *FIVE.prediction_columns, "five_class"]].isna().all(axis=None)
+    good = table[~bad].reset_index()
+    check_labels(good, CHALLENGE, "predictions")
+    np.testing.assert_allclose(good[list(FIVE.prediction_columns)].sum(axis=1), 1, atol=1e-5)
+    assert "text" in table.loc["notes", "error"]
+    assert "5 of 17 images could not be read" in caplog.text
+    assert "greyscale" in caplog.text
+    assert "16 bits" in caplog.text
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("ending", ["csv", "fits", "vot"])
+def test_every_ending_holds_the_same_table(messy: Path, model: Path, tmp_path: Path, ending: str) -> None:
+    reference = pd.read_parquet(predict(messy, tmp_path / "out.parquet", model=model))
+    table = read_table(predict(messy, tmp_path / f"out.{ending}", model=model))
+    assert table["id_str"].tolist() == reference["id_str"].tolist()
+    columns = [*CHALLENGE.columns, *FIVE.prediction_columns]
+    np.testing.assert_allclose(table[columns].astype(float), reference[columns].astype(float), rtol=1e-5, atol=1e-7)
+    for text in ("five_class", "error", "gz-challenge_most_likely"):
+        assert table[text].fillna("").tolist() == reference[text].fillna("").tolist()
+
+
+def test_the_submission_has_the_challenge_layout(galaxies: Path, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "submission.csv"
+    invoke(galaxies, out, "--model", model, "--format", "kaggle")
+    table = pd.read_csv(out)
+    assert table.columns.tolist() == ["GalaxyID", *CHALLENGE.columns]
+    assert len(table) == 120
+    check_labels(table.assign(id_str=table["GalaxyID"]), CHALLENGE, "submission")
+
+
+def test_images_a_catalog_and_a_pack_agree(galaxies: Path, pack: Path, model: Path, tmp_path: Path) -> None:
+    columns = [*CHALLENGE.columns, *FIVE.prediction_columns]
+    sources = {"folder": galaxies.parent / "images", "catalog": galaxies, "pack": pack, "glob": galaxies.parent / "images/*.jpg"}
+    tables = {
+        name: pd.read_parquet(predict(source, tmp_path / f"{name}.parquet", model=model)) for name, source in sources.items()
+    }
+    for table in tables.values():
+        assert table["id_str"].tolist() == tables["folder"]["id_str"].tolist()
+        np.testing.assert_array_equal(table[columns], tables["folder"][columns])
+
+
+KILLABLE = """
+import sys, time
+import tuningfork.inference.predict as room
+room.BATCH, room.ROWS_A_SHARD = 4, 8
+real = room._batch_rows
+def slow(*arguments):
+    time.sleep(0.05)
+    return real(*arguments)
+room._batch_rows = slow
+room.predict(sys.argv[1], sys.argv[2], model=sys.argv[3], device="cpu")
+"""
+
+
+def test_killed_again_and_again_no_row_is_lost_or_doubled(messy: Path, galaxies: Path, model: Path, tmp_path: Path) -> None:
+    unbroken = pd.read_parquet(predict(galaxies, tmp_path / "unbroken.parquet", model=model))
+    out = tmp_path / "killed.parquet"
+    shards = tmp_path / ".killed.parquet.partial"
+    for wanted in (2, 5, 9):
+        with subprocess.Popen(
+            [sys.executable, "-c", KILLABLE, galaxies, out, model], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            deadline = time.monotonic() + 120
+            while len(list(shards.glob("[0-9]*.parquet"))) < wanted:
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            process.send_signal(signal.SIGKILL)
+        assert not out.exists()
+    subprocess.run([sys.executable, "-c", KILLABLE, galaxies, out, model], check=True, capture_output=True)
+    resumed = pd.read_parquet(out)
+    pd.testing.assert_frame_equal(resumed, unbroken, atol=1e-6, rtol=0)
+    assert not shards.exists()
+
+
+def test_shards_of_another_job_are_not_taken(messy: Path, galaxies: Path, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.parquet"
+    stale = tmp_path / ".out.parquet.partial"
+    stale.mkdir()
+    (stale / "job.json").write_text('{"job": "another"}')
+    (stale / "000000000000.parquet").write_bytes(b"rubbish")
+    predict(messy, out, model=model)
+    assert len(pd.read_parquet(out)) == 17
+
+
+def test_bad_outputs_are_refused_before_any_work(messy: Path, model: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="ending"):
+        invoke(messy, tmp_path / "out.xlsx", "--model", model)
+    with pytest.raises(OutputError, match="is a folder"):
+        (tmp_path / "out.csv").mkdir()
+        invoke(messy, tmp_path / "out.csv", "--model", model)
+    with pytest.raises(OutputError, match="cannot write"):
+        invoke(messy, "/proc/nowhere/out.csv", "--model", model)
+    with pytest.raises(OutputError, match=r"\.csv file"):
+        invoke(messy, tmp_path / "out.parquet", "--model", model, "--format", "kaggle")
+    with pytest.raises(OutputError, match="use table or kaggle"):
+        invoke(messy, tmp_path / "o.csv", "--model", model, "--format", "xml")
+    with pytest.raises(ModelError, match="no device"):
+        invoke(messy, tmp_path / "o.csv", "--model", model, "--device", "quantum")
+
+
+def test_a_full_disk_leaves_no_half_made_output(galaxies: Path, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    result = subprocess.run(
+        [sys.executable, "-m", "tuningfork", "predict", galaxies, out, "--model", model, "--device", "cpu"],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
+    )
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.strip().splitlines()[-1].startswith("error: cannot write")
+    assert not out.exists()
+    assert not list(tmp_path.glob("[!.]*"))
+
+
+def test_a_pack_of_another_geometry_is_refused(galaxies: Path, model: Path, tmp_path: Path) -> None:
+    from tuningfork.images import Geometry
+
+    make_pack(galaxies, tmp_path / "pack", geometry=Geometry(0.5, 36, 3))
+    with pytest.raises(PackError, match=r"pack again with --field 0\.9 --size 36"):
+        predict(tmp_path / "pack", tmp_path / "out.parquet", model=model)
+
+
+def test_a_model_without_the_challenge_cannot_make_a_submission(tmp_path: Path) -> None:
+    from tuningfork.inference.output import check_output
+
+    with pytest.raises(PredictionsError, match="gz-challenge"):
+        check_output(tmp_path / "o.csv", "kaggle", [FIVE])
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=20, deadline=None)
+def test_the_most_likely_path_follows_the_tree(seed: int) -> None:
+    values = np.random.default_rng(seed).random((5, 37)).astype(np.float32)
+    for row, path in zip(values, most_likely(values, CHALLENGE), strict=True):
+        steps = dict(step.split("=") for step in path.split("; "))
+        chosen = set()
+        for question in CHALLENGE.walk:
+            asked = not question.parents or bool(chosen & set(question.parents))
+            assert (question.name in steps) == asked
+            if asked:
+                best = question.answers[int(row[CHALLENGE.slices[question.name]].argmax())]
+                assert steps[question.name] == best.name
+                chosen.add(best.column)

@@ -1,0 +1,90 @@
+"""Recipes: checked before anything starts, saved resolved, typos named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tomli_w
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuningfork.errors import RecipeError
+from tuningfork.models import HEADS, own_encoders
+from tuningfork.schemas import load_schema
+from tuningfork.training import bundled_recipes, load_recipe
+from tuningfork.training.recipe import check_recipe
+
+
+@pytest.mark.parametrize("name", bundled_recipes())
+def test_every_bundled_recipe_is_sound(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert recipe.title
+    assert recipe.source
+    for head in recipe.head:
+        assert load_schema(head.schema_name).kind in HEADS[head.kind].schema_kinds
+    assert recipe.encoder.name in own_encoders() or recipe.encoder.name
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("optim.learning_rat=1", "known here|did you mean"),
+        ("optim.epoch=3", "did you mean 'epochs'"),
+        ("inptu.size=3", "did you mean 'input'"),
+        ("augmentation.rotations=3", "did you mean 'rotation'"),
+        ("head.0.los=mse", "did you mean 'loss'"),
+        ("optim.lr=-1", "optim.lr: input should be greater than 0"),
+        ("optim.lr=fast", "optim.lr"),
+        ("optim.name=adamm", "optim.name"),
+        ("head.7.loss=mse", "there is no '7'"),
+        ("optim.lr", "write it as key=value"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(recipe_file: Path, change: str, says: str) -> None:
+    with pytest.raises(RecipeError, match=says):
+        load_recipe(recipe_file, [change])
+
+
+def test_changes_are_applied(recipe_file: Path) -> None:
+    recipe = load_recipe(recipe_file, ["optim.lr=0.5", "encoder.options.width=7", "augmentation.zoom=[0.5, 2]"])
+    assert recipe.optim.lr == 0.5
+    assert recipe.encoder.options == {"width": 7}
+    assert recipe.augmentation.zoom == (0.5, 2)
+
+
+def test_an_unknown_recipe_names_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="did you mean 'tuningfork/small'"):
+        load_recipe("tuningfork/smal")
+    with pytest.raises(RecipeError, match="cannot read"):
+        load_recipe(tmp_path / "none.toml")
+    (tmp_path / "broken.toml").write_text("name = ")
+    with pytest.raises(RecipeError, match="not valid TOML"):
+        load_recipe(tmp_path / "broken.toml")
+
+
+@given(
+    lr=st.floats(1e-6, 10),
+    epochs=st.integers(1, 500),
+    rotation=st.floats(0, 180),
+    hidden=st.lists(st.integers(1, 512), max_size=3),
+    ema=st.none() | st.floats(0.01, 0.9999),
+)
+def test_a_resolved_recipe_reads_back_equal(
+    lr: float, epochs: int, rotation: float, hidden: list[int], ema: float | None
+) -> None:
+    table = {
+        "name": "x",
+        "encoder": {"name": "plain"},
+        "input": {"field": 0.5, "size": 64},
+        "head": [{"schema": "gz-challenge", "kind": "tree", "hidden": hidden}],
+        "augmentation": {"rotation": rotation},
+        "optim": {"lr": lr, "epochs": epochs},
+        "run": {} if ema is None else {"ema": ema},
+    }
+    import tomllib
+
+    recipe = check_recipe(table, "here")
+    text = tomli_w.dumps(recipe.model_dump(mode="json", by_alias=True, exclude_none=True))
+    assert check_recipe(tomllib.loads(text), "there") == recipe
