@@ -77,6 +77,6 @@ def _quantities(schema: Schema, predictions: pd.DataFrame, labels: pd.DataFrame)
     truth = np.stack([known_values(labels, entry.column, entry.missing) for entry in schema.quantities], axis=1)
     predicted = predictions[list(schema.columns)].to_numpy(dtype=np.float64)
     n = int(np.isfinite(truth).any(axis=1).sum())
-    names = [entry.text or entry.column for entry in schema.quantities]
+    names = [entry.column for entry in schema.quantities]
     drawn = plots.quantity_scatter(truth, predicted, names, f"Predicted and true values, n = {n:,}")
     return Plot(f"{schema.name}-scatter.png", "Predicted against true value of each quantity, with running medians.", drawn)

@@ -7,18 +7,20 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from tuningfork.evaluation.bootstrap import Array
 from tuningfork.evaluation.style import (
     BLUE,
     CYCLE,
-    GRID,
+    DENSITY,
     INK,
     MARKERS,
     MUTED,
     ORANGE,
     SHADES,
     figure,
+    head,
     panels,
     unit_square,
     words,
@@ -60,14 +62,14 @@ def class_reliability(reliability: dict[str, Any], ece: dict[str, Any], title: s
     axes.set_xlabel("Probability given to the most likely class")
     axes.set_ylabel("Share of galaxies where it was right")
     axes.text(0.02, 0.97, f"ECE {_with_interval(ece)}", va="top", color=INK)
-    axes.text(0.98, 0.02, "below the line: overconfident", ha="right", color=MUTED, fontsize=8)
+    axes.text(0.98, 0.02, "below the line: too sure of itself; above: not sure enough", ha="right", color=MUTED, fontsize=8)
     return drawn
 
 
 def vote_reliability(questions: dict[str, Any], title: str) -> Figure:
     """Predicted against observed fractions of those asked, a panel for each question, a line for each answer."""
     shown = {name: question for name, question in questions.items() if question["reliability"]}
-    drawn, all_axes = panels(title, len(shown), extra=0.45)
+    drawn, all_axes = panels(title, len(shown), extra=0.15)
     for axes, (name, question) in zip(all_axes, shown.items(), strict=True):
         unit_square(axes)
         answers = question["reliability"]
@@ -75,9 +77,7 @@ def vote_reliability(questions: dict[str, Any], title: str) -> Figure:
         for index, answer in enumerate(list(answers)[:1] if len(answers) == 2 else answers):
             place = index % len(CYCLE)
             _curve(axes, answers[answer], CYCLE[place], MARKERS[place], words(answer))
-        axes.set_title(f"{words(name)}\n", linespacing=0.6)
-        axes.text(0, 1.02, f"n = {question['ece']['n']:,}, ECE {question['ece']['value']:.3f}", fontsize=8, color=MUTED,
-                  transform=axes.transAxes)  # fmt: skip
+        head(axes, words(name), f"n = {question['ece']['n']:,}, ECE {question['ece']['value']:.3f}")
         axes.legend(loc="upper left", handlelength=1.2, borderaxespad=0.1, labelspacing=0.15, fontsize=7)
     drawn.supxlabel("Predicted fraction of those asked", fontsize=9, color=MUTED)
     drawn.supylabel("Observed fraction of those asked", fontsize=9, color=MUTED)
@@ -88,7 +88,7 @@ def fractions(truth: Votes, predicted: Votes, schema: Schema, title: str) -> Fig
     """Every galaxy's predicted and observed fractions where at least half the volunteers were asked, by question."""
     rows = [(question, relevant(truth, schema, question)) for question in schema.questions]
     rows = [(question, counts) for question, counts in rows if counts.any()]
-    drawn, all_axes = panels(title, max(len(rows), 1), extra=0.3)
+    drawn, all_axes = panels(title, max(len(rows), 1), extra=0.15)
     if not rows:
         all_axes[0].set_axis_off()
     for axes, (question, counts) in zip(all_axes, rows, strict=False):
@@ -98,12 +98,11 @@ def fractions(truth: Votes, predicted: Votes, schema: Schema, title: str) -> Fig
         x, y = predicted.conditional[counts, answers].ravel(), truth.conditional[counts, answers].ravel()
         known = np.isfinite(x) & np.isfinite(y)
         unit_square(axes)
-        axes.hexbin(x[known], y[known], gridsize=24, extent=(0, 1, 0, 1), bins="log", cmap=SHADES, mincnt=1,
+        axes.hexbin(x[known], y[known], gridsize=24, extent=(0, 1, 0, 1), bins="log", cmap=DENSITY, mincnt=1,
                     linewidths=0.1, zorder=2)  # fmt: skip
         axes.plot([0, 1], [0, 1], color=ORANGE, linewidth=0.9, zorder=3)
-        axes.set_title(f"{words(question.name)}\n", linespacing=0.6)
         what = f"“{question.answers[0].name}”" if len(question.answers) == 2 else f"{len(question.answers)} answers"
-        axes.text(0, 1.02, f"{what}, n = {int(counts.sum()):,}", fontsize=8, color=MUTED, transform=axes.transAxes)
+        head(axes, words(question.name), f"{what}, n = {int(counts.sum()):,}")
     drawn.supxlabel("Predicted fraction of those asked", fontsize=9, color=MUTED)
     drawn.supylabel("Observed fraction of those asked", fontsize=9, color=MUTED)
     return drawn
@@ -144,8 +143,7 @@ def quantity_scatter(truth: Array, predicted: Array, names: list[str], title: st
     for axes, index in zip(all_axes, columns, strict=False):
         known = np.isfinite(truth[:, index])
         _scatter(axes, truth[known, index], predicted[known, index])
-        axes.set_title(words(names[index]) + "\n", linespacing=0.6)
-        axes.text(0, 1.02, f"n = {int(known.sum()):,}", fontsize=8, color=MUTED, transform=axes.transAxes)
+        head(axes, words(names[index]), f"n = {int(known.sum()):,}")
     drawn.supxlabel("True value", fontsize=9, color=MUTED)
     drawn.supylabel("Predicted value; bars: median and central 68 %", fontsize=9, color=MUTED)
     return drawn
@@ -164,13 +162,14 @@ def _scatter(axes: Axes, x: Array, y: Array) -> None:
     else:  # on steps: points of one step are spread sideways, by golden-ratio steps so that they look even
         gap = np.diff(steps).min() if len(steps) > 1 else 1.0
         spread = ((np.arange(len(x)) * 0.618034) % 1 - 0.5) * 0.55 * gap
-    axes.scatter(x + spread, y, s=5, color=BLUE, alpha=float(np.clip(150 / len(x), 0.06, 0.5)), linewidths=0, zorder=2)
+    axes.scatter(x + spread, y, s=5, color=BLUE, alpha=float(np.clip(400 / len(x), 0.12, 0.5)), linewidths=0, zorder=2)
     middle = np.array([np.percentile(y[group == place], [50, 16, 84]) for place in range(len(steps))])
     axes.vlines(steps, middle[:, 1], middle[:, 2], color=ORANGE, linewidth=1.6, zorder=3)
     axes.plot(steps, middle[:, 0], linestyle="none", marker="o", markersize=4, color=ORANGE, markeredgecolor="white",
               markeredgewidth=0.6, zorder=4)  # fmt: skip
     axes.set(xlim=(low - margin, high + margin), ylim=(low - margin, high + margin), aspect="equal")
-    axes.grid(color=GRID)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
 
 
 def _curve(axes: Axes, reliability: dict[str, Any], colour: str, marker: str, label: str) -> None:

@@ -25,6 +25,8 @@ CYCLE = (BLUE, ORANGE, "#009e73", "#cc79a7", "#56b4e9", "#e69f00", INK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 # White to the blue of the lines: lightness alone orders it, so it survives a grey printer.
 SHADES = LinearSegmentedColormap.from_list("tuningfork", ["#f4f8fb", "#9ecae1", BLUE, "#06304d"])
+# For points on white, where even one must be seen.
+DENSITY = LinearSegmentedColormap.from_list("tuningfork-density", ["#b5d3e7", BLUE, "#06304d"])
 DPI = 160
 
 _SETTINGS = {
@@ -74,10 +76,17 @@ def panels(title: str, count: int, *, size: float = 2.6, extra: float = 0.0) -> 
     across = min(count, 4 if count > 6 else 3)
     down = math.ceil(count / across)
     drawn = figure(title, max(size * across, 5.2), (size + extra) * down + 0.5)
+    drawn.get_layout_engine().set(hspace=0.05, wspace=0.03)  # type: ignore[call-arg, union-attr]
     axes = drawn.subplots(down, across, squeeze=False).ravel().tolist()
     for spare in axes[count:]:
         spare.remove()
     return drawn, axes[:count]
+
+
+def head(axes: Axes, title: str, note: str) -> None:
+    """A panel's title with a quieter line below it."""
+    axes.set_title(title, pad=17)
+    axes.annotate(note, (0, 1), (0, 5), "axes fraction", "offset points", fontsize=8, color=MUTED)
 
 
 def unit_square(axes: Axes) -> None:
