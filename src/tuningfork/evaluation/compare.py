@@ -32,7 +32,7 @@ def evaluate_file(
     labels
         A pack (folder) or a catalog (table).
     split
-        The rows of the labels that count; a catalog without a column `split` counts whole.
+        The rows of the labels that count, or ``all``; a catalog without a column `split` counts whole.
     schemas
         Names of schemas, or TOML files. A pack knows its own: by default those that the predictions answer.
 
@@ -98,7 +98,7 @@ def _answers(predictions: pd.DataFrame, schema: Schema) -> bool:
 
 
 def _of_split(table: pd.DataFrame, split: str, labels: Path) -> pd.DataFrame:
-    if "split" not in table:
+    if "split" not in table or split == "all":
         return table
     rows = table[table["split"] == split]
     if rows.empty:

@@ -1,0 +1,117 @@
+"""The section of a model: what it is, how it was trained, how well it did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from tuningfork.evaluation.style import BLUE, ORANGE, figure, styled, words
+from tuningfork.evaluation.text import number
+from tuningfork.report.blocks import Block, Facts, Note, Picture, Pictures, Section, Table, Text
+from tuningfork.report.pictures import chart_uri
+from tuningfork.report.provenance import flat, provenance
+
+
+def model_section(folder: Path, manifest: dict[str, Any]) -> Section:
+    """Encoder, heads, recipe, training curves, figures and card; what the folder lacks is left out."""
+    recipe, data = manifest.get("recipe") or {}, manifest.get("data") or {}
+    blocks: list[Block] = [Facts(_facts(manifest))]
+    if manifest.get("figures"):
+        rows = [(words(key), number(value)) for key, value in manifest["figures"].items() if key != "epoch"]
+        epoch = manifest["figures"].get("epoch")
+        note = "On galaxies the model was chosen by, so a little flattering; an evaluation gives honest ones."
+        title = "Figures on the validation split" + (f", epoch {epoch}" if epoch is not None else "")
+        blocks.append(Table(title, ("figure", "value"), rows, note=note))
+    blocks += _curves(folder / "history.csv")
+    if recipe:
+        blocks.append(Facts(flat(recipe), "Recipe", folded=True))
+    card = folder / "card.md"
+    if card.exists():
+        blocks.append(Text("Model card", card.read_text(encoding="utf-8")))
+    command = f"tuningfork train {folder.name}/recipe.toml {data.get('pack', 'PACK')} {folder.name}" if recipe else ""
+    blocks.append(provenance({**manifest, "inputs": {"data": data}}, command))
+    return Section("Model", folder.name, str(recipe.get("title") or recipe.get("name") or ""), blocks)
+
+
+def _facts(manifest: dict[str, Any]) -> list[tuple[str, str]]:
+    encoder, geometry, seen = (manifest.get(key) or {} for key in ("encoder", "geometry", "input"))
+    options = ", ".join(f"{key} {value}" for key, value in (encoder.get("options") or {}).items())
+    rows = [("Encoder", encoder.get("name", "?") + (f" ({options})" if options else ""))]
+    for head in manifest.get("heads") or []:
+        schema = head.get("schema") or {}
+        rows.append(("Head", f"{head.get('kind', '?')}: {schema.get('title') or schema.get('name', '?')}"))
+    if geometry:
+        rows.append(("Packs it takes", _geometry(geometry)))
+    if seen.get("size"):
+        rows.append(("What it sees", _geometry(seen)))
+    counts = (manifest.get("data") or {}).get("n") or {}
+    if counts:
+        rows.append(("Trained on", ", ".join(f"{split} {n:,}" for split, n in counts.items())))
+    training = manifest.get("training") or {}
+    if training.get("seconds"):
+        rows.append(("Training took", f"{training['seconds'] / 60:.1f} minutes on {training.get('device', '?')}"))
+    return rows
+
+
+def _geometry(table: dict[str, Any]) -> str:
+    text = f"{table.get('size')} × {table.get('size')} pixels"
+    text += f", {table['channels']} channels" if table.get("channels") else ""
+    field = table.get("field", 1.0)
+    return text + ("; the whole frame" if field == 1 else f"; the central {field:g} of the frame")
+
+
+def _curves(path: Path) -> list[Block]:
+    """A chart for each quantity in history.csv: losses first, then metrics, training and validation in one chart."""
+    if not path.exists():
+        return []
+    try:
+        history = pd.read_csv(path)
+    except (ValueError, OSError) as error:
+        return [Note(f"history.csv can't be read: {error}", warning=True)]
+    history = history.select_dtypes("number").dropna(axis=1, how="all")
+    if history.empty:
+        return []
+    epochs = history["epoch"].to_numpy() if "epoch" in history else np.arange(1, len(history) + 1)
+    groups: dict[str, dict[str, np.ndarray]] = {}
+    for column in history.columns.difference(["epoch", "seconds"], sort=False):
+        split, _, rest = column.partition("_")
+        name, line = (rest, split) if split in ("train", "val") and rest else (column, "")
+        groups.setdefault(name, {})[line] = history[column].to_numpy()
+    order = sorted(groups, key=lambda name: (not name.endswith("loss"), name == "lr"))
+    with styled():
+        pictures = [Picture(chart_uri(_chart(name, epochs, groups[name])), _caption(name, groups[name])) for name in order]
+    return [Pictures(pictures, "Training")]
+
+
+def _chart(name: str, epochs: np.ndarray, lines: dict[str, np.ndarray]) -> Figure:
+    drawn = figure(_title(name), 4.2, 2.8)
+    axes = drawn.subplots()
+    looks = {"train": (ORANGE, "--", "training"), "val": (BLUE, "-", "validation"), "": (BLUE, "-", "")}
+    for line, values in lines.items():
+        colour, dashes, label = looks[line]
+        marker = "o" if len(epochs) < 16 else None
+        axes.plot(epochs, values, color=colour, linestyle=dashes, marker=marker, markersize=3, linewidth=1.6, label=label)
+    if len(lines) > 1:
+        axes.legend(fontsize=8)
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    return drawn
+
+
+def _title(name: str) -> str:
+    return "Learning rate" if name == "lr" else words(name)
+
+
+def _caption(name: str, lines: dict[str, np.ndarray]) -> str:
+    ends = []
+    for line, values in lines.items():
+        known = values[np.isfinite(values)]
+        said = {"train": "training ", "val": "validation "}.get(line, "")
+        ends.append(f"{said}from {number(float(known[0]))} to {number(float(known[-1]))}")
+    return f"{_title(name)}: {', '.join(ends)}"

@@ -1,0 +1,109 @@
+"""The page put together: what each path is, its section, one HTML file."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from tuningfork.catalogs import is_table
+from tuningfork.errors import TuningforkError
+from tuningfork.evaluation import read_evaluation
+from tuningfork.files import read_json, software_version, write_text
+from tuningfork.packs import Pack, open_pack
+from tuningfork.report.blocks import Section
+from tuningfork.report.evaluation import evaluation_section
+from tuningfork.report.model import model_section
+from tuningfork.report.pack import pack_section
+from tuningfork.report.pictures import Finder
+from tuningfork.report.predictions import predictions_section
+from tuningfork.schemas import Schema, schema_from_dict
+
+KINDS = {"pack.json": "pack", "model.json": "model", "evaluation.json": "evaluation"}
+
+
+def write_report(paths: Sequence[str | Path], out: str | Path, title: str = "Tuningfork report") -> Path:
+    """Draw packs, models, predictions tables and evaluations, in the order given, as one self-contained HTML file.
+
+    A predictions table shows galaxies where their images can be read, or where a pack of the same page holds them; it is
+    read by the schemas of the page's packs and models, then by the bundled ones.
+
+    Raises
+    ------
+    TuningforkError
+        If a path is none of these, or can't be read.
+    OutputError
+        If `out` can't be written.
+    """
+    found = [(path, kind_of(path)) for path in map(Path, paths)]
+    if not found:
+        raise TuningforkError("nothing to report on; name packs, models, predictions tables or evaluations")
+    packs = {path: open_pack(path) for path, kind in found if kind == "pack"}
+    models = {path: read_json(path / "model.json", TuningforkError) for path, kind in found if kind == "model"}
+    schemas = _schemas(packs, models)
+    finder = Finder(tuple(packs.values()))
+    sections = []
+    for path, kind in found:
+        if kind == "pack":
+            sections.append(pack_section(packs[path]))
+        elif kind == "model":
+            sections.append(model_section(path, models[path]))
+        elif kind == "evaluation":
+            sections.append(evaluation_section(path, read_evaluation(path)))
+        else:
+            sections.append(predictions_section(path, schemas, finder))
+    write_text(Path(out), render(sections, title))
+    return Path(out)
+
+
+def kind_of(path: Path) -> str:
+    """What a path is: pack, model, evaluation or predictions.
+
+    Raises
+    ------
+    TuningforkError
+        If it is none of these.
+    """
+    if not path.exists():
+        raise TuningforkError(f"no such file or folder: {path}")
+    for name, kind in KINDS.items() if path.is_dir() else ():
+        if (path / name).is_file():
+            manifest = read_json(path / name, TuningforkError)
+            if isinstance(manifest, dict) and manifest.get("format") == f"tuningfork-{kind}":
+                return kind
+    if path.is_file() and is_table(path):
+        return "predictions"
+    raise TuningforkError(
+        f"{path} is no finished pack, model or evaluation (a folder with {', '.join(KINDS)}) and no predictions table "
+        "(.parquet, .csv, .fits, .vot)"
+    )
+
+
+def render(sections: Sequence[Section], title: str) -> str:
+    """The HTML of a page."""
+    environment = Environment(
+        loader=PackageLoader("tuningfork.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.jinja").render(
+        title=title,
+        sections=sections,
+        version=software_version(),
+        created=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+
+
+def _schemas(packs: dict[Path, Pack], models: dict[Path, dict[str, Any]]) -> list[Schema]:
+    """The schemas that the page's packs and models know, each once."""
+    known = {schema.name: schema for pack in packs.values() for schema in pack.schemas}
+    for path, manifest in models.items():
+        for head in manifest.get("heads") or []:
+            schema = schema_from_dict(head["schema"], str(path / "model.json"))
+            known.setdefault(schema.name, schema)
+    return list(known.values())

@@ -1,0 +1,144 @@
+"""The section of a predictions table: what was found, how surely, and what it looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tuningfork.catalogs import read_table
+from tuningfork.evaluation.tables import with_ids
+from tuningfork.evaluation.trees import ASKED
+from tuningfork.evaluation.votes import Votes, votes_of
+from tuningfork.files import sha256
+from tuningfork.report.answers import answer_words
+from tuningfork.report.blocks import Bars, Block, Facts, Note, Picture, Pictures, Section, Table
+from tuningfork.report.pictures import Finder
+from tuningfork.report.provenance import provenance
+from tuningfork.schemas import Schema, bundled_schemas, load_schema
+
+SUREST = 4
+ERRORS_SHOWN = 50
+
+
+def predictions_section(path: Path, schemas: Sequence[Schema], finder: Finder) -> Section:
+    """Counts, errors, the distribution of answers, and the surest galaxies of each.
+
+    Parameters
+    ----------
+    schemas
+        Those that the page's packs and models know; the bundled ones are tried after them.
+    """
+    table = read_table(path)
+    answered = list(_answered(table, schemas))
+    table = with_ids(table, answered, str(path))
+    failed = _failed(table)
+    good = table[~failed].reset_index(drop=True)
+    rows = [("Galaxies", f"{len(table):,}"), ("Not readable", f"{int(failed.sum()):,}")]
+    rows += [("Answers", schema.title) for schema in answered]
+    blocks: list[Block] = [Facts(rows)]
+    if not answered:
+        blocks.append(Note("No schema is known for these columns; give the model's folder too.", warning=True))
+    if failed.any():
+        blocks.append(_errors(table[failed]))
+    for schema in answered if len(good) else ():
+        blocks += _of_schema(good, schema, finder, path.parent)
+    blocks.append(provenance({"sha256": {path.name: sha256(path)}}))
+    return Section("Predictions", path.name, f"{len(table):,} galaxies", blocks)
+
+
+def _answered(table: pd.DataFrame, schemas: Sequence[Schema]) -> Iterator[Schema]:
+    """The schemas whose columns the table has; columns that one has claimed are not counted for another."""
+    claimed: set[str] = set()
+    for schema in (*schemas, *(load_schema(name) for name in bundled_schemas())):
+        columns = set(schema.prediction_columns)
+        if columns <= set(table.columns) and not columns & claimed:
+            claimed |= columns
+            yield schema
+
+
+def _failed(table: pd.DataFrame) -> pd.Series:
+    if "error" not in table:
+        return pd.Series(False, index=table.index)
+    return table["error"].notna() & (table["error"].astype(str) != "")
+
+
+def _errors(table: pd.DataFrame) -> Table:
+    places = table["file_loc"] if "file_loc" in table else pd.Series("", index=table.index)
+    rows = [tuple(map(str, row)) for row in zip(table["id_str"], places, table["error"], strict=True)]
+    more = len(rows) - ERRORS_SHOWN
+    note = f"and {more:,} more; see the column error" if more > 0 else ""
+    return Table("Images that could not be read", ("galaxy", "file", "why"), rows[:ERRORS_SHOWN], texts=3, note=note)
+
+
+def _of_schema(table: pd.DataFrame, schema: Schema, finder: Finder, beside: Path) -> Iterator[Block]:
+    values = table[list(schema.prediction_columns)].to_numpy(dtype=np.float64, na_value=np.nan)
+    if schema.kind == "classes":
+        yield from _classes(table, values, schema, finder, beside)
+    elif schema.kind == "tree":
+        yield from _tree(table, votes_of(values, schema), schema, finder, beside)
+    else:
+        quartiles = np.nanpercentile(values, [0, 25, 50, 75, 100], axis=0).T
+        rows = [(name, *(f"{value:.3g}" for value in row)) for name, row in zip(schema.columns, quartiles, strict=True)]
+        yield Table(schema.title, ("quantity", "least", "25 %", "median", "75 %", "most"), rows)
+
+
+def _classes(
+    table: pd.DataFrame, values: np.ndarray, schema: Schema, finder: Finder, beside: Path
+) -> Iterator[Block]:
+    chosen = values.argmax(axis=1)
+    counts = np.bincount(chosen, minlength=len(schema.classes))
+    longest = max(int(counts.max()), 1)
+    rows = [
+        (entry.label, f"{count:,} ({count / len(table):.0%})", count / longest)
+        for entry, count in zip(schema.classes, counts, strict=True)
+    ]
+    yield Bars(f"Most likely class, {len(table):,} galaxies", rows)
+    pictures = []
+    for index, entry in enumerate(schema.classes):
+        order = np.argsort(-values[:, index], kind="stable")[:SUREST]
+        pictures += _pictures(table, [row for row in order if chosen[row] == index], values[:, index], entry.label, finder, beside)
+    if pictures:
+        yield Pictures(pictures, "The surest of each class", "With the probability of the class.", thumbnails=True)
+
+
+def _tree(table: pd.DataFrame, votes: Votes, schema: Schema, finder: Finder, beside: Path) -> Iterator[Block]:
+    """The most likely answer of each question, over galaxies where it would be put to half of the volunteers."""
+    pictures = []
+    for index, question in enumerate(schema.questions):
+        part = schema.slices[question.name]
+        fractions = votes.conditional[:, part]
+        asked = (votes.reach[:, index] >= ASKED) & np.isfinite(fractions).all(axis=1)
+        n = int(asked.sum())
+        if not n:
+            continue
+        counts = np.bincount(fractions[asked].argmax(axis=1), minlength=len(question.answers))
+        rows = [
+            (answer.name.replace("-", " "), f"{count:,} ({count / n:.0%})", count / n)
+            for answer, count in zip(question.answers, counts, strict=True)
+        ]
+        yield Bars(f"{question.text or question.name} ({n:,} galaxies)", rows)
+        for place in range(len(question.answers)):
+            said = answer_words(question, place)
+            share = np.where(asked, fractions[:, place], -1.0)
+            best = int(share.argmax())
+            if said and fractions[best].argmax() == place:
+                pictures += _pictures(table, [best], share, said, finder, beside)
+    if pictures:
+        note = "With the predicted fraction of those asked, where half of the volunteers would be."
+        yield Pictures(pictures, "The surest of each answer", note, thumbnails=True)
+
+
+def _pictures(
+    table: pd.DataFrame, rows: Sequence[int], shares: np.ndarray, said: str, finder: Finder, beside: Path
+) -> list[Picture]:
+    found = []
+    for row in rows:
+        galaxy = table.iloc[row]
+        place = galaxy.get("file_loc")
+        uri = finder.uri(str(galaxy["id_str"]), place if isinstance(place, str) else None, beside)
+        if uri:
+            found.append(Picture(uri, f"{said} {shares[row]:.2f} · {galaxy['id_str']}"))
+    return found
