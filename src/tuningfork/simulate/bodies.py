@@ -29,8 +29,8 @@ def _smooth(truth: Truth, drawing: Drawing, rng: Generator) -> None:
 def _merger(truth: Truth, drawing: Drawing, rng: Generator) -> None:
     """Two discs after a close passage, their stars where the tides have carried them."""
     encounter = meet(truth.mass_ratio, truth.pericentre, truth.time_since_pericentre, rng)
-    unit = 1.35 * truth.half_light_radius  # arcsec in a disc radius
-    view = rotation(truth.inclination, rng.uniform(0, 360)) @ rotation(0, 0)
+    unit = 1.15 * truth.half_light_radius  # arcsec in a disc radius
+    view = rotation(truth.inclination, rng.uniform(0, 360))
     turn = np.deg2rad(truth.position_angle)
     mirror = rng.choice([-1.0, 1.0])
     view = np.array([[np.cos(turn), -np.sin(turn), 0], [mirror * np.sin(turn), mirror * np.cos(turn), 0]]) @ view
@@ -42,18 +42,26 @@ def _merger(truth: Truth, drawing: Drawing, rng: Generator) -> None:
     for galaxy, flux in enumerate(fluxes):
         redness = truth.redness + rng.normal(0, 0.12)
         count = stars.shape[1]
-        debris = deposit(drawing.grid, *stars[galaxy].T, np.full(count, flux * (1 - truth.bulge_to_total) / count))
+        debris = deposit(
+            drawing.grid,
+            stars[galaxy, :, 0],
+            stars[galaxy, :, 1],
+            np.full(count, flux * (0.93 - truth.bulge_to_total) / count),
+        )
         debris = gaussian_filter(debris, 0.8 / drawing.grid.scale)
         away = np.hypot(drawing.grid.x - nuclei[galaxy, 0], drawing.grid.y - nuclei[galaxy, 1])
         radius = unit * np.sqrt(truth.mass_ratio if galaxy else 1.0)
         tails = np.where(away > 0.8 * radius, debris, 0)
         drawing.add(debris - tails, redness)
-        drawing.add(tails, redness - 0.15, "tails", 3.0)
+        drawing.add(tails, redness - 0.15, feature="tails", width=3.0)
         bulge = sersic(flux * truth.bulge_to_total, 0.22 * radius, truth.sersic_index, 0.85)
-        drawing.add_profile(bulge, tuple(nuclei[galaxy]), rng.uniform(0, 180), 0.3 * OLD + 0.7 * redness)
+        drawing.add_profile(
+            bulge, (nuclei[galaxy, 0], nuclei[galaxy, 1]), rng.uniform(0, 180), 0.3 * OLD + 0.7 * redness
+        )
         born = rng.choice(count, 25, replace=False)
         share = rng.lognormal(0, 0.8, 25)
-        drawing.add_points(*stars[galaxy, born].T, 0.07 * flux * share / share.sum(), NEWBORN)
+        x, y = stars[galaxy, born].T
+        drawing.add_points(x, y, 0.07 * flux * share / share.sum(), NEWBORN)
 
 
 def _irregular(truth: Truth, drawing: Drawing, rng: Generator) -> None:
@@ -65,7 +73,7 @@ def _irregular(truth: Truth, drawing: Drawing, rng: Generator) -> None:
     lean = np.deg2rad(rng.uniform(0, 360))
     off = (at[0] + 0.4 * radius * np.cos(lean), at[1] + 0.4 * radius * np.sin(lean))
     bar = sersic(0.15 * truth.flux_r, 0.5 * radius, 0.6, 0.35, 2.5)
-    drawing.add_profile(bar, off, angle + rng.normal(0, 25), truth.redness + 0.1, "clumps", 2.0)
+    drawing.add_profile(bar, off, angle + rng.normal(0, 25), truth.redness + 0.1, feature="clumps", width=2.0)
 
     along = rng.normal(0, 0.75 * radius, clumps)
     across = rng.normal(0, 0.75 * radius * truth.axis_ratio, clumps)
@@ -76,8 +84,9 @@ def _irregular(truth: Truth, drawing: Drawing, rng: Generator) -> None:
     flux = 0.35 * truth.flux_r * share / share.sum()
     wide = np.arange(clumps) % 3 == 0
     cloud = gaussian_filter(deposit(drawing.grid, x[wide], y[wide], flux[wide]), 1.1 / drawing.grid.scale)
-    drawing.add(cloud, YOUNG, "clumps", 2.0)
-    drawing.add(gaussian_filter(deposit(drawing.grid, x[~wide], y[~wide], flux[~wide]), 0.5 / drawing.grid.scale), NEWBORN, "clumps", 2.0)
+    drawing.add(cloud, YOUNG, feature="clumps", width=2.0)
+    knots = gaussian_filter(deposit(drawing.grid, x[~wide], y[~wide], flux[~wide]), 0.6 / drawing.grid.scale)
+    drawing.add(knots, NEWBORN, feature="clumps", width=2.0)
 
 
 def _star_or_artifact(truth: Truth, drawing: Drawing, rng: Generator) -> None:
@@ -93,7 +102,9 @@ def _star_or_artifact(truth: Truth, drawing: Drawing, rng: Generator) -> None:
             share = np.float32(0.012 * truth.flux_r * drawing.grid.scale**2)
             drawing.add((spike * share).astype(np.float32), truth.redness)
         return
-    _, across = major_axis_frame(drawing.grid.x - np.float32(at[0]), drawing.grid.y - np.float32(at[1]), truth.position_angle)
+    _, across = major_axis_frame(
+        drawing.grid.x - np.float32(at[0]), drawing.grid.y - np.float32(at[1]), truth.position_angle
+    )
     trail = np.exp(-0.5 * (across / np.float32(rng.uniform(0.6, 1.2))) ** 2)
     # SDSS takes its bands minutes apart, so a satellite shows in one of them alone.
     drawing.light[rng.integers(3)] += trail * np.float32(rng.uniform(1.5, 6) * drawing.grid.scale**2)

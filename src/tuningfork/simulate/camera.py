@@ -42,7 +42,7 @@ def expose(light: Array, grid: Grid, psf_fwhm: float, rng: Generator) -> Array:
 
 
 def blur(light: Array, grid: Grid, psf_fwhm: float) -> Array:
-    """Convolve each band with its Moffat (1969, A&A 3, 455) point-spread function; flux is kept but for what leaves the frame."""
+    """Blur each band with the point-spread function of Moffat 1969 (A&A 3, 455); what leaves the frame is lost."""
     reach = grid.size // 4
     length = fft.next_fast_len(grid.size + reach, real=True)
     offset = np.arange(length)
@@ -59,8 +59,8 @@ def blur(light: Array, grid: Grid, psf_fwhm: float) -> Array:
     return blurred
 
 
-def add_neighbours(drawing: Drawing, rng: Generator) -> float:
-    """Strew other stars and galaxies over the frame, few of them on the galaxy. Returns the r flux of the nearest ones.
+def add_neighbours(drawing: Drawing, rng: Generator) -> None:
+    """Strew other stars and galaxies over the frame, few of them on the galaxy.
 
     Numbers grow with magnitude as 10^(0.3 m), about as both do at these magnitudes and latitudes.
     """
@@ -72,21 +72,18 @@ def add_neighbours(drawing: Drawing, rng: Generator) -> float:
     flux = 10 ** (-0.4 * (magnitude - 22.5))
     star = rng.random(count) < 0.5
     redness, radius, ratio = rng.normal(0.65, 0.45, count), rng.lognormal(0, 0.4, count), rng.uniform(0.3, 1, count)
-    angle, nearby = rng.uniform(0, 180, count), 0.0
+    angle = rng.uniform(0, 180, count)
     for k in np.flatnonzero(keep):
         if star[k]:
             drawing.add_points(x[k : k + 1], y[k : k + 1], flux[k : k + 1], redness[k])
         else:
-            body = sersic(flux[k], radius[k] * (22 - magnitude[k] + 3) / 4, 1.5, ratio[k])
-            _paste(body, drawing, x[k], y[k], angle[k], redness[k])
-        if np.hypot(x[k], y[k]) < 0.2 * FRAME_ARCSEC:
-            nearby += float(flux[k])
-    return nearby
+            body = sersic(flux[k], radius[k] * (25 - magnitude[k]) / 4, 1.5, ratio[k])
+            _paste(drawing, body, (x[k], y[k]), angle[k], redness[k])
 
 
-def _paste(body: Profile, drawing: Drawing, x: float, y: float, position_angle: float, redness: float) -> None:
+def _paste(drawing: Drawing, body: Profile, at: tuple[float, float], position_angle: float, redness: float) -> None:
     """Add a small galaxy through a patch of the frame 16 arcsec wide: a whole frame would cost far more."""
-    grid = drawing.grid
+    (x, y), grid = at, drawing.grid
     patch = Grid(2 * round(8 / grid.scale) + 1, grid.scale)
     column, row = round(grid.pixel(x)), round(grid.pixel(y))
     middle = (grid.size - 1) / 2

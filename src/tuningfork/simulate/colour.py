@@ -9,18 +9,18 @@ from tuningfork.simulate.profiles import Array
 BANDS = ("g", "r", "i")
 OLD, YOUNG, NEWBORN = 1.0, 0.0, -0.25
 
-# Blue, green and red light a nanomaggy of g, r and i is worth: old stars look tan, young ones blue, as in SDSS pictures.
+# The blue, green and red light of a nanomaggy of g, r and i: old stars look tan, young ones blue, as in SDSS pictures.
 _BALANCE = np.array([1.62, 1.15, 0.92], dtype=np.float32)
 _SLOPE = 1.0  # of the asinh stretch at zero flux, per nanomaggy in a pixel of the SDSS camera
-_SOFTENING = 5.0  # Q of Lupton et al.: how soon bright pixels turn from linear to logarithmic
+_SOFTENING = 7.5  # Q of Lupton et al.: how soon bright pixels turn from linear to logarithmic
 _SKY_LEVEL = 3.5 / 255
 
 
 def band_fluxes(redness: float) -> Array:
     """Flux in g, r, i for 1 in r, (3,) float32.
 
-    `redness` runs from 0, young stars (g - r = 0.2, r - i = 0.05), to 1, old ones (g - r = 0.8, r - i = 0.4): the blue and
-    the red peak of Strateva et al. 2001 (AJ 122, 1861). Values outside go on along the line.
+    `redness` runs from 0, young stars (g - r = 0.2, r - i = 0.05), to 1, old ones (g - r = 0.8, r - i = 0.4), either
+    side of the two peaks of Strateva et al. 2001 (AJ 122, 1861). Values outside go on along the line.
     """
     g_r, r_i = 0.2 + 0.6 * redness, 0.05 + 0.35 * redness
     return np.array([10 ** (-0.4 * g_r), 1.0, 10 ** (0.4 * r_i)], dtype=np.float32)
@@ -35,6 +35,8 @@ def picture(flux: Array, pixel_area: float) -> Array:
 
     Parameters
     ----------
+    flux
+        Sky-subtracted, linear.
     pixel_area
         Of a pixel, in pixels of the SDSS camera (0.396 arcsec squared): the stretch is one of surface brightness.
     """

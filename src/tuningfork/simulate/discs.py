@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from tuningfork.simulate.colour import NEWBORN, OLD, YOUNG
 from tuningfork.simulate.drawing import Drawing
-from tuningfork.simulate.profiles import Array, edge_on_disc, ferrers_bar, major_axis_frame, sersic
+from tuningfork.simulate.profiles import Array, deposit, edge_on_disc, ferrers_bar, major_axis_frame, sersic
 from tuningfork.simulate.truth import Generator, Truth
 
 
@@ -35,32 +36,29 @@ def draw_disc(truth: Truth, drawing: Drawing, rng: Generator) -> None:
     if flux["bar"]:
         _add_bar(truth, flux["bar"], drawing, x, y)
     if flux["arms"]:
-        _add_arms(truth, flux["arms"], drawing, radius, angle, rng)
+        _add_arms(truth, flux["arms"], drawing, (radius, angle), rng)
     if flux["ring"]:
-        _add_ring(truth, flux["ring"], drawing, radius, angle, rng)
+        _add_ring(truth, flux["ring"], drawing, (radius, angle), rng)
 
 
 def draw_edge_on(truth: Truth, drawing: Drawing, rng: Generator) -> None:
     """A disc seen edge-on, with a bulge or without, and a lane of dust in its plane."""
     at, angle = (truth.offset_x, truth.offset_y), truth.position_angle
-    disc = edge_on_disc(truth.flux_r * (1 - truth.bulge_to_total), truth.scale_length, truth.disc_height)
-    drawing.add_profile(disc, at, angle, truth.redness + 0.2, "edge-on", 3 * truth.disc_height)
+    disc_flux = truth.flux_r * (1 - truth.bulge_to_total)
+    disc = edge_on_disc(0.94 * disc_flux, truth.scale_length, truth.disc_height)
+    drawing.add_profile(disc, at, angle, truth.redness + 0.2, feature="edge-on", width=3 * truth.disc_height)
     along, across = major_axis_frame(
         drawing.grid.x - np.float32(at[0]), drawing.grid.y - np.float32(at[1]), truth.position_angle
     )
     clumps = rng.normal(0, 1, (2, 25))
     x = clumps[0] * 1.3 * truth.scale_length
     y = clumps[1] * 0.35 * truth.disc_height
-    turn = np.deg2rad(angle + 90)
-    fluxes = _split(0.06 * truth.flux_r * (1 - truth.bulge_to_total), 25, rng)
-    drawing.add_points(
-        at[0] + x * np.cos(turn) - y * np.sin(turn), at[1] + x * np.sin(turn) + y * np.cos(turn), fluxes, YOUNG
-    )
+    drawing.add_points(*_on_sky(truth, x, y), _split(0.06 * disc_flux, 25, rng), YOUNG)
     if truth.bulge_to_total:
         bulge = sersic(
             truth.flux_r * truth.bulge_to_total, truth.bulge_radius, truth.sersic_index, 0.8, truth.bulge_boxiness
         )
-        drawing.add_profile(bulge, at, angle, OLD, "bulge", 2 * truth.bulge_radius)
+        drawing.add_profile(bulge, at, angle, OLD, feature="bulge", width=2 * truth.bulge_radius)
     # Not quite edge-on: the lane lies in front of the near side, a little off the middle.
     offset = 2.5 * truth.scale_length * np.cos(np.deg2rad(truth.inclination)) * 0.5
     lane = np.exp(-0.5 * ((across - np.float32(offset)) / np.float32(0.35 * truth.disc_height)) ** 2)
@@ -71,13 +69,14 @@ def _add_bar(truth: Truth, flux: float, drawing: Drawing, x: Array, y: Array) ->
     turn = np.deg2rad(truth.bar_angle)
     cos, sin = np.float32(np.cos(turn)), np.float32(np.sin(turn))
     bar = ferrers_bar(1.0, truth.bar_length, 0.28, index=0.7)(x * cos + y * sin, y * cos - x * sin)
-    drawing.add(_with_flux(bar, flux), 0.9, "bar", 0.56 * truth.bar_length * np.sqrt(truth.axis_ratio))
+    drawing.add(_with_flux(bar, flux), 0.9, feature="bar", width=0.56 * truth.bar_length * np.sqrt(truth.axis_ratio))
 
 
-def _add_arms(truth: Truth, flux: float, drawing: Drawing, radius: Array, angle: Array, rng: Generator) -> None:
-    """Logarithmic arms, R = R_0 exp(theta tan pitch), of Gaussian cross-section, with knots of newborn stars along them."""
+def _add_arms(truth: Truth, flux: float, drawing: Drawing, plane: tuple[Array, Array], rng: Generator) -> None:
+    """Logarithmic arms, R = R_0 exp(theta tan pitch), Gaussian across, with knots of newborn stars along them."""
+    radius, angle = plane
     h, arms = truth.scale_length, int(truth.arms)
-    inner = truth.bar_length if flux and truth.bar_length > 0 else 0.5 * h
+    inner = truth.bar_length if truth.bar_length > 0 else 0.5 * h
     pitch = np.deg2rad(truth.pitch_angle)
     outer = inner * np.exp(np.deg2rad(truth.winding) * np.tan(pitch))
     start = np.deg2rad(truth.bar_angle) if truth.bar_length > 0 else rng.uniform(0, 2 * np.pi)
@@ -92,16 +91,18 @@ def _add_arms(truth: Truth, flux: float, drawing: Drawing, radius: Array, angle:
     spread = width * (0.6 + 0.25 * radius / h)
     pattern = np.zeros_like(radius)
     for begin, strength in zip(starts, strengths, strict=True):
-        away = np.remainder(angle - turn - np.float32(begin) + np.float32(np.pi), np.float32(2 * np.pi)) - np.float32(np.pi)
+        away = np.remainder(angle - turn - np.float32(begin) + np.float32(np.pi), np.float32(2 * np.pi)) - np.float32(
+            np.pi
+        )
         pattern += np.float32(strength) * np.exp(-0.5 * (away * radius * np.float32(np.sin(pitch)) / spread) ** 2)
     pattern *= np.exp(-radius / np.float32(1.6 * h)) * _rise((radius - 0.85 * inner) / (0.12 * inner))
     pattern *= _rise((outer - radius) / (0.25 * h))
 
-    clumpy = 0.15 + 0.45 * truth.flocculence
+    clumpy = 0.12 + 0.38 * truth.flocculence
     seen_width = 2.35 * width * (0.4 + 0.6 * truth.axis_ratio)
-    drawing.add(_with_flux(pattern, flux * (1 - clumpy)), truth.redness - 0.1, "arms", 1.6 * seen_width)
+    drawing.add(_with_flux(pattern, flux * (1 - clumpy)), truth.redness - 0.1, feature="arms", width=1.6 * seen_width)
 
-    knots = int(40 + 120 * truth.flocculence)
+    knots = int(60 + 200 * truth.flocculence)
     arm = rng.integers(arms, size=knots)
     r = np.clip(inner + rng.gamma(1.6, 0.9 * h, knots), inner, outer)
     theta = starts[arm] + handed * np.log(r / inner) / np.tan(pitch)
@@ -110,14 +111,21 @@ def _add_arms(truth: Truth, flux: float, drawing: Drawing, radius: Array, angle:
     y = (r * np.sin(theta) + rng.normal(0, scatter, knots)) * truth.axis_ratio
     fluxes = _split(flux * clumpy, knots, rng) * np.exp(-r / (3 * h))
     fluxes *= flux * clumpy / fluxes.sum()
-    drawing.add_points(*_on_sky(truth, x, y), fluxes, 0.4 * truth.redness + 0.6 * NEWBORN)
+    born = gaussian_filter(deposit(drawing.grid, *_on_sky(truth, x, y), fluxes), 0.5 / drawing.grid.scale)
+    drawing.add(born, 0.4 * truth.redness + 0.6 * NEWBORN)
 
 
-def _add_ring(truth: Truth, flux: float, drawing: Drawing, radius: Array, angle: Array, rng: Generator) -> None:
+def _add_ring(truth: Truth, flux: float, drawing: Drawing, plane: tuple[Array, Array], rng: Generator) -> None:
+    radius, angle = plane
     width = 0.11 * truth.ring_radius
-    uneven = 1 + 0.2 * np.cos(angle - rng.uniform(0, 6.28)) + 0.12 * np.cos(2 * angle - rng.uniform(0, 6.28))
+    uneven = 1 + 0.2 * np.cos(angle - rng.uniform(0, 2 * np.pi)) + 0.12 * np.cos(2 * angle - rng.uniform(0, 2 * np.pi))
     ring = np.exp(-0.5 * ((radius - truth.ring_radius) / width) ** 2) * uneven
-    drawing.add(_with_flux(ring, 0.8 * flux), truth.redness - 0.15, "ring", 4 * width * (0.4 + 0.6 * truth.axis_ratio))
+    drawing.add(
+        _with_flux(ring, 0.8 * flux),
+        truth.redness - 0.15,
+        feature="ring",
+        width=4 * width * (0.4 + 0.6 * truth.axis_ratio),
+    )
     theta = rng.uniform(0, 2 * np.pi, 40)
     r = truth.ring_radius + rng.normal(0, 0.7 * width, 40)
     x, y = _on_sky(truth, r * np.cos(theta), r * np.sin(theta) * truth.axis_ratio)

@@ -16,7 +16,7 @@ _LEAST_CONTRAST = 0.12  # the contrast with smooth light that an eye needs, howe
 class Drawing:
     """Light before the atmosphere and the camera: `light` is (3, size, size), nanomaggies a pixel in g, r, i.
 
-    A feature is a part of the light that a volunteer may notice; `features` holds its r-band light and its width (arcsec).
+    A feature is a part of the light that a volunteer may notice; `features` holds its r light and its width, arcsec.
     """
 
     grid: Grid
@@ -26,7 +26,7 @@ class Drawing:
     def __post_init__(self) -> None:
         self.light = np.zeros((3, self.grid.size, self.grid.size), dtype=np.float32)
 
-    def add(self, light_r: Array, redness: float, feature: str = "", width: float = 0.0) -> None:
+    def add(self, light_r: Array, redness: float, *, feature: str = "", width: float = 0.0) -> None:
         """Add light given in r, (size, size), of stars of one colour."""
         self.light += light_r * band_fluxes(redness)[:, None, None]
         if feature:
@@ -34,14 +34,21 @@ class Drawing:
             self.features[feature] = (before + light_r, width)
 
     def add_profile(
-        self, profile: Profile, at: tuple[float, float], position_angle: float, redness: float, feature: str = "", width: float = 0.0
+        self,
+        profile: Profile,
+        at: tuple[float, float],
+        position_angle: float,
+        redness: float,
+        *,
+        feature: str = "",
+        width: float = 0.0,
     ) -> None:
         """Add a profile integrated over the pixels."""
-        self.add(integrate(profile, self.grid, *at, position_angle), redness, feature, width)
+        self.add(integrate(profile, self.grid, *at, position_angle), redness, feature=feature, width=width)
 
-    def add_points(self, x: Array, y: Array, flux_r: Array, redness: float, feature: str = "", width: float = 0.0) -> None:
+    def add_points(self, x: Array, y: Array, flux_r: Array, redness: float) -> None:
         """Add unresolved sources at positions in arcsec."""
-        self.add(deposit(self.grid, x, y, flux_r), redness, feature, width)
+        self.add(deposit(self.grid, x, y, flux_r), redness)
 
     def attenuate(self, optical_depth: Array) -> None:
         """Dim everything so far by dust of an optical depth in r, (size, size); g suffers more and i less.
@@ -54,9 +61,10 @@ class Drawing:
     def visibility(self, feature: str, noise: float, fwhm: float) -> float:
         """How far a feature stands out, in units of what can just be seen; 0 where it was not drawn.
 
-        With F the feature's light and B the rest, both weighted by F: <F> / sqrt(noise^2 + (0.12 <B>)^2), times the share
-        of contrast that the atmosphere leaves to a feature of its width, w^2 / (w^2 + fwhm^2). An eye averages over about
-        four pixels, so `noise`, the sky's standard deviation a pixel, counts half.
+        With F the feature's light and B the rest, both weighted by F: <F> / sqrt((noise / 2)^2 + (0.12 <B>)^2), times
+        the share of contrast that the atmosphere leaves to a feature of its width, w^2 / (w^2 + fwhm^2). `noise` is the
+        sky's standard deviation a pixel; it counts half because an eye averages over about four pixels.
+        Lengths are in arcsec.
         """
         if feature not in self.features:
             return 0.0

@@ -13,16 +13,16 @@ from tuningfork.simulate.profiles import Array
 from tuningfork.simulate.truth import Generator
 
 _SOFTENING = 0.2  # of both galaxies' Plummer potentials
-_ECCENTRICITY = 0.85  # below 1: stands for the orbital energy that dynamical friction takes from real pairs
+_ECCENTRICITY = 0.7  # below 1: stands for the orbital energy that dynamical friction takes from real pairs
 _BEFORE = 2.5  # time before pericentre at which the discs are still in order
 _STEP = 0.05
 _STARS = 1600  # of each disc
-_DISC_SCALE = 0.33  # scale length of both discs, in disc radii
+_DISC_SCALE = 0.4  # scale length of both discs, in disc radii
 
 
 @dataclass(frozen=True)
 class Encounter:
-    """Stars and nuclei after the passage: positions (2 galaxies, stars, 3) and (2, 3); the orbit lies in the x-y plane."""
+    """Positions after the passage: stars (2 galaxies, stars, 3), nuclei (2, 3). The orbit lies in the x-y plane."""
 
     stars: Array
     nuclei: Array
@@ -39,6 +39,8 @@ def meet(mass_ratio: float, pericentre: float, time: float, rng: Generator) -> E
         Closest distance of the two nuclei.
     time
         Since pericentre; 2 pi is about a turn of the disc's edge.
+    rng
+        Draws the stars and how the discs are tilted.
     """
     masses = np.array([1.0, mass_ratio])
     total = masses.sum()

@@ -23,14 +23,23 @@ from tuningfork.simulate.volunteers import opinions, panel_size, vote
 CAMERA_PIXEL = FRAME_ARCSEC / 212
 FEATURES = ("arms", "bar", "ring", "tails", "clumps", "edge-on", "bulge")
 _ARCSEC = frozenset(
-    "half_light_radius bulge_radius disc_height bar_length ring_radius psf_fwhm offset_x offset_y".split()
+    (
+        "half_light_radius",
+        "bulge_radius",
+        "disc_height",
+        "bar_length",
+        "ring_radius",
+        "psf_fwhm",
+        "offset_x",
+        "offset_y",
+    )
 )
-_DEGREES = frozenset("position_angle inclination bar_angle pitch_angle winding".split())
+_DEGREES = frozenset(("position_angle", "inclination", "bar_angle", "pitch_angle", "winding"))
 
 
 @dataclass(frozen=True)
 class Simulated:
-    """One image: its catalog row without `file_loc`, and its pixels (3, H, W) in nanomaggies, g, r, i, bottom row first."""
+    """One image: its catalog row but for `file_loc`; g, r, i planes (3, H, W) in nanomaggies, bottom row first."""
 
     row: dict[str, Any]
     flux: Array
@@ -57,10 +66,8 @@ class Simulated:
             CRVAL2=self.row["dec"],
             CRPIX1=centre,
             CRPIX2=centre,
-            CD1_1=-step,
-            CD1_2=0.0,
-            CD2_1=0.0,
-            CD2_2=step,
+            CDELT1=-step,
+            CDELT2=step,
             RADESYS="ICRS",
             ORIGIN=f"tuningfork {software_version()}, simulated",
         )
@@ -81,13 +88,14 @@ def simulate_one(seed: int, index: int, size: int, mix: Mapping[str, float]) -> 
 
     drawing = Drawing(Grid(size, FRAME_ARCSEC / size))
     draw(truth, drawing, light_rng)
-    noise = float(sky_noise(drawing.grid)[1])
+    # Volunteers see the same galaxy whatever the size it is stored at: the noise is a camera pixel's, per area.
+    noise = float(sky_noise(Grid(212, CAMERA_PIXEL))[1]) * (drawing.grid.scale / CAMERA_PIXEL) ** 2
     visibility = {name: drawing.visibility(name, noise, truth.psf_fwhm) for name in FEATURES}
     add_neighbours(drawing, camera_rng)
     flux = expose(drawing.light, drawing.grid, truth.psf_fwhm, camera_rng)
 
     row: dict[str, Any] = {"id_str": f"sim-{seed}-{index:06d}"}
-    row |= {"ra": camera_rng.uniform(120, 250), "dec": float(np.rad2deg(np.arcsin(camera_rng.uniform(0, 0.87))))}
+    row |= {"ra": truth_rng.uniform(120, 250), "dec": float(np.rad2deg(np.arcsin(truth_rng.uniform(0, 0.87))))}
     row |= dict(zip(("sim_class", *truth_columns()), asdict(truth).values(), strict=True))
     row["signal_to_noise"] = _signal_to_noise(truth, drawing.grid)
     row |= {f"{name.replace('-', '_')}_visibility": value for name, value in visibility.items()}
@@ -97,7 +105,7 @@ def simulate_one(seed: int, index: int, size: int, mix: Mapping[str, float]) -> 
 
 @cache
 def truth_columns() -> tuple[str, ...]:
-    """The catalog's columns of true parameters, each with its unit, in the order of `Truth`'s fields after the class."""
+    """The catalog's columns of true parameters, each with its unit: `Truth`'s fields after the class."""
     return tuple(_with_unit(name) for name in list(Truth.__dataclass_fields__)[1:])
 
 

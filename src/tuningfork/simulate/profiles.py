@@ -48,7 +48,7 @@ class Grid:
 
 
 def major_axis_frame(x: Array, y: Array, position_angle: float) -> tuple[Array, Array]:
-    """Coordinates along the major and the minor axis; the position angle (degrees) runs from north (up) to east (left)."""
+    """Coordinates along the major and minor axis; the position angle (degrees) runs from north (up) to east (left)."""
     angle = np.deg2rad(position_angle + 90.0)
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     return x * cos + y * sin, y * cos - x * sin
@@ -64,7 +64,7 @@ def sersic(flux: float, radius: float, n: float, axis_ratio: float = 1.0, boxine
     """Sersic's law on generalised ellipses; x runs along the major axis.
 
     I(r) = I_e exp(-b_n [(r / r_e)^(1/n) - 1]) with r^c = |x|^c + |y / q|^c. The total flux follows Graham & Driver 2005
-    (PASA 22, 118), eq. 4, and for c other than 2 the area of the generalised ellipse (Peng et al. 2002, AJ 124, 266, eq. 5).
+    (PASA 22, 118), eq. 4, and for c other than 2 the area of the generalised ellipse (Peng et al. 2002, AJ 124, 266).
 
     Parameters
     ----------
@@ -72,6 +72,8 @@ def sersic(flux: float, radius: float, n: float, axis_ratio: float = 1.0, boxine
         Total, to infinity, nanomaggies.
     radius
         Half-light radius r_e along the major axis, arcsec.
+    n
+        Sersic index, 0.36 or more.
     axis_ratio
         Minor over major axis, 0 to 1.
     boxiness
@@ -92,9 +94,12 @@ def sersic(flux: float, radius: float, n: float, axis_ratio: float = 1.0, boxine
 def ferrers_bar(flux: float, length: float, axis_ratio: float, index: float = 1.0, boxiness: float = 3.0) -> Profile:
     """A bar of semi-major axis `length`: I = I_0 (1 - r^2)^index inside, 0 outside.
 
-    Ferrers 1877 (Q. J. Pure Appl. Math. 14, 1) on the generalised ellipses of Athanassoula et al. 1990 (MNRAS 245, 130).
+    Ferrers 1877 (Q. J. Pure Appl. Math. 14, 1), on the generalised ellipses of Athanassoula et al. 1990 (MNRAS 245,
+    130).
     """
-    area = 4 * beta(1 / boxiness, 1 + 1 / boxiness) / boxiness  # the radii of a generalised ellipse scale its area as r^2
+    area = (
+        4 * beta(1 / boxiness, 1 + 1 / boxiness) / boxiness
+    )  # the radii of a generalised ellipse scale its area as r^2
     peak = np.float32(flux * (index + 1) / (area * length**2 * axis_ratio))
 
     def profile(x: Array, y: Array) -> Array:
@@ -120,7 +125,7 @@ def edge_on_disc(flux: float, scale_length: float, scale_height: float) -> Profi
 
 
 def integrate(profile: Profile, grid: Grid, x0: float, y0: float, position_angle: float) -> Array:
-    """The flux in each pixel, (size, size): the profile centred on (x0, y0), its x axis at the position angle (degrees).
+    """The flux in each pixel, (size, size), of a profile centred on (x0, y0), its x axis at the position angle.
 
     Pixels near the centre are averages over many samples, so a cusp keeps its flux.
     """

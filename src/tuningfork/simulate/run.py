@@ -69,13 +69,20 @@ def simulate(
     """Simulate `n` images into the folder `out`; a killed run, started again, goes on and ends with the same bytes.
 
     Writes `images/<id>.jpg`, `simulation.json` (the settings, first), `catalog.parquet` (last) and on request
-    `fits/<id>.fits`: float32 (3, size, size), g, r, i in nanomaggies. Image i depends on `seed`, i, `size` and `mix` alone.
+    `fits/<id>.fits`: float32 (3, size, size), g, r, i in nanomaggies. Image i depends on `seed`, i,
+    `size` and `mix` alone.
     Workers are spawned, so a script that calls this needs the usual ``if __name__ == "__main__":``.
 
     Parameters
     ----------
+    out
+        A new or empty folder, or one that an unfinished run of the same arguments left.
+    n, seed
+        How many, and which: image i of a seed is always the same.
     size
         Pixels along the frame's side of 84 arcsec: 212 gives the SDSS camera's 0.396 arcsec.
+    fits
+        Whether to write FITS files too.
     mix
         The relative number of each class; classes left out are not drawn. Default: `DEFAULT_MIX`.
     workers
@@ -139,7 +146,7 @@ def _claim(out: Path, job: _Job) -> None:
             if not isinstance(found, dict) or found.get(key) != value:
                 was = found.get(key) if isinstance(found, dict) else None
                 raise OutputError(
-                    f"{out} holds another simulation ({key} is {was!r}, not {value!r}); choose another folder or remove it"
+                    f"{out} holds another simulation ({key} is {was!r}, not {value!r}); choose another folder"
                 )
     elif held:
         raise OutputError(f"{out} holds something else ({held[0]}); choose an empty or a new folder")
@@ -201,4 +208,6 @@ def _rows_file(out: Path, chunk: range) -> Path:
 
 
 def _default_workers(n: int) -> int:
-    return 1 if n < _SMALL else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return (
+        1 if n < _SMALL else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )

@@ -44,7 +44,7 @@ def contact_sheet(catalog: Path, out: Path, *, per_class: int = 8) -> None:
         for column, stamp in enumerate(row):
             sheet.paste(Image.fromarray(stamp), (column * side, top + _CAPTION))
     with whole_file(Path(out)) as temporary:
-        sheet.save(temporary, quality=85)
+        sheet.save(temporary, quality=80)
 
 
 def _centre(file: Path) -> np.ndarray:

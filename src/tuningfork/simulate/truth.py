@@ -97,7 +97,7 @@ def draw_truth(sim_class: str, rng: Generator) -> Truth:
 
 
 def _magnitude(radius: float, surface_brightness: float) -> float:
-    """The total magnitude that gives a mean surface brightness (mag / arcsec^2) inside a circle of the half-light radius."""
+    """The total magnitude of a mean surface brightness, mag / arcsec^2, inside a circle of the half-light radius."""
     return surface_brightness - 2.5 * log10(2 * np.pi * radius**2)
 
 
@@ -122,7 +122,7 @@ def _in_between(common: Truth, rng: Generator) -> Truth:
 
 
 def _cigar(common: Truth, rng: Generator) -> Truth:
-    return _smooth(common, rng, rng.uniform(0.18, 0.3), rng.uniform(5.0, 7.5), rng.uniform(1.2, 2.5))
+    return _smooth(common, rng, rng.uniform(0.18, 0.3), rng.uniform(4.2, 6.4), rng.uniform(1.2, 2.5))
 
 
 def _disc(common: Truth, rng: Generator, inclination: float) -> Truth:
@@ -131,7 +131,7 @@ def _disc(common: Truth, rng: Generator, inclination: float) -> Truth:
     cos = np.cos(np.deg2rad(inclination))
     return replace(
         common,
-        # The face-on value of Freeman 1970 is 21.65 in B; its scatter here makes some discs faint enough to pass for smooth.
+        # Wide enough a scatter that the arms of some discs are lost in the noise.
         magnitude_r=_magnitude(radius, float(np.clip(rng.normal(21.3, 0.6), 20.2, 23.0))),
         half_light_radius=radius,
         sersic_index=rng.uniform(1.2, 3.5),
@@ -203,7 +203,7 @@ def _ring(common: Truth, rng: Generator) -> Truth:
 def _edge_on(common: Truth, rng: Generator, bulge_to_total: float) -> Truth:
     disc = _disc(common, rng, rng.uniform(86, 90))
     scale = disc.scale_length
-    height = scale * (rng.uniform(0.16, 0.24) if bulge_to_total else rng.uniform(0.16, 0.24))
+    height = scale * rng.uniform(0.16, 0.24)
     return replace(
         disc,
         magnitude_r=disc.magnitude_r + rng.uniform(0.5, 1.2),
@@ -243,7 +243,7 @@ def _merger(common: Truth, rng: Generator) -> Truth:
         bulge_to_total=rng.uniform(0.1, 0.3),
         mass_ratio=rng.uniform(0.35, 1.0),
         pericentre=rng.uniform(0.7, 1.3),
-        time_since_pericentre=rng.uniform(2.0, 4.0),
+        time_since_pericentre=rng.uniform(1.8, 3.6),
     )
 
 
@@ -264,7 +264,11 @@ def _irregular(common: Truth, rng: Generator) -> Truth:
 
 def _star(common: Truth, rng: Generator) -> Truth:
     return replace(
-        common, magnitude_r=rng.uniform(11.0, 14.0), half_light_radius=0.0, axis_ratio=nan, redness=rng.uniform(-0.1, 1.2)
+        common,
+        magnitude_r=rng.uniform(11.0, 14.0),
+        half_light_radius=0.0,
+        axis_ratio=nan,
+        redness=rng.uniform(-0.1, 1.2),
     )
 
 

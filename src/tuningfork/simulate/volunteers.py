@@ -42,6 +42,8 @@ def opinions(truth: Truth, visibility: Mapping[str, float]) -> Opinions:
 
     Parameters
     ----------
+    truth
+        What was drawn.
     visibility
         Of each feature drawn, in units of `Drawing.visibility`; absent or 0 means there is none.
     """
@@ -55,7 +57,6 @@ def opinions(truth: Truth, visibility: Mapping[str, float]) -> Opinions:
     bulge = max(_or(truth.bulge_to_total, 0.6), 0.015)
     boxy = _or(truth.bulge_boxiness, 2.0) > 2
     seen_bulge = odds["bulge"] if odds["edge-on"] else 1.0
-    lens, other = 0.04, 0.5
 
     featured = 0.06 + min(sum(odds.values()) - odds["bulge"], _HIGHEST_ODDS) + (0.4 if flatness < 0.33 else 0)
     odd = 0.06 + min(0.7 * odds["ring"] + odds["tails"] + 0.6 * odds["clumps"] + 0.12 * dust, _HIGHEST_ODDS)
@@ -70,15 +71,17 @@ def opinions(truth: Truth, visibility: Mapping[str, float]) -> Opinions:
         "odd-feature": np.log(
             [
                 0.02 + odds["ring"],
-                lens,
+                0.04,  # a lens or arc is never drawn
                 0.15 + 0.3 * odds["tails"] + 0.1 * odds["clumps"],
                 0.15 + odds["clumps"],
-                other,
+                0.5,  # something else
                 0.15 + odds["tails"],
                 0.03 + 0.8 * dust,
             ]
         ),
-        "bulge-shape": np.log([0.05 + seen_bulge * (0.3 if boxy else 0.93), 0.02 + seen_bulge * (0.7 if boxy else 0.07), 1.0]),
+        "bulge-shape": np.log(
+            [0.05 + seen_bulge * (0.3 if boxy else 0.93), 0.02 + seen_bulge * (0.7 if boxy else 0.07), 1.0]
+        ),
         "arm-winding": _near(_or(truth.pitch_angle, 18.0), [11.0, 18.0, 28.0], 4.5),
         "arm-number": _arm_number(truth, odds["arms"]),
     }
@@ -102,9 +105,8 @@ def vote(asked: Opinions, schema: Schema, volunteers: int, rng: Generator) -> Ar
         lean = np.asarray(_LENIENT.get(question.name, np.zeros(len(weights))))
         noise = rng.gumbel(size=(volunteers, len(weights)))
         choice = np.argmax(weights + leniency[:, None] * lean + noise, axis=1)
-        reached = np.ones(volunteers, dtype=bool)
-        if question.parents:
-            reached = picked[:, list(schema.parent_positions(question))].any(axis=1)
+        parents = picked[:, list(schema.parent_positions(question))]
+        reached = parents.any(axis=1) if question.parents else np.ones(volunteers, dtype=bool)
         first = schema.slices[question.name].start
         picked[np.flatnonzero(reached), first + choice[reached]] = True
     return picked.sum(axis=0)
