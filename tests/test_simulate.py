@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -414,6 +415,24 @@ def test_the_command_simulates(tmp_path: Path) -> None:
     assert len(pd.read_parquet(tmp_path / "out" / "catalog.parquet")) == 30
     assert len(list((tmp_path / "out" / "fits").iterdir())) == 30
     assert (tmp_path / "sheet.png").stat().st_size > 1000
+
+
+def test_workers_end_with_a_command_that_is_killed(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from tuningfork.simulate import simulate\n"
+        "if __name__ == '__main__': simulate(Path(sys.argv[1]), 5000, 1, size=48, workers=2)"
+    )
+    (tmp_path / "job.py").write_text(script)
+    with subprocess.Popen(
+        [sys.executable, str(tmp_path / "job.py"), str(tmp_path / "out")], stderr=subprocess.PIPE
+    ) as job:
+        patience = time.monotonic() + 60
+        while not list(tmp_path.glob("out/.rows/*.parquet")) and time.monotonic() < patience:
+            time.sleep(0.1)
+        job.kill()
+        # The workers hold the other end of this pipe: it ends when the last of them has.
+        job.communicate(timeout=30)
+    assert not (tmp_path / "out" / "catalog.parquet").exists()
 
 
 def test_the_command_refuses_in_one_line(tmp_path: Path) -> None:

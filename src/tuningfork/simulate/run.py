@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,10 @@ def _draw_all(out: Path, job: _Job, workers: int) -> None:
             for chunk in todo:
                 advance(_draw_chunk(out, job, chunk))
             return
-        with ProcessPoolExecutor(min(workers, max(len(todo), 1)), mp_context=get_context("spawn")) as pool:
+        pool = ProcessPoolExecutor(
+            min(workers, max(len(todo), 1)), mp_context=get_context("spawn"), initializer=_die_with_parent
+        )
+        with pool:
             try:
                 for done in as_completed([pool.submit(_draw_chunk, out, job, chunk) for chunk in todo]):
                     advance(done.result())
@@ -177,6 +181,18 @@ def _draw_all(out: Path, job: _Job, workers: int) -> None:
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+
+
+def _die_with_parent() -> None:
+    """Watch the parent from a worker: one that is killed outright can't tell its workers to stop."""
+
+    def watch() -> None:
+        parent = parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _draw_chunk(out: Path, job: _Job, chunk: range) -> int:
