@@ -1,4 +1,10 @@
-"""Train, val and test: given by the user, or seeded, stratified and grouped."""
+"""Train, val and test: given by the user, or seeded, stratified and kept together on the sky.
+
+Galaxies are dealt out, stratum by stratum, in the order of a hash of the seed and their id. So the order of rows does
+not matter, every stratum has its share of each split to within one galaxy, and galaxies added later move only those few
+that stand next to a border. (To compare the hash itself with the fractions would move none, but would leave rare
+classes to chance.)
+"""
 
 from __future__ import annotations
 
@@ -7,32 +13,49 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from astropy import units
+from astropy.coordinates import SkyCoord, search_around_sky
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from tuningfork.errors import CatalogError
-from tuningfork.schemas import Schema
+from tuningfork.schemas import Schema, class_indices
 
 SPLITS = ("train", "val", "test")
+BINS = 5  # of the leading fraction of a tree's first question, and of a quantity's range
 
 
 def check_splits(table: pd.DataFrame, where: str) -> None:
-    """A given `split` column may hold train, val and test alone."""
-    wrong = ~table["split"].isin(SPLITS)
+    """A given `split` column may hold train, val and test alone; a galaxy without one is in none.
+
+    Raises
+    ------
+    CatalogError
+        If there is another value.
+    """
+    wrong = table["split"].notna() & ~table["split"].isin(SPLITS)
     if wrong.any():
         row = table.loc[wrong].iloc[0]
         raise CatalogError(f"{where}, galaxy {row['id_str']}: split {row['split']!r} is not one of {', '.join(SPLITS)}")
 
 
 def parse_fractions(text: str) -> dict[str, float]:
-    """``0.8/0.1/0.1`` as the fractions of train, val and test."""
+    """``0.8/0.1/0.1`` as the fractions of train, val and test.
+
+    Raises
+    ------
+    CatalogError
+        If it does not say three fractions that sum to 1.
+    """
     try:
         values = [float(part) for part in text.split("/")]
     except ValueError as error:
         raise CatalogError(f"--split {text}: write fractions of train/val/test, such as 0.8/0.1/0.1") from error
-    if len(values) != 3 or min(values) < 0 or abs(sum(values) - 1) > 1e-6:
+    if len(values) != 3:
         raise CatalogError(f"--split {text}: three fractions of train/val/test that sum to 1 are needed")
-    return dict(zip(SPLITS, values, strict=True))
+    fractions = dict(zip(SPLITS, values, strict=True))
+    _check_fractions(fractions)
+    return fractions
 
 
 def assign_splits(
@@ -44,51 +67,110 @@ def assign_splits(
 ) -> pd.Series:
     """A split for each galaxy, (N,) of text.
 
-    Within each stratum (the class, or the most voted answer of the tree's first question; unlabelled galaxies are a
-    stratum of their own) galaxies are ordered by a hash of seed and id, and cut by `fractions`: the result does not
-    depend on the order of the rows. With `radius_arcsec`, galaxies linked by separations below it share a split, so
-    that no piece of sky stands in two; a group goes where its first galaxy goes.
+    Strata are the classes; for a tree the most voted answer to its first question, and its fraction in fifths; for
+    quantities the fifths of the first one's range. Galaxies without labels are a stratum of their own. With
+    `radius_arcsec`, galaxies nearer to each other than that, and the friends of their friends, share a split, so that
+    no piece of sky stands in two; such a group is dealt as the one of its smallest hash.
+
+    Parameters
+    ----------
+    table
+        Has `id_str`; the label columns of `schema`; `ra` and `dec` in degrees where `radius_arcsec` is given.
+    fractions
+        Of train, val and test; they sum to 1.
+    seed
+        Another seed, other splits.
+    schema
+        What to stratify by; none: everything is one stratum.
+    radius_arcsec
+        How near galaxies must be to share a split; none: each is dealt alone.
 
     Raises
     ------
     CatalogError
-        If positions are asked for and `ra`, `dec` (degrees) are not there.
+        If the fractions are none, or positions are asked for and are not there or link most galaxies to each other.
     """
-    groups = table["id_str"] if radius_arcsec is None else _sky_groups(table, radius_arcsec)
-    frame = pd.DataFrame({"group": groups.to_numpy(), "stratum": _strata(table, schema)})
+    _check_fractions(fractions)
+    groups = np.arange(len(table)) if radius_arcsec is None else _sky_groups(table, radius_arcsec)
+    frame = pd.DataFrame({"group": groups, "stratum": _strata(table, schema)})
     frame["order"] = [_hash(seed, identity) for identity in table["id_str"]]
-    leaders = frame.sort_values("order").drop_duplicates("group")
-    rank = leaders.groupby("stratum")["order"].rank(method="first") - 0.5
-    place = rank / leaders.groupby("stratum")["order"].transform("size")
-    bounds = np.cumsum([fractions.get(split, 0.0) for split in SPLITS])
-    chosen = np.array(SPLITS, dtype=object)[np.clip(np.searchsorted(bounds, place, side="right"), 0, 2)]
-    split_of = dict(zip(leaders["group"], chosen, strict=True))
-    return pd.Series([split_of[group] for group in frame["group"]], index=table.index, dtype=object)
+    frame = frame.sort_values("order")
+    leaders = frame.drop_duplicates("group").set_index("group")
+    leaders["size"] = frame.groupby("group").size()
+    before = leaders.groupby("stratum")["size"].cumsum() - leaders["size"]
+    total = leaders.groupby("stratum")["size"].transform("sum")
+    # A start of its own for every stratum: else many small ones would all round in favour of the same split.
+    start = leaders["stratum"].map(lambda stratum: _hash(seed, f"stratum {stratum}") / 2**64)
+    used = [split for split in SPLITS if fractions.get(split, 0) > 0]
+    borders = np.cumsum([fractions[split] for split in used])[:-1]
+    place = np.searchsorted(borders, (before + start) / total, side="right")
+    chosen = pd.Series(np.array(used, dtype=object)[place], index=leaders.index)
+    return pd.Series(groups, index=table.index).map(chosen)
 
 
-def _hash(seed: int, identity: str) -> int:
-    return int.from_bytes(hashlib.blake2b(f"{seed}:{identity}".encode(), digest_size=8).digest())
+def _check_fractions(fractions: Mapping[str, float]) -> None:
+    for split, fraction in fractions.items():
+        if split not in SPLITS:
+            raise CatalogError(f"there is no split {split!r}; use {', '.join(SPLITS)}")
+        if not 0 <= fraction <= 1:
+            raise CatalogError(f"the fraction of split {split} is {fraction:g}; it must be 0 to 1")
+    if not abs(sum(fractions.values()) - 1) <= 1e-6:
+        raise CatalogError(f"the fractions of the splits sum to {sum(fractions.values()):g}; they must sum to 1")
+
+
+def _hash(seed: int, text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(f"{seed}:{text}".encode(), digest_size=8).digest())
 
 
 def _strata(table: pd.DataFrame, schema: Schema | None) -> np.ndarray:
-    if schema is None or schema.kind == "quantities":
-        return np.zeros(len(table), dtype=int).astype(str)
+    """The name of each galaxy's stratum, (N,) of text."""
+    if schema is None:
+        return np.full(len(table), "all", dtype=object)
     if schema.kind == "classes":
-        return table[schema.label_column].astype(str).to_numpy()
-    columns = [answer.column for answer in schema.questions[0].answers]
-    values = table[columns].to_numpy(dtype=float)
-    return np.where(np.isnan(values).any(axis=1), -1, np.nan_to_num(values).argmax(axis=1)).astype(str)
+        return class_indices(table, schema, "labels").astype(str).astype(object)
+    if schema.kind == "quantities":
+        return _quantity_strata(table, schema)
+    columns = [answer.column for answer in schema.walk[0].answers]
+    if any(column not in table for column in columns):
+        return np.full(len(table), "all", dtype=object)
+    votes = table[columns].to_numpy(dtype=np.float64)
+    total = votes.sum(axis=1)
+    known = total > 0  # False for NaN
+    votes = np.where(known[:, None], votes, 0)
+    share = votes.max(axis=1) / np.where(known, total, 1)
+    names = [f"{answer}.{fifth}" for answer, fifth in zip(votes.argmax(axis=1), _fifths(share), strict=True)]
+    return np.where(known, np.array(names, dtype=object), "unknown")
 
 
-def _sky_groups(table: pd.DataFrame, radius_arcsec: float) -> pd.Series:
-    """Friends of friends on the sky: the number of each galaxy's group."""
-    from astropy import units
-    from astropy.coordinates import SkyCoord, search_around_sky
+def _quantity_strata(table: pd.DataFrame, schema: Schema) -> np.ndarray:
+    quantity = next(q for q in schema.quantities if q.column in table)
+    values = table[quantity.column].to_numpy(dtype=np.float64)
+    known = (values >= quantity.low) & (values <= quantity.high)  # False for NaN and for "undetermined"
+    place = np.where(known, (values - quantity.low) / (quantity.high - quantity.low), 0)
+    return np.where(known, _fifths(place).astype(str).astype(object), "unknown")
 
+
+def _fifths(values: np.ndarray) -> np.ndarray:
+    return np.clip(values * BINS, 0, BINS - 1).astype(np.int64)
+
+
+def _sky_groups(table: pd.DataFrame, radius_arcsec: float) -> np.ndarray:
+    """Friends of friends on the sky: the number of each galaxy's group, (N,). One without a position is alone."""
     if not {"ra", "dec"} <= set(table.columns):
         raise CatalogError("grouping on the sky needs the columns ra and dec, in degrees")
-    sky = SkyCoord(table["ra"].to_numpy() * units.deg, table["dec"].to_numpy() * units.deg)
-    first, second, _, _ = search_around_sky(sky, sky, radius_arcsec * units.arcsec)
+    ra, dec = (table[name].to_numpy(dtype=np.float64) for name in ("ra", "dec"))
+    placed = np.flatnonzero(np.isfinite(ra) & (np.abs(dec) <= 90))
+    first = second = np.empty(0, dtype=np.int64)
+    if len(placed) > 1:
+        sky = SkyCoord(ra[placed] * units.deg, dec[placed] * units.deg)
+        near, far, _, _ = search_around_sky(sky, sky, radius_arcsec * units.arcsec)
+        first, second = placed[near], placed[far]
     links = coo_array((np.ones(len(first)), (first, second)), shape=(len(table), len(table)))
-    _, labels = connected_components(links, directed=False)
-    return pd.Series(labels, index=table.index)
+    _, groups = connected_components(links, directed=False)
+    largest = int(np.bincount(groups).max())
+    if largest > max(10, len(table) / 2):
+        raise CatalogError(
+            f"{largest} of {len(table)} galaxies are linked to each other on the sky within {radius_arcsec:g} arcsec, "
+            "so they can't be split; are ra and dec in degrees? else give a split column"
+        )
+    return np.asarray(groups, dtype=np.int64)

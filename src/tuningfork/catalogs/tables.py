@@ -1,4 +1,4 @@
-"""Tables by the ending of their name: CSV, Parquet, FITS table, VOTable."""
+"""Tables by the ending of their name: CSV, Parquet, FITS table, VOTable. Text stays text, what is missing stays so."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-from astropy.table import Table
+from astropy.table import MaskedColumn, Table
 
 from tuningfork.errors import CatalogError
 from tuningfork.files import whole_file
 
-ID_NAMES = ("id_str", "GalaxyID")
+ID_NAMES = ("id_str", "GalaxyID", "iauname", "dr7objid", "dr8_id", "objid")  # the surest first
 
 
 def is_table(path: Path) -> bool:
@@ -21,42 +21,53 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in _READERS
 
 
-def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Read a table; ids (`id_str`, `GalaxyID`) come as text, so that leading zeros and long numbers survive.
+def read_table(path: str | Path, columns: Sequence[str] | None = None, *, ids: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a table; pixels (the column `image`) are left out.
 
-    Empty text in a FITS table, which knows no null, is read as null.
+    Ids (`id_str`, other usual names and the columns `ids`) come as text, so that leading zeros and long numbers
+    survive. FITS and VOTable know no missing text: empty text there is read as missing.
 
     Raises
     ------
     CatalogError
-        If the file is missing, not a table, or empty.
+        If the file is missing, not a table, without rows, or without one of `columns`.
     """
     path = Path(path)
-    if path.suffix.lower() not in _READERS:
+    read = _READERS.get(path.suffix.lower())
+    if read is None:
         raise CatalogError(f"{path}: the ending {path.suffix!r} is no table's; use {', '.join(_READERS)}")
-    if not path.exists():
+    if not path.is_file():
         raise CatalogError(f"no such file: {path}")
+    names = (*ID_NAMES, *ids)
     try:
-        table = _READERS[path.suffix.lower()](path, columns)
-    except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
-        raise CatalogError(f"{path} can't be read as a {path.suffix} table: {str(error).splitlines()[0]}") from error
+        table = read(path, names)
+    except Exception as error:  # readers throw whatever they like at a file that is not what its name says
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        raise CatalogError(f"{path} can't be read as a {path.suffix} table: {why}") from error
     if table.empty:
         raise CatalogError(f"{path} has no rows")
-    for name in ID_NAMES:
+    for column in columns or ():
+        if column not in table:
+            raise CatalogError(f"{path} has no column {column!r}; it has {', '.join(map(str, table.columns[:8]))}")
+    table = table if columns is None else table[list(columns)].copy()
+    for name in names:
         if name in table:
             table[name] = id_text(table[name])
     return table
 
 
 def id_text(ids: pd.Series) -> pd.Series:
-    """Ids as text; numbers lose a trailing ``.0``."""
-    if pd.api.types.is_float_dtype(ids) and (ids.dropna() % 1 == 0).all():
+    """Ids as text; whole numbers lose a trailing ``.0``, text its surrounding blanks. A missing id stays missing."""
+    known = ids.notna()
+    if pd.api.types.is_float_dtype(ids) and (ids[known] % 1 == 0).all():
         ids = ids.astype("Int64")
-    return ids.astype(str).astype("object")
+    return ids.astype(str).str.strip().astype("object").where(known, None)
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table, whole or not at all.
+
+    In FITS and VOTable missing text becomes empty text. FITS is ASCII: other characters become escapes (``\\xe9``).
 
     Raises
     ------
@@ -66,62 +77,68 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
         If it can't be written.
     """
     path = Path(path)
-    if path.suffix.lower() not in _WRITERS:
+    write = _WRITERS.get(path.suffix.lower())
+    if write is None:
         raise CatalogError(f"{path}: the ending {path.suffix!r} is no table's; use {', '.join(_WRITERS)}")
     with whole_file(path) as temporary:
-        _WRITERS[path.suffix.lower()](table, temporary)
+        write(table, temporary)
 
 
-def _read_csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
-    return pd.read_csv(path, usecols=columns, dtype=dict.fromkeys(ID_NAMES, str))
+def _read_csv(path: Path, ids: Sequence[str]) -> pd.DataFrame:
+    return pd.read_csv(path, dtype=dict.fromkeys(ids, str), encoding="utf-8-sig", low_memory=False)
 
 
-def _read_parquet(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
-    names = pq.ParquetFile(path).schema_arrow.names
-    chosen = [name for name in names if name != "image"] if columns is None else list(columns)
-    return pd.read_parquet(path, columns=chosen)
+def _read_parquet(path: Path, ids: Sequence[str]) -> pd.DataFrame:
+    names = [name for name in pq.read_schema(path).names if name != "image"]
+    frame: pd.DataFrame = pq.read_table(path, columns=names).to_pandas()
+    return frame
 
 
-def _read_fits(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
-    return _from_astropy(Table.read(path, format="fits", unit_parse_strict="silent"), columns)
+def _read_fits(path: Path, ids: Sequence[str]) -> pd.DataFrame:
+    return _from_astropy(Table.read(path, format="fits", unit_parse_strict="silent"))
 
 
-def _read_votable(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
-    return _from_astropy(Table.read(path, format="votable"), columns)
+def _read_votable(path: Path, ids: Sequence[str]) -> pd.DataFrame:
+    return _from_astropy(Table.read(path, format="votable"))
 
 
-def _from_astropy(table: Table, columns: Sequence[str] | None) -> pd.DataFrame:
-    flat = [name for name in table.colnames if table[name].ndim == 1 and (columns is None or name in columns)]
-    frame: pd.DataFrame = table[flat].to_pandas()
+def _from_astropy(table: Table) -> pd.DataFrame:
+    """Columns of one value a row (a vector has no place in a frame), empty text as missing."""
+    frame: pd.DataFrame = table[[name for name in table.colnames if table[name].ndim == 1]].to_pandas()
     for name in frame:
         if not pd.api.types.is_numeric_dtype(frame[name]):
-            texts = frame[name].map(lambda x: x.decode() if isinstance(x, bytes) else x)
+            texts = frame[name].astype(object).map(lambda x: x.decode() if isinstance(x, bytes) else x)
             frame[name] = texts.where(texts.notna() & (texts != ""), None)
     return frame
 
 
-def _to_astropy(table: pd.DataFrame) -> Table:
-    columns = {}
-    for name in table:
-        values = table[name]
-        if pd.api.types.is_numeric_dtype(values) and not isinstance(values.dtype, pd.api.extensions.ExtensionDtype):
-            columns[name] = values.to_numpy()
-        elif pd.api.types.is_numeric_dtype(values):
-            columns[name] = values.to_numpy(dtype=np.float64, na_value=np.nan)
-        else:
-            columns[name] = np.array(["" if pd.isna(text) else str(text) for text in values], dtype=str)
-    return Table(columns)
+def _to_astropy(table: pd.DataFrame, *, ascii_only: bool) -> Table:
+    return Table({str(name): _plain(table[name], ascii_only=ascii_only) for name in table.columns})
+
+
+def _plain(values: pd.Series, *, ascii_only: bool) -> np.ndarray | MaskedColumn:
+    """A column as astropy's writers take it: numbers, masked where a whole number is missing, or text."""
+    missing = values.isna()
+    if pd.api.types.is_float_dtype(values):
+        return values.to_numpy(dtype=str(values.dtype).lower(), na_value=np.nan)
+    if pd.api.types.is_numeric_dtype(values):  # bool and integer
+        whole = values.to_numpy() if not missing.any() else values.fillna(0).to_numpy()
+        return MaskedColumn(whole, mask=missing.to_numpy()) if missing.any() else whole
+    texts = ["" if gone else str(text) for text, gone in zip(values, missing, strict=True)]
+    if ascii_only:
+        return np.array([text.encode("ascii", "backslashreplace") for text in texts], dtype=np.bytes_)
+    return np.array(texts, dtype=np.str_)
 
 
 def _write_fits(table: pd.DataFrame, path: Path) -> None:
-    _to_astropy(table).write(path, format="fits", overwrite=True)
+    _to_astropy(table, ascii_only=True).write(path, format="fits", overwrite=True)
 
 
 def _write_votable(table: pd.DataFrame, path: Path) -> None:
-    _to_astropy(table).write(path, format="votable", overwrite=True)
+    _to_astropy(table, ascii_only=False).write(path, format="votable", overwrite=True)
 
 
-_READERS: dict[str, Callable[[Path, Sequence[str] | None], pd.DataFrame]] = {
+_READERS: dict[str, Callable[[Path, Sequence[str]], pd.DataFrame]] = {
     ".csv": _read_csv,
     ".parquet": _read_parquet,
     ".fits": _read_fits,

@@ -21,6 +21,8 @@ def decode(data: bytes, geometry: Geometry) -> tuple[np.ndarray, str | None]:
     ----------
     data
         The bytes of a JPEG, PNG, TIFF, FITS file, or anything else Pillow reads.
+    geometry
+        The part of the frame to look at, and its size.
 
     Returns
     -------
@@ -35,7 +37,9 @@ def decode(data: bytes, geometry: Geometry) -> tuple[np.ndarray, str | None]:
     frame, note, finish = _read(data)
     height, width, _ = frame.shape
     if min(height, width) < SMALLEST:
-        raise ImageError(f"only {width} x {height} pixels; the smallest image that is looked at is {SMALLEST} x {SMALLEST}")
+        raise ImageError(
+            f"only {width} x {height} pixels; the smallest image that is looked at is {SMALLEST} x {SMALLEST}"
+        )
     pixels, spread = _to_channels(finish(resample(frame, geometry)), geometry.channels)
     notes = [text for text in (note, spread) if text]
     return np.ascontiguousarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8)), "; ".join(notes) or None

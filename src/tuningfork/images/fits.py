@@ -1,8 +1,9 @@
 """FITS cutouts: linear flux in one band or several, stretched for the eye.
 
-The stretch is that of the Legacy Surveys sky viewer (`sdss_rgb` and `dr2_rgb` of github.com/legacysurvey/imagine), after
-Lupton et al. 2004, PASP 116, 133 (arXiv:astro-ph/0312483): with I the mean of the scaled bands, each band is multiplied
-by asinh(Q I) / (sqrt(Q) I), so that colour survives where brightness is compressed. Flux is in nanomaggies a pixel.
+The stretch is that of the Legacy Surveys sky viewer (`sdss_rgb` and `dr2_rgb` of github.com/legacysurvey/imagine),
+after Lupton et al. 2004, PASP 116, 133 (arXiv:astro-ph/0312483): with I the mean of the scaled bands, each band is
+multiplied by asinh(Q I) / (sqrt(Q) I), so that colour survives where brightness is compressed. Flux is in nanomaggies a
+pixel.
 """
 
 from __future__ import annotations
@@ -16,22 +17,24 @@ from scipy.ndimage import distance_transform_edt
 
 from tuningfork.errors import ImageError
 
-GRZ_SCALES = np.float32([6.0, 3.4, 2.2])  # of g, r, z, which become blue, green, red
+GRZ_SCALES = np.array([6.0, 3.4, 2.2], dtype=np.float32)  # of g, r, z, which become blue, green, red
 ONE_BAND_SCALE = 3.4  # that of r
 OFFSET = 0.03
 SOFTENING = 20.0  # Q
 FILLED = "bad pixels (NaN or infinite) filled from their neighbours"
+UNCOVERED = "part of a band holds no data (zeros): colours there are wrong"
 
 
 def recognises(data: bytes) -> bool:
-    """Do these bytes begin like a FITS file, plain or gzipped?"""
+    """Whether these bytes begin like a FITS file, plain or gzipped."""
     return data[:6] == b"SIMPLE" or data[:2] == b"\x1f\x8b"
 
 
 def read(data: bytes) -> tuple[np.ndarray, str | None]:
     """The first image of the file: (H, W, C) float32 of linear flux, the top row first as in a picture.
 
-    Bad pixels get the value of the nearest good one of their band.
+    Bad pixels get the value of the nearest good one of their band. Zeros are kept, but noted where there are many: sky
+    noise is never exactly 0, so a survey that writes it has not looked there.
 
     Raises
     ------
@@ -47,11 +50,14 @@ def read(data: bytes) -> tuple[np.ndarray, str | None]:
     planes = planes[None] if planes.ndim == 2 else planes
     if planes.ndim != 3:
         raise ImageError(f"a FITS image of {planes.ndim} axes; 2 (one band) or 3 (bands, height, width) are read")
+    notes = []
     good = np.isfinite(planes)
-    note = None if good.all() else FILLED
-    if note:
+    if not good.all():
         planes = _fill(planes, good)
-    return planes[:, ::-1].transpose(1, 2, 0), note
+        notes.append(FILLED)
+    if (planes == 0).mean(axis=(1, 2)).max() > 0.01:
+        notes.append(UNCOVERED)
+    return planes[:, ::-1].transpose(1, 2, 0), "; ".join(notes) or None
 
 
 def stretch(flux: np.ndarray) -> np.ndarray:

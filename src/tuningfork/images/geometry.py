@@ -10,7 +10,7 @@ from tuningfork.errors import PackError
 
 @dataclass(frozen=True)
 class Geometry:
-    """The central square of `field` (a fraction of the frame's shorter side) at `size` x `size` pixels of `channels`."""
+    """Central square of `field` (a fraction of the frame's shorter side), at `size` x `size` pixels of `channels`."""
 
     field: float = 1.0
     size: int = 128

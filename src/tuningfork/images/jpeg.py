@@ -10,7 +10,7 @@ from tuningfork.images import raster
 
 
 def recognises(data: bytes) -> bool:
-    """Do these bytes begin like a JPEG?"""
+    """Whether these bytes begin like a JPEG."""
     return data[:3] == b"\xff\xd8\xff"
 
 

@@ -9,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from tuningfork.errors import ImageError
 
-SIXTEEN_BIT = "16-bit, scaled to 8 bits"
+SIXTEEN_BIT = "16 bits, scaled to 8"
 
 
 def read(data: bytes) -> tuple[np.ndarray, str | None]:
@@ -56,7 +56,7 @@ def _pixels(image: Image.Image, data: bytes) -> tuple[np.ndarray, str | None]:
 
 
 def _is_deep(image: Image.Image, data: bytes) -> bool:
-    """Was this a 16-bit colour image, which Pillow reads by its higher bytes?"""
+    """Whether this was a 16-bit colour image, which Pillow reads by its higher bytes."""
     if image.format == "PNG":
         return data[24] == 16  # the bit depth, in the IHDR chunk that opens every PNG
     bits_a_sample = 258

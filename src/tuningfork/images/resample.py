@@ -21,6 +21,8 @@ def resample(frame: np.ndarray, geometry: Geometry) -> np.ndarray:
     ----------
     frame
         (H, W, C), any real dtype.
+    geometry
+        The square and its size.
 
     Returns
     -------

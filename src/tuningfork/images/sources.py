@@ -3,40 +3,50 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tuningfork.catalogs import find_id_column, id_text, is_table, read_table, refuse_duplicates
-from tuningfork.errors import CatalogError, ImageError
+from tuningfork.errors import CatalogError
+from tuningfork.images.files import FileSource
 from tuningfork.images.item import Item
+from tuningfork.images.shards import ShardSource, is_embedded
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".fits", ".fit")
-SHARD = re.compile(r"^(?P<split>[A-Za-z]+)-\d{5}-of-\d{5}$")
-SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".fits", ".fit", ".fits.gz", ".fits.fz")
 
 
 class Source(Protocol):
     """Images to be read in order; row i of `table` (id_str, file_loc and the catalog's other columns) is item i."""
 
-    n: int
     table: pd.DataFrame
+
+    @property
+    def n(self) -> int:
+        """The number of images."""
 
     def items(self, start: int = 0) -> Iterator[Item]:
         """The images from the `start`-th on, in constant memory."""
 
     def describe(self) -> dict[str, Any]:
-        """What a manifest keeps of the source."""
+        """What a manifest keeps of the source; it changes when a file of it does."""
 
 
 def open_source(source: str | Path, id_column: str | None = None) -> Source:
-    """Open a folder of images or of Parquet shards, a glob, a catalog, Parquet with images, or one image.
+    """Open a source of images; nothing is decoded yet.
+
+    Parameters
+    ----------
+    source
+        A folder of images (looked through with its subfolders, hidden ones left out) or of Parquet shards with a
+        Hugging Face `image` struct; a glob pattern of either; a catalog with `file_loc` (relative to the catalog's
+        folder, or absolute); or one image.
+    id_column
+        The column of a catalog that holds the ids, where it has no usual name.
 
     Raises
     ------
@@ -44,50 +54,55 @@ def open_source(source: str | Path, id_column: str | None = None) -> Source:
         If there is nothing there, an id stands twice, or a catalog names no images.
     """
     text, path = str(source), Path(source)
-    if glob.has_magic(text) and not path.exists():
-        files = [Path(name) for name in glob.glob(text, recursive=True)]
-        if not files:
-            raise CatalogError(f"no file matches {text}")
-        return _of_files(sorted(files, key=_natural), text, id_column)
     if path.is_dir():
-        shards = sorted(path.glob("*.parquet"), key=_natural)
-        if shards:
-            return _of_parquet(shards, text, id_column)
-        found = [p for p in path.rglob("*") if p.suffix.lower() in ENDINGS and not p.name.startswith(".")]
-        files = sorted((p for p in found if p.is_file()), key=_natural)
-        if not files:
-            raise CatalogError(f"no images in {path}; looked for {', '.join(ENDINGS)} and .parquet there")
-        return FileSource.of_paths(files, text, root=path)
-    if not path.exists():
+        return _of_folder(path, text, id_column)
+    if path.exists():
+        return _of_files([text], text, id_column)
+    if not glob.has_magic(text):
         raise CatalogError(f"no such file or folder: {path}")
-    return _of_files([path], text, id_column)
+    matches = glob.glob(text, recursive=True)  # noqa: PTH207 -- Path.glob knows no absolute pattern
+    files = [name for name in matches if Path(name).is_file()]
+    if not files:
+        raise CatalogError(f"no file matches {text}")
+    return _of_files(_natural(files), text, id_column)
 
 
-def _of_files(files: list[Path], origin: str, id_column: str | None) -> Source:
-    if all(path.suffix == ".parquet" for path in files):
+def _of_folder(folder: Path, origin: str, id_column: str | None) -> Source:
+    if (folder / "pack.json").exists():
+        raise CatalogError(f"{folder} is a pack already; name the images it was made from")
+    shards = [str(path) for path in folder.glob("*.parquet") if not path.name.startswith(".")]
+    if shards:
+        return _of_parquet(_natural(shards), origin, id_column)
+    files = _natural(_images_below(folder))
+    if not files:
+        raise CatalogError(f"no images in {folder} or below it; looked for {', '.join(ENDINGS)}, and .parquet in it")
+    return _of_images(files, origin)
+
+
+def _of_files(files: Sequence[str], origin: str, id_column: str | None) -> Source:
+    if all(name.endswith(".parquet") for name in files):
         return _of_parquet(files, origin, id_column)
-    if len(files) == 1 and is_table(files[0]) and not _is_fits_image(files[0]):
-        return _of_catalog(read_table(files[0]), files[0], origin, id_column)
-    return FileSource.of_paths(files, origin, root=None)
+    if len(files) == 1 and is_table(Path(files[0])) and not _is_fits_image(Path(files[0])):
+        return _of_catalog(Path(files[0]), origin, id_column)
+    return _of_images(files, origin)
 
 
-def _of_parquet(files: list[Path], origin: str, id_column: str | None) -> Source:
-    try:
-        embedded = [pa.types.is_struct(pq.read_schema(path).field("image").type) for path in files]
-    except KeyError:
-        embedded = [False]
-    except (OSError, pa.ArrowInvalid) as error:
-        raise CatalogError(f"{origin} is not readable Parquet ({error}); get it again") from error
+def _of_parquet(files: Sequence[str], origin: str, id_column: str | None) -> Source:
+    paths = [Path(name) for name in files]
+    embedded = [is_embedded(path) for path in paths]
     if all(embedded):
-        return ParquetSource(files, origin, id_column)
+        return ShardSource(paths, origin, id_column)
     if len(files) > 1:
-        raise CatalogError(f"{origin}: several Parquet files need an `image` column each")
-    return _of_catalog(read_table(files[0]), files[0], origin, id_column)
+        raise CatalogError(
+            f"{paths[embedded.index(False)]} has no column image, as several Parquet files need; name one file"
+        )
+    return _of_catalog(paths[0], origin, id_column)
 
 
-def _of_catalog(table: pd.DataFrame, path: Path, origin: str, id_column: str | None) -> Source:
+def _of_catalog(path: Path, origin: str, id_column: str | None) -> FileSource:
+    table = read_table(path, ids=[id_column] if id_column else [])
     if "file_loc" not in table:
-        raise CatalogError(f"{path} names no images: it has neither `file_loc` nor an `image` column")
+        raise CatalogError(f"{path} names no images: it has neither file_loc nor an image column")
     table = table.assign(id_str=id_text(table[find_id_column(table, str(path), asked=id_column)]))
     refuse_duplicates(table["id_str"], str(path))
     unnamed = table["file_loc"].isna()
@@ -96,127 +111,55 @@ def _of_catalog(table: pd.DataFrame, path: Path, origin: str, id_column: str | N
     return FileSource(table.reset_index(drop=True), origin, base=path.parent)
 
 
-@dataclass
-class FileSource:
-    """Image files, one a row of a table; a relative `file_loc` is relative to `base`."""
-
-    table: pd.DataFrame
-    origin: str
-    base: Path = field(default_factory=Path)
-
-    def __post_init__(self) -> None:
-        self.n = len(self.table)
-
-    @staticmethod
-    def of_paths(files: Sequence[Path], origin: str, root: Path | None) -> FileSource:
-        """Files by name: the id is the stem, or the path below `root` where stems clash."""
-        stems = pd.Series([path.stem for path in files], dtype=object)
-        if root is not None and stems.duplicated().any():
-            stems = pd.Series([path.relative_to(root).with_suffix("").as_posix() for path in files], dtype=object)
-        table = pd.DataFrame({"id_str": stems, "file_loc": [str(path) for path in files]})
-        refuse_duplicates(table["id_str"], origin)
-        return FileSource(table, origin)
-
-    def items(self, start: int = 0) -> Iterator[Item]:
-        """The files from the `start`-th on."""
-        pairs = zip(self.table["id_str"].iloc[start:], self.table["file_loc"].iloc[start:], strict=True)
-        for identity, location in pairs:
-            yield Item(identity, str(location), _FileLoader(self.base / location))
-
-    def describe(self) -> dict[str, Any]:
-        """Where the files are, how many, and a fingerprint of their names."""
-        names = pd.util.hash_pandas_object(self.table[["id_str", "file_loc"]], index=False)
-        return {"kind": "files", "origin": self.origin, "n": self.n, "fingerprint": f"{int(names.sum()) & (2**64 - 1):x}"}
+def _of_images(files: Sequence[str], origin: str) -> FileSource:
+    """Files by name: the id is the stem, or, where stems clash between folders, the path below the folder of all."""
+    try:
+        "\n".join(files).encode()
+    except UnicodeEncodeError as error:
+        raise CatalogError(
+            f"{origin} holds a file whose name is not valid text ({str(error.object[:40])!a}...); rename it"
+        ) from error
+    ids = [_without_ending(os.path.basename(name)) for name in files]  # noqa: PTH119 -- text: there may be a million
+    if len(set(ids)) < len(ids):
+        root = os.path.commonpath([os.path.dirname(name) for name in files])  # noqa: PTH120
+        ids = [os.path.relpath(_without_ending(name), root or ".") for name in files]
+    owners: dict[str, str] = {}
+    for identity, name in zip(ids, files, strict=True):
+        if owners.setdefault(identity, name) != name:
+            raise CatalogError(f"{owners[identity]} and {name} would both have the id {identity!r}; rename one")
+    return FileSource(pd.DataFrame({"id_str": ids, "file_loc": list(files)}, dtype=object), origin)
 
 
-@dataclass(frozen=True)
-class _FileLoader:
-    path: Path
-
-    def __call__(self) -> bytes:
-        try:
-            return self.path.read_bytes()
-        except OSError as error:
-            raise ImageError(f"cannot be read ({error.strerror}); check the path") from error
+def _images_below(folder: Path) -> Iterator[str]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if name.lower().endswith(ENDINGS) and not name.startswith("."):
+                yield os.path.join(parent, name)  # noqa: PTH118 -- text: there may be a million
 
 
-class ParquetSource:
-    """Parquet files with a Hugging Face `image` column: a struct of bytes and path.
-
-    Where the files are named as Hugging Face names shards (``train-00000-of-00004.parquet``) and there is no `split`
-    column, the name gives the split.
-    """
-
-    def __init__(self, files: Sequence[Path], origin: str, id_column: str | None) -> None:
-        self.files, self.origin = list(files), origin
-        self.rows = [pq.read_metadata(path).num_rows for path in files]
-        self.n = sum(self.rows)
-        if self.n == 0:
-            raise CatalogError(f"{origin} has no rows")
-        frames = [self._labels(path) for path in self.files]
-        table = pd.concat(frames, ignore_index=True)
-        column = find_id_column(table, origin, asked=id_column)
-        self.table = table.assign(id_str=id_text(table[column]))
-        if "file_loc" not in self.table:
-            self.table["file_loc"] = [
-                f"{path.name}#{row}" for path, count in zip(self.files, self.rows, strict=True) for row in range(count)
-            ]
-        refuse_duplicates(self.table["id_str"], origin)
-
-    @staticmethod
-    def _labels(path: Path) -> pd.DataFrame:
-        table = read_table(path)
-        shard = SHARD.match(path.stem)
-        if "split" not in table and shard and shard["split"] in SPLIT_NAMES:
-            table["split"] = SPLIT_NAMES[shard["split"]]
-        return table
-
-    def items(self, start: int = 0) -> Iterator[Item]:
-        """The images from the `start`-th on, a record batch at a time."""
-        row = 0
-        for path, count in zip(self.files, self.rows, strict=True):
-            if row + count <= start:
-                row += count
-                continue
-            for batch in pq.ParquetFile(path).iter_batches(batch_size=128, columns=["image"]):
-                blobs = batch.column(0).field("bytes")
-                for blob in blobs:
-                    if row >= start:
-                        names = self.table.iloc[row]
-                        yield Item(names["id_str"], str(names["file_loc"]), _BytesLoader(blob))
-                    row += 1
-
-    def describe(self) -> dict[str, Any]:
-        """The files, with their sizes."""
-        sizes = {path.name: path.stat().st_size for path in self.files}
-        return {"kind": "parquet", "origin": self.origin, "n": self.n, "files": sizes}
-
-
-@dataclass(frozen=True)
-class _BytesLoader:
-    blob: pa.Scalar
-
-    def __call__(self) -> bytes:
-        data = self.blob.as_py()
-        if data is None:
-            raise ImageError("the image column is empty in this row")
-        return bytes(data)
+def _without_ending(name: str) -> str:
+    ending = max((ending for ending in ENDINGS if name.lower().endswith(ending)), key=len, default="")
+    return name[: len(name) - len(ending)]
 
 
 def _is_fits_image(path: Path) -> bool:
-    """Whether a .fits file holds an image rather than a table."""
-    if path.suffix.lower() not in (".fits", ".fit"):
+    """Whether a .fits file holds an image rather than a table alone: seen from its headers, for it may be cut short."""
+    if path.suffix.lower() != ".fits":
         return False
-    from astropy.io import fits
-
-    try:
-        with fits.open(path) as units:
-            return not any(isinstance(unit, fits.BinTableHDU | fits.TableHDU) for unit in units)
-    except OSError:
-        return True  # not FITS at all: as an image it gets a row with its error
+    with path.open("rb") as file:
+        headers = file.read(1 << 16)
+    table_alone = b"NAXIS   =                    0" in headers[:2880] and b"'BINTABLE'" in headers
+    return not table_alone or b"ZIMAGE  =" in headers
 
 
-def _natural(path: Path) -> list[tuple[int, int, str]]:
-    """Sort key: numbers in names count as numbers, so that 2.jpg comes before 10.jpg."""
-    parts = re.split(r"(\d+)", str(path))
-    return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts]
+def _natural(files: Iterable[str]) -> list[str]:
+    """In the order a person would list them: numbers in names count as numbers, so that 2.jpg comes before 10.jpg."""
+    return sorted(files, key=_natural_key)
+
+
+def _natural_key(name: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in _DIGITS.split(name)]
+
+
+_DIGITS = re.compile(r"([0-9]+)")

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import datetime
+import fcntl
 import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from tuningfork.catalogs import (
     assign_splits,
     check_schemas,
     check_splits,
-    find_id_column,
     join_labels,
     read_table,
 )
-from tuningfork.errors import OutputError, PackError
+from tuningfork.errors import CatalogError, OutputError, PackError
 from tuningfork.files import output_errors, read_json, sha256, software_version, whole_file, write_json
 from tuningfork.images import Geometry, Source, decode_stream, open_source
 from tuningfork.packs.pixels import PixelFile, Progress
@@ -34,7 +36,9 @@ log = logging.getLogger(__name__)
 
 CHUNK = 512
 DEFAULT_SPLIT = {"train": 0.8, "val": 0.1, "test": 0.1}
+SKY_RADIUS = 60.0  # arcsec: about the width of a cutout, so that no piece of sky stands in two splits
 ERRORS_SAID = 20
+LEFT_BY_A_KILL = ("pixels.npy", "catalog.parquet")  # by one that comes just before the manifest is written
 
 
 def make_pack(
@@ -53,13 +57,26 @@ def make_pack(
 
     Parameters
     ----------
+    source
+        As `images.open_source`.
+    out
+        The folder to make.
     labels
         A table to join by id; without it, the source's own columns are the labels.
     schemas
         Names of bundled schemas or paths of TOML files that the labels answer.
+    geometry
+        The part of each frame to keep, and its size.
     split
-        Fractions of train, val and test. Unless given, a `split` column is kept; without one, labelled galaxies are
-        split 0.8, 0.1, 0.1, seeded and stratified by the first schema.
+        Fractions of train, val and test. Unless given, a `split` column is kept; without one, galaxies are split 0.8,
+        0.1, 0.1: seeded, stratified by the first schema, and with neighbours on the sky kept together where there are
+        `ra` and `dec`.
+    seed
+        Of the splits.
+    id_column
+        The column of ids in the labels, or without `labels` in the source.
+    workers
+        Threads that decode; one a core unless given.
 
     The same call after a kill goes on after the last whole chunk and ends with the same bytes.
 
@@ -68,37 +85,43 @@ def make_pack(
     CatalogError, SchemaError
         If the source or the labels are wrong; nothing has been written then.
     PackError
-        If no image can be read, or `out` holds something else.
+        If no image can be read, `out` holds something else, or another run is packing there.
+    OutputError
+        If `out` can't be written. What was packed before a full disk is kept for the next run.
     """
     folder = Path(out)
     geometry = geometry or Geometry()
     loaded = [load_schema(name) for name in schemas]
-    images = open_source(source)
-    table, facts = _catalog(images, labels, loaded, id_column)
-    table = _split(table, loaded, split, seed, str(labels or source))
-    job = _fingerprint(images, table, loaded, geometry)
+    images = open_source(source, None if labels is not None else id_column)
+    where = str(labels or source)
+    table, facts = _catalog(images, labels, loaded, id_column, where)
+    table, facts["split"] = _split(table, loaded, split, seed, where)
+    facts |= {"seed": seed, "source": images.describe()}
+    job = _fingerprint(facts["source"], table, loaded, geometry, where)
     if (folder / "pack.json").exists():
         return _already(folder, job)
-    work = _claim(folder, job)
-    pixels = PixelFile(work, geometry)
-    _decode(images, pixels, geometry, workers)
-    _say_errors(pixels.progress)
-    if not pixels.progress.good:
+    with _claim(folder, job) as work:
+        pixels = PixelFile(work, geometry)
+        _decode(images, pixels, geometry, workers)
+        _say_errors(pixels.progress)
+        if pixels.progress.good:
+            return _finish(
+                folder, work, pixels, table=table, schemas=loaded, geometry=geometry, facts={"job": job, **facts}
+            )
         shutil.rmtree(work)
-        first = pixels.progress.errors[0]
-        raise PackError(f"none of the {images.n} images can be read; the first, {first['file_loc']}: {first['error']}")
-    facts |= {"job": job, "seed": seed, "source": images.describe()}
-    return _finish(folder, work, pixels, table, loaded, geometry, facts)
+    with suppress(OSError):  # a folder that is ours alone goes too
+        folder.rmdir()
+    first = pixels.progress.errors[0]
+    raise PackError(f"none of the {images.n} images can be read; the first, {first['file_loc']}: {first['error']}")
 
 
 def _catalog(
-    images: Source, labels: str | Path | None, schemas: list[Schema], id_column: str | None
+    images: Source, labels: str | Path | None, schemas: list[Schema], id_column: str | None, where: str
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    table, where, facts = images.table, str(images.describe()["origin"]), {}
+    """The images' table with its labels, checked, and what the manifest says of them."""
+    table, facts = images.table, {}
     if labels is not None:
-        where = str(labels)
-        given = read_table(labels)
-        find_id_column(given, where, schemas, id_column)
+        given = read_table(labels, ids=[*([id_column] if id_column else []), *(schema.id_column for schema in schemas)])
         table, report = join_labels(table, given, where, schemas, id_column)
         facts["labels"] = report.as_dict()
         log.info(
@@ -113,47 +136,72 @@ def _catalog(
 
 def _split(
     table: pd.DataFrame, schemas: list[Schema], split: Mapping[str, float] | None, seed: int, where: str
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The table with its splits, and how they were made."""
     if "split" in table and split is None:
         check_splits(table, where)
-        return table
-    return table.assign(split=assign_splits(table, split or DEFAULT_SPLIT, seed, schemas[0] if schemas else None))
+        return table, {"given": True}
+    fractions = dict(split or DEFAULT_SPLIT)
+    radius = SKY_RADIUS if {"ra", "dec"} <= set(table.columns) else None
+    dealt = assign_splits(table, fractions, seed, schemas[0] if schemas else None, radius)
+    how = {"given": False, "fractions": fractions, "sky_radius_arcsec": radius}
+    return table.assign(split=dealt), how
 
 
-def _fingerprint(images: Source, table: pd.DataFrame, schemas: list[Schema], geometry: Geometry) -> str:
-    rows = pd.util.hash_pandas_object(table, index=False).to_numpy()
-    parts = [images.describe(), geometry.as_dict(), [schema_to_dict(schema) for schema in schemas]]
-    text = json.dumps(parts, sort_keys=True, default=str).encode()
-    return hashlib.sha256(text + rows.tobytes() + json.dumps(list(map(str, table.columns))).encode()).hexdigest()
+def _fingerprint(
+    source: dict[str, Any], table: pd.DataFrame, schemas: list[Schema], geometry: Geometry, where: str
+) -> str:
+    """What fixes every byte of the pack, as one hash: the images, their catalog, the schemas, the geometry."""
+    parts = [source, geometry.as_dict(), [schema_to_dict(schema) for schema in schemas], list(map(str, table.columns))]
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
+    try:
+        rows = pa.Table.from_pandas(table, preserve_index=False)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise CatalogError(f"{where}: the catalog can't be kept as Parquet ({str(error).splitlines()[0]})") from error
+    for batch in rows.to_batches(max_chunksize=65536):
+        digest.update(batch.serialize())
+    return digest.hexdigest()
 
 
 def _already(folder: Path, job: str) -> Pack:
     pack = open_pack(folder)
     if pack.manifest.get("job") != job:
         raise PackError(f"{folder} holds another pack; choose another folder, or remove it")
+    shutil.rmtree(folder / ".partial", ignore_errors=True)  # left where a kill came right after the manifest
     log.info("%s is already packed; nothing to do", folder)
     return pack
 
 
-def _claim(folder: Path, job: str) -> Path:
-    """The working folder of this job; one left by a killed run of the same job is gone on with."""
+@contextmanager
+def _claim(folder: Path, job: str) -> Iterator[Path]:
+    """The working folder of this job, ours alone; what a killed run of the same job left in it is gone on with."""
     work = folder / ".partial"
+    held = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    left = {".partial", *LEFT_BY_A_KILL} if work.is_dir() else set()
+    odd = next((name for name in held if name not in left), None)
+    if odd is not None or (folder.exists() and not folder.is_dir()):
+        raise PackError(f"{folder} holds something that is no pack{f' ({odd})' if odd else ''}; choose another folder")
+    with output_errors(folder):
+        work.mkdir(parents=True, exist_ok=True)
+        lock = (work / "lock").open("w")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PackError(f"another run is packing into {folder}; wait for it") from error
+        _take_up(folder, work, job)
+        yield work
+
+
+def _take_up(folder: Path, work: Path, job: str) -> None:
+    """Keep what an unfinished run of this job left; throw away what another job left."""
     claim = work / "job.json"
-    if folder.exists() and (not folder.is_dir() or any(p.name != ".partial" for p in _unfinished(folder))):
-        raise PackError(f"{folder} exists and is not a pack; choose another folder")
     if claim.exists() and read_json(claim, OutputError).get("job") == job:
-        return work
-    with output_errors(work):
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
+        return
+    with output_errors(folder):
+        for path in (*(folder / name for name in LEFT_BY_A_KILL), *(p for p in work.iterdir() if p.name != "lock")):
+            path.unlink(missing_ok=True)
     write_json(claim, {"job": job})
-    return work
-
-
-def _unfinished(folder: Path) -> list[Path]:
-    """What lies in a folder apart from files that a kill between the last renames may have left."""
-    ours = (folder / ".partial" / "job.json").exists()
-    return [p for p in folder.iterdir() if not (ours and p.name in ("pixels.npy", "catalog.parquet"))]
 
 
 def _decode(images: Source, pixels: PixelFile, geometry: Geometry, workers: int | None) -> None:
@@ -181,6 +229,7 @@ def _finish(
     folder: Path,
     work: Path,
     pixels: PixelFile,
+    *,
     table: pd.DataFrame,
     schemas: list[Schema],
     geometry: Geometry,
@@ -188,8 +237,9 @@ def _finish(
 ) -> Pack:
     progress = pixels.progress
     kept = table.iloc[progress.good].reset_index(drop=True)
-    if not (folder / "pixels.npy").exists():  # a kill may have come after this rename
-        pixels.finish().replace(folder / "pixels.npy")
+    if pixels.path.exists():  # else a kill came after this rename
+        with output_errors(folder):
+            pixels.finish().replace(folder / "pixels.npy")
     with whole_file(folder / "catalog.parquet") as temporary:
         kept.to_parquet(temporary, index=False)
     manifest = {
@@ -207,5 +257,5 @@ def _finish(
         "sha256": {name: sha256(folder / name) for name in ("pixels.npy", "catalog.parquet")},
     }
     write_json(folder / "pack.json", manifest)
-    shutil.rmtree(work)
+    shutil.rmtree(work, ignore_errors=True)
     return open_pack(folder)

@@ -96,6 +96,6 @@ class PixelFile:
 
 
 def npy_header(shape: tuple[int, ...]) -> bytes:
-    """The header of a NumPy file (format 1.0) of uint8 pixels, padded to a fixed length so that it can be written last."""
+    """The header of a NumPy file (format 1.0) of uint8 pixels, of fixed length so that it can be written last."""
     text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"
     return b"\x93NUMPY\x01\x00" + (HEADER - 10).to_bytes(2, "little") + text.ljust(HEADER - 11).encode() + b"\n"

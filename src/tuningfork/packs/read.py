@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tuningfork.errors import PackError
-from tuningfork.files import read_json
+from tuningfork.files import read_json, sha256
 from tuningfork.images import Geometry
 from tuningfork.schemas import Schema, schema_from_dict
 
@@ -52,7 +52,8 @@ def open_pack(path: str | Path) -> Pack:
     Raises
     ------
     PackError
-        If there is none, packing has not finished, or its files are not those the manifest speaks of.
+        If there is none, packing has not finished, or its files are not those the manifest speaks of. (Of the pixels,
+        which may be large, only the shape is checked.)
     """
     folder = Path(path)
     if not folder.exists():
@@ -63,15 +64,24 @@ def open_pack(path: str | Path) -> Pack:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise PackError(f"{folder / 'pack.json'} is not the manifest of a pack")
     if manifest.get("version") != VERSION:
-        raise PackError(f"{folder} has format version {manifest.get('version')}; this software reads {VERSION}: update it")
+        raise PackError(
+            f"{folder} has format version {manifest.get('version')}; this software reads {VERSION}: update it"
+        )
     try:
+        geometry = Geometry.from_dict(manifest["geometry"])
+        altered = sha256(folder / "catalog.parquet") != manifest["sha256"]["catalog.parquet"]
         pixels = np.load(folder / "pixels.npy", mmap_mode="r")
         catalog = pd.read_parquet(folder / "catalog.parquet")
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise PackError(f"{folder} is not whole ({error}); pack again") from error
-    geometry = Geometry.from_dict(manifest["geometry"])
+    if altered:
+        raise PackError(
+            f"{folder / 'catalog.parquet'} is not the file its manifest speaks of; change the labels and pack again"
+        )
     shape = (manifest["n"], geometry.size, geometry.size, geometry.channels)
     if pixels.shape != shape or pixels.dtype != np.uint8 or len(catalog) != manifest["n"]:
-        raise PackError(f"{folder} holds {pixels.shape} pixels and {len(catalog)} rows, its manifest says {shape}; pack again")
+        raise PackError(
+            f"{folder} holds {pixels.shape} pixels and {len(catalog)} rows, its manifest says {shape}; pack again"
+        )
     schemas = tuple(schema_from_dict(table, str(folder / "pack.json")) for table in manifest["schemas"])
     return Pack(folder, pixels, catalog, manifest, schemas, geometry)
