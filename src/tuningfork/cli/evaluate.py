@@ -1,4 +1,4 @@
-"""`tuningfork evaluate`: how good are these predictions, honestly?"""
+"""`tuningfork evaluate`: how good predictions are, honestly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ def command(
     out: Annotated[Path, typer.Argument(help="The folder for evaluation.json and its plots.")],
     split: Annotated[str, typer.Option(help="The split of the labels to measure on.")] = "test",
     schema: Annotated[
-        list[str] | None, typer.Option(help="What a predictions table answers: a schema's name or .toml file. Repeatable.")
+        list[str] | None,
+        typer.Option(help="What a predictions table answers: a schema's name or .toml file. Repeatable."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap resamples behind the intervals.")] = 0,
 ) -> None:
@@ -28,7 +29,9 @@ def command(
 
         evaluate_file(predictor, labels, out, split=split, schemas=schema or (), seed=seed)
     elif schema:
-        raise typer.BadParameter("a model knows its own schemas; --schema is for predictions tables", param_hint="--schema")
+        raise typer.BadParameter(
+            "a model knows its own schemas; --schema is for predictions tables", param_hint="--schema"
+        )
     else:
         from tuningfork.inference import evaluate_model
 

@@ -10,7 +10,8 @@ import typer
 
 def command(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Packs, models, predictions tables and evaluations, in order.")
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Packs, models, predictions tables and evaluations, in order."),
     ],
     out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
     title: Annotated[str, typer.Option(help="The title of the page.")] = "Tuningfork report",

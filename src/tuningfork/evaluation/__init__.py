@@ -5,4 +5,11 @@ from tuningfork.evaluation.evaluate import evaluate_predictions, main_figures
 from tuningfork.evaluation.text import figures_text
 from tuningfork.evaluation.write import read_evaluation, write_evaluation
 
-__all__ = ["evaluate_file", "evaluate_predictions", "figures_text", "main_figures", "read_evaluation", "write_evaluation"]
+__all__ = [
+    "evaluate_file",
+    "evaluate_predictions",
+    "figures_text",
+    "main_figures",
+    "read_evaluation",
+    "write_evaluation",
+]

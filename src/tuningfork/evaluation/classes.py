@@ -1,10 +1,11 @@
-"""The figures of a class list: which classes are found, which are confused, and whether probabilities can be trusted."""
+"""The figures of a class list: which are found, which are confused, whether probabilities can be trusted."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tuningfork.evaluation import metrics
 from tuningfork.evaluation.bootstrap import Array, Measure
@@ -22,6 +23,8 @@ def class_measures(truth: Indices, predicted: Indices, probabilities: Array | No
     ----------
     truth, predicted
         (N,) class indices; truth is -1 where the galaxy has no label.
+    schema
+        Names the C classes.
     probabilities
         (N, C), or None where the predictions are hard labels: then nothing is said of calibration, log-loss and Brier.
     """
@@ -57,14 +60,19 @@ def class_measures(truth: Indices, predicted: Indices, probabilities: Array | No
 def most_confused(matrix: Array, names: tuple[str, ...]) -> list[dict[str, Any]]:
     """The ten most frequent confusions: true class, predicted class, how often, and what share of the true class."""
     pairs = [
-        {"true": names[i], "predicted": names[j], "count": int(matrix[i, j]), "share": float(matrix[i, j] / matrix[i].sum())}
+        {
+            "true": names[i],
+            "predicted": names[j],
+            "count": int(matrix[i, j]),
+            "share": float(matrix[i, j] / matrix[i].sum()),
+        }
         for i, j in zip(*np.nonzero(matrix), strict=True)
         if i != j
     ]
     return sorted(pairs, key=lambda pair: (-pair["count"], -pair["share"]))[:PAIRS]
 
 
-def _probability_figures(truth: Indices, probabilities: Array, labelled: Array) -> dict[str, Measure]:
+def _probability_figures(truth: Indices, probabilities: Array, labelled: NDArray[np.bool_]) -> dict[str, Measure]:
     figures = {}
     for name, of in (("log_loss", metrics.log_loss), ("brier", metrics.brier)):
         values = np.full(len(truth), np.nan)

@@ -29,12 +29,18 @@ def evaluate_file(
 
     Parameters
     ----------
+    predictions
+        A table: .parquet, .csv, .fits, .vot.
     labels
         A pack (folder) or a catalog (table).
     split
         The rows of the labels that count, or ``all``; a catalog without a column `split` counts whole.
     schemas
         Names of schemas, or TOML files. A pack knows its own: by default those that the predictions answer.
+    out
+        The folder to write; made if need be.
+    seed, n_bootstrap
+        Of the resamples behind the intervals.
 
     Raises
     ------
@@ -57,7 +63,10 @@ def evaluate_file(
         where=f"{predictions.name} on {labels.name}" + (f", {split} split" if "split" in table else ""),
         inputs={
             "predictions": {"name": predictions.name, "sha256": sha256(predictions)},
-            "labels": {"name": labels.name, "sha256": sha256(labels / "catalog.parquet" if labels.is_dir() else labels)},
+            "labels": {
+                "name": labels.name,
+                "sha256": sha256(labels / "catalog.parquet" if labels.is_dir() else labels),
+            },
             "split": split if "split" in table else None,
         },
         n_bootstrap=n_bootstrap,

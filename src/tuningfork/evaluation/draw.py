@@ -50,7 +50,9 @@ def _classes(schema: Schema, result: dict[str, Any]) -> Iterator[Plot]:
     )
     if "reliability" in result:
         title = f"Can the probabilities be trusted? n = {n:,}"
-        caption = "Reliability: probability of the most likely class against how often it was right, in bins of equal count."
+        caption = (
+            "Reliability: probability of the most likely class against how often it was right, in bins of equal count."
+        )
         drawn = plots.class_reliability(result["reliability"], result["figures"]["ece"], title)
         yield Plot(f"{schema.name}-reliability.png", caption, drawn)
 
@@ -62,7 +64,9 @@ def _tree(schema: Schema, result: dict[str, Any], predictions: pd.DataFrame, lab
     yield Plot(f"{schema.name}-questions.png", caption, plots.question_errors(result["questions"], title))
     if any(question["reliability"] for question in result["questions"].values()):
         title = f"Can the vote fractions be trusted? {n:,} galaxies"
-        caption = "Reliability of each question: predicted against observed fraction of those asked, in bins of equal volume."
+        caption = (
+            "Reliability of each question: predicted against observed fraction of those asked, in bins of equal volume."
+        )
         yield Plot(f"{schema.name}-reliability.png", caption, plots.vote_reliability(result["questions"], title))
     values = probabilities(predictions, schema)
     if values is None:
@@ -79,4 +83,6 @@ def _quantities(schema: Schema, predictions: pd.DataFrame, labels: pd.DataFrame)
     n = int(np.isfinite(truth).any(axis=1).sum())
     names = [entry.column for entry in schema.quantities]
     drawn = plots.quantity_scatter(truth, predicted, names, f"Predicted and true values, n = {n:,}")
-    return Plot(f"{schema.name}-scatter.png", "Predicted against true value of each quantity, with running medians.", drawn)
+    return Plot(
+        f"{schema.name}-scatter.png", "Predicted against true value of each quantity, with running medians.", drawn
+    )

@@ -39,10 +39,14 @@ def evaluate_predictions(
         its summary column instead), and optionally `error`: rows with one are counted and left out.
     labels
         The ids and each schema's label columns, NaN where missing. Galaxies are joined by id.
+    schemas
+        What was predicted; each must be answered by the predictions and labelled.
     where
         Names the predictions in errors and in the result, such as ``model default on packs/gz, split test``.
     inputs
         What the caller knows of the model, the pack and the split, kept in the result.
+    n_bootstrap, seed
+        How many resamples stand behind the intervals, and the seed that draws them.
 
     Returns
     -------

@@ -17,7 +17,9 @@ Indices = NDArray[np.int64]
 
 def ratio(numerator: Array, denominator: Array) -> Array:
     """`numerator / denominator`, NaN where the denominator is 0."""
-    return np.divide(numerator, denominator, out=np.full(np.shape(numerator), np.nan), where=np.asarray(denominator) != 0)
+    return np.divide(
+        numerator, denominator, out=np.full(np.shape(numerator), np.nan), where=np.asarray(denominator) != 0
+    )
 
 
 def mean(values: Array, weights: Array) -> Array:

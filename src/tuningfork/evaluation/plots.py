@@ -62,7 +62,9 @@ def class_reliability(reliability: dict[str, Any], ece: dict[str, Any], title: s
     axes.set_xlabel("Probability given to the most likely class")
     axes.set_ylabel("Share of galaxies where it was right")
     axes.text(0.02, 0.97, f"ECE {_with_interval(ece)}", va="top", color=INK)
-    axes.text(0.98, 0.02, "below the line: too sure of itself; above: not sure enough", ha="right", color=MUTED, fontsize=8)
+    axes.text(
+        0.98, 0.02, "below the line: too sure of itself; above: not sure enough", ha="right", color=MUTED, fontsize=8
+    )
     return drawn
 
 
@@ -119,12 +121,16 @@ def question_errors(questions: dict[str, Any], title: str) -> Figure:
     axes.barh(places, values, height=0.58, color="#8fc1de")
     for place, question in zip(places, shown.values(), strict=True):
         if question["rmse"]["interval"]:
-            axes.plot(question["rmse"]["interval"], [place, place], color="#06304d", linewidth=2.2, solid_capstyle="butt")
+            axes.plot(
+                question["rmse"]["interval"], [place, place], color="#06304d", linewidth=2.2, solid_capstyle="butt"
+            )
     axes.plot(baselines, places, linestyle="none", marker="|", markersize=13, markeredgewidth=2, color=ORANGE)
     right = max([*values, *baselines]) * 1.04
     for place, question in zip(places, shown.values(), strict=True):
         axes.text(right, place, f"{question['rmse']['value']:.3f}", va="center", ha="left", color=INK)
-        axes.text(right * 1.11, place, f"n = {question['rmse']['n']:,}", va="center", ha="left", color=MUTED, fontsize=8)
+        axes.text(
+            right * 1.11, place, f"n = {question['rmse']['n']:,}", va="center", ha="left", color=MUTED, fontsize=8
+        )
     axes.set_yticks(places, [words(name) for name in shown], color=INK)
     axes.set(xlim=(0, right * 1.26), ylim=(-0.6, len(shown) - 0.4))
     axes.set_xticks([tick for tick in axes.get_xticks() if tick <= right])

@@ -56,9 +56,7 @@ def _quantity(labels: pd.DataFrame, predicted: Array, quantity: Quantity) -> dic
         ),
         "bias": measure(lambda weights: metrics.mean(y - x, weights)),
         "pearson": measure(lambda weights: metrics.pearson(x, y, weights)),
-        "spearman": measure(
-            lambda weights: metrics.spearman(x, y, weights) if n else np.full(len(weights), np.nan)
-        ),
+        "spearman": measure(lambda weights: metrics.spearman(x, y, weights) if n else np.full(len(weights), np.nan)),
     }
     low = known_values(labels, quantity.lower_column, quantity.missing)
     high = known_values(labels, quantity.upper_column, quantity.missing)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -29,7 +30,7 @@ SHADES = LinearSegmentedColormap.from_list("tuningfork", ["#f4f8fb", "#9ecae1", 
 DENSITY = LinearSegmentedColormap.from_list("tuningfork-density", ["#b5d3e7", BLUE, "#06304d"])
 DPI = 160
 
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,

@@ -114,11 +114,11 @@ def _check(predictions: pd.DataFrame, schema: Schema, where: str) -> None:
     values = probabilities(predictions, schema)
     if values is None:
         return
-    wrong = ~np.isfinite(values).all(axis=1)
+    wrong = np.asarray(~np.isfinite(values).all(axis=1))
     _refuse(wrong, predictions, where, f"a prediction of schema {schema.name!r} is NaN and no error says why")
     if schema.kind == "quantities":
         return
-    wrong = ((values < -RANGE_TOLERANCE) | (values > 1 + RANGE_TOLERANCE)).any(axis=1)
+    wrong = np.any((values < -RANGE_TOLERANCE) | (values > 1 + RANGE_TOLERANCE), axis=1)
     _refuse(wrong, predictions, where, f"a prediction of schema {schema.name!r} is outside 0 to 1")
     if schema.kind == "classes":
         wrong = np.abs(values.sum(axis=1) - 1) > SUM_TOLERANCE
@@ -129,7 +129,9 @@ def _refuse(wrong: np.ndarray, predictions: pd.DataFrame, where: str, why: str) 
     if wrong.any():
         row = int(np.argmax(wrong))
         galaxy = predictions["id_str"].iloc[row]
-        raise PredictionsError(f"{where}, galaxy {galaxy}: {why} ({int(wrong.sum())} such rows); correct or remove them")
+        raise PredictionsError(
+            f"{where}, galaxy {galaxy}: {why} ({int(wrong.sum())} such rows); correct or remove them"
+        )
 
 
 def _examples(table: pd.DataFrame) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tuningfork.evaluation.bootstrap import Array, Measure, figure
 from tuningfork.evaluation.calibration import vote_ece, vote_reliability
@@ -12,7 +13,9 @@ from tuningfork.evaluation.metrics import mean, rmse
 from tuningfork.evaluation.votes import Votes, tree_violation
 from tuningfork.schemas import Question, Schema
 
-ASKED = 0.5  # Walmsley et al. 2022 (arXiv:2102.08414), section 4: a question counts where half the volunteers were asked
+ASKED = (
+    0.5  # Walmsley et al. 2022 (arXiv:2102.08414), section 4: a question counts where half the volunteers were asked
+)
 
 
 def tree_measures(truth: Votes, predicted: Votes, schema: Schema) -> dict[str, Any]:
@@ -25,9 +28,9 @@ def tree_measures(truth: Votes, predicted: Votes, schema: Schema) -> dict[str, A
     of all volunteers were.
     """
     errors = predicted.fractions - truth.fractions
-    known = np.isfinite(errors)
+    known = np.asarray(np.isfinite(errors))
     deviations = truth.fractions - _column_means(truth.fractions)
-    complete = known.all(axis=1)
+    complete = np.asarray(known.all(axis=1))
     return {
         "kind": "tree",
         "figures": {
@@ -38,27 +41,24 @@ def tree_measures(truth: Votes, predicted: Votes, schema: Schema) -> dict[str, A
             "tree_violation": figure(tree_violation(predicted.fractions, schema), len(errors)),
         },
         "questions": {
-            question.name: _question(question, index, truth, predicted, schema, deviations)
-            for index, question in enumerate(schema.questions)
+            question.name: _question(question, truth, predicted, schema, deviations) for question in schema.questions
         },
         "columns": {column: {"rmse": _rmse(errors[:, [i]])} for i, column in enumerate(schema.columns)},
     }
 
 
-def relevant(truth: Votes, schema: Schema, question: Question) -> Array:
+def relevant(truth: Votes, schema: Schema, question: Question) -> NDArray[np.bool_]:
     """(N,) bool: the question has an answer and at least half of all volunteers were asked it."""
     index = schema.questions.index(question)
     answered = np.isfinite(truth.conditional[:, schema.slices[question.name]]).all(axis=1)
     return answered & (truth.reach[:, index] >= ASKED)
 
 
-def _question(
-    question: Question, index: int, truth: Votes, predicted: Votes, schema: Schema, deviations: Array
-) -> dict[str, Any]:
+def _question(question: Question, truth: Votes, predicted: Votes, schema: Schema, deviations: Array) -> dict[str, Any]:
     answers = schema.slices[question.name]
     observed, given = truth.conditional[:, answers], predicted.conditional[:, answers]
     counts = relevant(truth, schema, question)
-    reliability = vote_reliability(given, observed, truth.asked[:, index])
+    reliability = vote_reliability(given, observed, truth.asked[:, schema.questions.index(question)])
     return {
         "rmse": _rmse(predicted.fractions[:, answers] - truth.fractions[:, answers]),
         "baseline_rmse": _rmse(deviations[:, answers]),
@@ -80,7 +80,7 @@ def _rmse(errors: Array) -> Measure:
     return Measure(lambda weights: rmse(errors, weights), int(np.isfinite(errors).any(axis=1).sum()))
 
 
-def _accuracy(given: Array, observed: Array, counts: Array) -> Measure:
+def _accuracy(given: Array, observed: Array, counts: NDArray[np.bool_]) -> Measure:
     chosen = np.nan_to_num(given, nan=-1.0).argmax(axis=1)
     won = observed[np.arange(len(chosen)), chosen] == observed.max(axis=1)
     right = np.where(counts, won, np.nan)

@@ -41,7 +41,7 @@ def path_words(votes: Votes, schema: Schema) -> list[list[str]]:
 
 
 def answer_words(question: Question, index: int) -> str:
-    """An answer in words: the question's name for a yes, nothing for a no, else both unless it is the first question."""
+    """An answer in words: its question's name for a yes, nothing for a no, itself for a first question, else both."""
     name, asked = question.answers[index].name, question.name
     if name in ("yes", "no") and len(question.answers) == 2:
         return _plain(asked) if name == "yes" else ""

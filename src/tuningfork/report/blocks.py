@@ -32,10 +32,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Bars:
-    """Counts as bars: (name, text, share of the longest possible bar, 0 to 1)."""
+    """Counts as bars, one group or several side by side, each a title and its rows.
 
-    title: str
-    rows: Sequence[tuple[str, str, float]]
+    A row is (name, text, length of the bar as a share of the longest there can be, 0 to 1).
+    """
+
+    groups: Sequence[tuple[str, Sequence[tuple[str, str, float]]]]
+    title: str = ""
     kind: ClassVar[str] = "bars"
 
 

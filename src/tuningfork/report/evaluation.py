@@ -10,9 +10,10 @@ from tuningfork.evaluation.evaluate import main_figures
 from tuningfork.evaluation.style import words
 from tuningfork.evaluation.text import in_words, interval, number
 from tuningfork.report.blocks import Block, Facts, Note, Picture, Pictures, Section, Table
-from tuningfork.report.pictures import file_uri
+from tuningfork.report.pictures import file_uri, png_width
 from tuningfork.report.provenance import provenance
 
+WIDE = 1100  # pixels; a wider plot gets a row of its own
 COUNTS = {
     "evaluated": "Galaxies evaluated",
     "predictions": "In the predictions",
@@ -26,8 +27,12 @@ COUNTS = {
 def evaluation_section(folder: Path, manifest: dict[str, Any]) -> Section:
     """Figures, then plots, then where they come from."""
     counts = manifest.get("n") or {}
-    facts = [(name, f"{counts[key]:,}") for key, name in COUNTS.items() if counts.get(key) or key == "evaluated" in counts]
-    facts.append(("Intervals", f"95 %, {manifest['n_bootstrap']:,} bootstrap resamples over galaxies, seed {manifest['seed']}"))
+    facts = [
+        (name, f"{counts[key]:,}") for key, name in COUNTS.items() if counts.get(key) or key == "evaluated" in counts
+    ]
+    facts.append(
+        ("Intervals", f"95 %, {manifest['n_bootstrap']:,} bootstrap resamples over galaxies, seed {manifest['seed']}")
+    )
     blocks: list[Block] = [Facts(facts), _main(manifest)]
     for name, schema in manifest["schemas"].items():
         blocks += _details(name, schema)
@@ -38,24 +43,27 @@ def evaluation_section(folder: Path, manifest: dict[str, Any]) -> Section:
 
 def _main(manifest: dict[str, Any]) -> Table:
     rows = [
-        (in_words(key), schema, number(figure["value"]), interval(figure), f"{figure['n']:,}")
+        (f"{in_words(key)}\n{schema}", number(figure["value"]), interval(figure), f"{figure['n']:,}")
         for schema, key, figure in main_figures(manifest)
     ]
-    return Table("Figures", ("figure", "schema", "value", "95 % interval", "galaxies"), rows, texts=2)
+    return Table("Figures", ("figure", "value", "95 % interval", "galaxies"), rows)
 
 
 def _details(name: str, schema: dict[str, Any]) -> Iterator[Block]:
+    rows: list[tuple[str, ...]]
     if "questions" in schema:
         keys = ("rmse", "baseline_rmse", "rmse_where_asked", "accuracy", "ece")
         rows = [(words(q), *(_cell(entry[key]) for key in keys)) for q, entry in schema["questions"].items()]
         note = (
-            "Where asked: galaxies of which at least half of the volunteers were asked the question, as accuracy is too. "
-            "In brackets the 95 % interval and the number of galaxies."
+            "Where asked, as accuracy is too: on galaxies of which at least half of the volunteers were asked. "
+            "Below each figure its 95 % interval and the number of galaxies."
         )
         yield Table(f"Questions of {name}", ("question", *(in_words(key) for key in keys)), rows, note=note)
     if "classes" in schema:
         keys = ("precision", "recall", "f1")
-        rows = [(c, *(_cell(entry[key]) for key in keys), f"{entry['support']:,}") for c, entry in schema["classes"].items()]
+        rows = [
+            (c, *(_cell(entry[key]) for key in keys), f"{entry['support']:,}") for c, entry in schema["classes"].items()
+        ]
         yield Table(f"Classes of {name}", ("class", *(in_words(key) for key in keys), "galaxies"), rows)
         pairs = [(p["true"], p["predicted"], f"{p['count']:,}", f"{p['share']:.1%}") for p in schema["most_confused"]]
         if pairs:
@@ -83,7 +91,8 @@ def _plots(folder: Path, manifest: dict[str, Any]) -> Iterator[Block]:
     for name in manifest.get("plots") or []:
         path = folder / Path(name).name
         if path.is_file():
-            pictures.append(Picture(file_uri(path), captions.get(name, words(Path(name).stem)), wide=True))
+            caption = captions.get(name, words(Path(name).stem))
+            pictures.append(Picture(file_uri(path), caption, wide=png_width(path) > WIDE))
         else:
             absent.append(name)
     if pictures:

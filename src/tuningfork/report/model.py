@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tuningfork.evaluation.style import BLUE, ORANGE, figure, styled, words
-from tuningfork.evaluation.text import number
+from tuningfork.evaluation.text import in_words, number
 from tuningfork.report.blocks import Block, Facts, Note, Picture, Pictures, Section, Table, Text
 from tuningfork.report.pictures import chart_uri
 from tuningfork.report.provenance import flat, provenance
@@ -22,7 +22,11 @@ def model_section(folder: Path, manifest: dict[str, Any]) -> Section:
     recipe, data = manifest.get("recipe") or {}, manifest.get("data") or {}
     blocks: list[Block] = [Facts(_facts(manifest))]
     if manifest.get("figures"):
-        rows = [(words(key), number(value)) for key, value in manifest["figures"].items() if key != "epoch"]
+        rows = [
+            (_title(key.removeprefix("val_")), number(value))
+            for key, value in manifest["figures"].items()
+            if key != "epoch"
+        ]
         epoch = manifest["figures"].get("epoch")
         note = "On galaxies the model was chosen by, so a little flattering; an evaluation gives honest ones."
         title = "Figures on the validation split" + (f", epoch {epoch}" if epoch is not None else "")
@@ -84,7 +88,9 @@ def _curves(path: Path) -> list[Block]:
         groups.setdefault(name, {})[line] = history[column].to_numpy()
     order = sorted(groups, key=lambda name: (not name.endswith("loss"), name == "lr"))
     with styled():
-        pictures = [Picture(chart_uri(_chart(name, epochs, groups[name])), _caption(name, groups[name])) for name in order]
+        pictures = [
+            Picture(chart_uri(_chart(name, epochs, groups[name])), _caption(name, groups[name])) for name in order
+        ]
     return [Pictures(pictures, "Training")]
 
 
@@ -95,7 +101,9 @@ def _chart(name: str, epochs: np.ndarray, lines: dict[str, np.ndarray]) -> Figur
     for line, values in lines.items():
         colour, dashes, label = looks[line]
         marker = "o" if len(epochs) < 16 else None
-        axes.plot(epochs, values, color=colour, linestyle=dashes, marker=marker, markersize=3, linewidth=1.6, label=label)
+        axes.plot(
+            epochs, values, color=colour, linestyle=dashes, marker=marker, markersize=3, linewidth=1.6, label=label
+        )
     if len(lines) > 1:
         axes.legend(fontsize=8)
     axes.set_xlabel("epoch")
@@ -105,7 +113,11 @@ def _chart(name: str, epochs: np.ndarray, lines: dict[str, np.ndarray]) -> Figur
 
 
 def _title(name: str) -> str:
-    return "Learning rate" if name == "lr" else words(name)
+    """``gz-challenge_rmse`` becomes ``gz-challenge: RMSE``."""
+    schema, _, metric = name.rpartition("_")
+    if not schema:
+        return "Learning rate" if name == "lr" else words(name)
+    return f"{schema}: {in_words(metric)}"
 
 
 def _caption(name: str, lines: dict[str, np.ndarray]) -> str:

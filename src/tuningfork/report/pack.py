@@ -28,7 +28,7 @@ def pack_section(pack: Pack) -> Section:
     ]
     if "split" in pack.catalog:
         counts = pack.catalog["split"].value_counts()
-        order = sorted(counts.index, key=lambda name: (["train", "val", "test"].index(name) if name in counts else 9))
+        order = [name for name in ("train", "val", "test") if name in counts]
         rows.append(("Splits", ", ".join(f"{name} {counts[name]:,}" for name in order)))
     labelled = manifest.get("labelled") or {}
     rows += [(f"Labels {schema.name}", _labelled(schema, labelled)) for schema in pack.schemas]
@@ -56,11 +56,13 @@ def _class_bars(catalog: pd.DataFrame, schema: Schema) -> Bars:
     counts = np.bincount(indices[indices >= 0], minlength=len(schema.classes))
     longest = max(int(counts.max()), 1)
     rows = [(entry.label, f"{count:,}", count / longest) for entry, count in zip(schema.classes, counts, strict=True)]
-    return Bars(f"Classes of {schema.name}", rows)
+    return Bars([(f"Classes of {schema.name}", rows)])
 
 
 def _bad_images(errors: list[dict[str, str]]) -> Table:
-    rows = [(str(e.get("id_str", "")), str(e.get("file_loc", "")), str(e.get("error", ""))) for e in errors[:ERRORS_SHOWN]]
+    rows = [
+        (str(e.get("id_str", "")), str(e.get("file_loc", "")), str(e.get("error", ""))) for e in errors[:ERRORS_SHOWN]
+    ]
     more = len(errors) - len(rows)
     note = f"and {more:,} more; all are listed in pack.json" if more > 0 else ""
     return Table("Images that could not be read", ("galaxy", "file", "why"), rows, texts=3, note=note)

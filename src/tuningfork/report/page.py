@@ -28,8 +28,8 @@ KINDS = {"pack.json": "pack", "model.json": "model", "evaluation.json": "evaluat
 def write_report(paths: Sequence[str | Path], out: str | Path, title: str = "Tuningfork report") -> Path:
     """Draw packs, models, predictions tables and evaluations, in the order given, as one self-contained HTML file.
 
-    A predictions table shows galaxies where their images can be read, or where a pack of the same page holds them; it is
-    read by the schemas of the page's packs and models, then by the bundled ones.
+    A predictions table shows galaxies whose images can be read, or are held by a pack of the same page; it is read by
+    the schemas of the page's packs and models, then by the bundled ones.
 
     Raises
     ------

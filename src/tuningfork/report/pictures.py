@@ -30,6 +30,12 @@ def file_uri(path: Path) -> str:
     return data_uri(path.read_bytes(), "image/png")
 
 
+def png_width(path: Path) -> int:
+    """The width of an image file in pixels."""
+    with Image.open(path) as image:
+        return image.width
+
+
 def pixels_uri(pixels: np.ndarray) -> str:
     """(H, W, C) uint8 as a JPEG; of other than three channels the first is drawn in grey."""
     shown = pixels if pixels.shape[2] == 3 else pixels[:, :, 0]

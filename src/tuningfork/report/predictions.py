@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from tuningfork.schemas import Schema, bundled_schemas, load_schema
 
 SUREST = 4
 ERRORS_SHOWN = 50
+Find = Callable[[str, str | None], str | None]
 
 
 def predictions_section(path: Path, schemas: Sequence[Schema], finder: Finder) -> Section:
@@ -28,8 +30,12 @@ def predictions_section(path: Path, schemas: Sequence[Schema], finder: Finder) -
 
     Parameters
     ----------
+    path
+        The table.
     schemas
         Those that the page's packs and models know; the bundled ones are tried after them.
+    finder
+        Finds the galaxies' pictures.
     """
     table = read_table(path)
     answered = list(_answered(table, schemas))
@@ -44,7 +50,7 @@ def predictions_section(path: Path, schemas: Sequence[Schema], finder: Finder) -
     if failed.any():
         blocks.append(_errors(table[failed]))
     for schema in answered if len(good) else ():
-        blocks += _of_schema(good, schema, finder, path.parent)
+        blocks += _of_schema(good, schema, partial(finder.uri, beside=path.parent))
     blocks.append(provenance({"sha256": {path.name: sha256(path)}}))
     return Section("Predictions", path.name, f"{len(table):,} galaxies", blocks)
 
@@ -73,40 +79,41 @@ def _errors(table: pd.DataFrame) -> Table:
     return Table("Images that could not be read", ("galaxy", "file", "why"), rows[:ERRORS_SHOWN], texts=3, note=note)
 
 
-def _of_schema(table: pd.DataFrame, schema: Schema, finder: Finder, beside: Path) -> Iterator[Block]:
+def _of_schema(table: pd.DataFrame, schema: Schema, find: Find) -> Iterator[Block]:
     values = table[list(schema.prediction_columns)].to_numpy(dtype=np.float64, na_value=np.nan)
     if schema.kind == "classes":
-        yield from _classes(table, values, schema, finder, beside)
+        yield from _classes(table, values, schema, find)
     elif schema.kind == "tree":
-        yield from _tree(table, votes_of(values, schema), schema, finder, beside)
+        yield from _tree(table, votes_of(values, schema), schema, find)
     else:
         quartiles = np.nanpercentile(values, [0, 25, 50, 75, 100], axis=0).T
         rows = [(name, *(f"{value:.3g}" for value in row)) for name, row in zip(schema.columns, quartiles, strict=True)]
         yield Table(schema.title, ("quantity", "least", "25 %", "median", "75 %", "most"), rows)
 
 
-def _classes(
-    table: pd.DataFrame, values: np.ndarray, schema: Schema, finder: Finder, beside: Path
-) -> Iterator[Block]:
+def _classes(table: pd.DataFrame, values: np.ndarray, schema: Schema, find: Find) -> Iterator[Block]:
     chosen = values.argmax(axis=1)
     counts = np.bincount(chosen, minlength=len(schema.classes))
     longest = max(int(counts.max()), 1)
     rows = [
-        (entry.label, f"{count:,} ({count / len(table):.0%})", count / longest)
+        (entry.label, _count(int(count), len(table)), count / longest)
         for entry, count in zip(schema.classes, counts, strict=True)
     ]
-    yield Bars(f"Most likely class, {len(table):,} galaxies", rows)
-    pictures = []
+    yield Bars([(f"Most likely class, {len(table):,} galaxies", rows)])
+    pictures: list[Picture] = []
     for index, entry in enumerate(schema.classes):
         order = np.argsort(-values[:, index], kind="stable")[:SUREST]
-        pictures += _pictures(table, [row for row in order if chosen[row] == index], values[:, index], entry.label, finder, beside)
+        pictures += _pictures(
+            table, [row for row in order if chosen[row] == index], values[:, index], entry.label, find
+        )
     if pictures:
         yield Pictures(pictures, "The surest of each class", "With the probability of the class.", thumbnails=True)
 
 
-def _tree(table: pd.DataFrame, votes: Votes, schema: Schema, finder: Finder, beside: Path) -> Iterator[Block]:
+def _tree(table: pd.DataFrame, votes: Votes, schema: Schema, find: Find) -> Iterator[Block]:
     """The most likely answer of each question, over galaxies where it would be put to half of the volunteers."""
-    pictures = []
+    pictures: list[Picture] = []
+    groups = []
     for index, question in enumerate(schema.questions):
         part = schema.slices[question.name]
         fractions = votes.conditional[:, part]
@@ -116,29 +123,33 @@ def _tree(table: pd.DataFrame, votes: Votes, schema: Schema, finder: Finder, bes
             continue
         counts = np.bincount(fractions[asked].argmax(axis=1), minlength=len(question.answers))
         rows = [
-            (answer.name.replace("-", " "), f"{count:,} ({count / n:.0%})", count / n)
+            (answer.name.replace("-", " "), _count(int(count), n), count / n)
             for answer, count in zip(question.answers, counts, strict=True)
         ]
-        yield Bars(f"{question.text or question.name} ({n:,} galaxies)", rows)
+        groups.append((f"{question.text or question.name} ({n:,})", rows))
         for place in range(len(question.answers)):
             said = answer_words(question, place)
             share = np.where(asked, fractions[:, place], -1.0)
             best = int(share.argmax())
             if said and fractions[best].argmax() == place:
-                pictures += _pictures(table, [best], share, said, finder, beside)
+                pictures += _pictures(table, [best], share, said, find)
+    yield Bars(groups, "Most likely answers, where half of the volunteers would be asked (galaxies)")
     if pictures:
         note = "With the predicted fraction of those asked, where half of the volunteers would be."
         yield Pictures(pictures, "The surest of each answer", note, thumbnails=True)
 
 
-def _pictures(
-    table: pd.DataFrame, rows: Sequence[int], shares: np.ndarray, said: str, finder: Finder, beside: Path
-) -> list[Picture]:
+def _count(count: int, total: int) -> str:
+    share = count / total
+    return f"{count:,} ({'< 1' if 0 < share < 0.005 else f'{100 * share:.0f}'} %)"
+
+
+def _pictures(table: pd.DataFrame, rows: Sequence[int], shares: np.ndarray, said: str, find: Find) -> list[Picture]:
     found = []
     for row in rows:
         galaxy = table.iloc[row]
         place = galaxy.get("file_loc")
-        uri = finder.uri(str(galaxy["id_str"]), place if isinstance(place, str) else None, beside)
+        uri = find(str(galaxy["id_str"]), place if isinstance(place, str) else None)
         if uri:
             found.append(Picture(uri, f"{said} {shares[row]:.2f} · {galaxy['id_str']}"))
     return found

@@ -9,7 +9,9 @@ from tuningfork.report.blocks import Facts
 
 def provenance(manifest: dict[str, Any], command: str = "") -> Facts:
     """The provenance of a manifest, folded away."""
-    rows = [(name, str(manifest[key])) for key, name in (("made_by", "Made by"), ("created", "Created")) if key in manifest]
+    rows = [
+        (name, str(manifest[key])) for key, name in (("made_by", "Made by"), ("created", "Created")) if key in manifest
+    ]
     if "format" in manifest:
         rows.append(("Format", f"{manifest['format']}, version {manifest.get('version', '?')}"))
     if command:
