@@ -50,10 +50,10 @@ def _main(manifest: dict[str, Any]) -> Table:
 
 
 def _details(name: str, schema: dict[str, Any]) -> Iterator[Block]:
-    rows: list[tuple[str, ...]]
+    rows: list[list[str]]
     if "questions" in schema:
         keys = ("rmse", "baseline_rmse", "rmse_where_asked", "accuracy", "ece")
-        rows = [(words(q), *(_cell(entry[key]) for key in keys)) for q, entry in schema["questions"].items()]
+        rows = [[words(q), *(_cell(entry[key]) for key in keys)] for q, entry in schema["questions"].items()]
         note = (
             "Where asked, as accuracy is too: on galaxies of which at least half of the volunteers were asked. "
             "Below each figure its 95 % interval and the number of galaxies."
@@ -62,7 +62,7 @@ def _details(name: str, schema: dict[str, Any]) -> Iterator[Block]:
     if "classes" in schema:
         keys = ("precision", "recall", "f1")
         rows = [
-            (c, *(_cell(entry[key]) for key in keys), f"{entry['support']:,}") for c, entry in schema["classes"].items()
+            [c, *(_cell(entry[key]) for key in keys), f"{entry['support']:,}"] for c, entry in schema["classes"].items()
         ]
         yield Table(f"Classes of {name}", ("class", *(in_words(key) for key in keys), "galaxies"), rows)
         pairs = [(p["true"], p["predicted"], f"{p['count']:,}", f"{p['share']:.1%}") for p in schema["most_confused"]]
@@ -73,7 +73,7 @@ def _details(name: str, schema: dict[str, Any]) -> Iterator[Block]:
         keys = ("mae", "rmse", "median_absolute_error", "bias", "pearson", "spearman", "within_limits")
         quantities = schema["quantities"].items()
         shown = [key for key in keys if any(key in entry for _, entry in quantities)]
-        rows = [(words(q), *(_cell(entry[key]) if key in entry else "" for key in shown)) for q, entry in quantities]
+        rows = [[words(q), *(_cell(entry[key]) if key in entry else "" for key in shown)] for q, entry in quantities]
         yield Table(f"Quantities of {name}", ("quantity", *(in_words(key) for key in shown)), rows)
 
 
