@@ -50,6 +50,7 @@ def _main(manifest: dict[str, Any]) -> Table:
 
 
 def _details(name: str, schema: dict[str, Any]) -> Iterator[Block]:
+    keys: tuple[str, ...]
     rows: list[list[str]]
     if "questions" in schema:
         keys = ("rmse", "baseline_rmse", "rmse_where_asked", "accuracy", "ece")
