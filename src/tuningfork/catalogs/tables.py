@@ -44,7 +44,7 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None, *, ids: S
     except Exception as error:  # readers throw whatever they like at a file that is not what its name says
         why = (str(error) or type(error).__name__).splitlines()[0]
         raise CatalogError(f"{path} can't be read as a {path.suffix} table: {why}") from error
-    if table.empty:
+    if len(table) == 0:
         raise CatalogError(f"{path} has no rows")
     for column in columns or ():
         if column not in table:

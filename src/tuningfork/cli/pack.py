@@ -16,7 +16,9 @@ def command(
     size: Annotated[int, typer.Option(help="Pixels a side.")] = 128,
     field: Annotated[float, typer.Option(help="The central part of the frame to keep, a fraction.")] = 1.0,
     channels: Annotated[int, typer.Option(help="3 for colour, 1 for greyscale.")] = 3,
-    split: Annotated[str, typer.Option(help="Fractions train/val/test: 0.8/0.1/0.1. Else a split column is kept.")] = "",
+    split: Annotated[
+        str, typer.Option(help="Fractions train/val/test: 0.8/0.1/0.1. Else a split column is kept.")
+    ] = "",
     seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
     id_column: Annotated[str | None, typer.Option(help="The column of ids in the labels.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one a core unless told.")] = None,

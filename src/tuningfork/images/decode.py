@@ -34,6 +34,8 @@ def decode(data: bytes, geometry: Geometry) -> tuple[np.ndarray, str | None]:
     ImageError
         If these bytes are no image, are cut short, or are too small or of the wrong number of channels.
     """
+    if not data:
+        raise ImageError("it is empty (0 bytes)")
     frame, note, finish = _read(data)
     height, width, _ = frame.shape
     if min(height, width) < SMALLEST:

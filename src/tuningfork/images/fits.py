@@ -91,12 +91,14 @@ def _padded(data: bytes) -> bytes:
     """Refuse a file that ends before its data does, which astropy only warns of; a last block cut short is harmless."""
     file, block = io.BytesIO(data), 2880
     while file.tell() < len(data):
+        if file.tell() and not data[file.tell() :].strip(b"\0 "):
+            break  # nothing but padding follows the last unit
+        if len(data) - file.tell() < block:
+            raise ImageError("truncated FITS: it ends within a header")
         try:
             header = fits.Header.fromfile(file)
-        except (EOFError, OSError) as error:
-            if file.tell() and not data[file.tell() :].strip(b"\0 "):
-                break  # nothing but padding follows the last unit
-            raise ImageError(f"truncated or damaged FITS header ({error})") from error
+        except (EOFError, OSError, ValueError) as error:
+            raise ImageError(f"damaged FITS header ({error})") from error
         end = file.tell() + header.data_size
         if end > len(data):
             raise ImageError(f"truncated FITS: its header promises {end} bytes, the file has {len(data)}")

@@ -30,12 +30,9 @@ def read_bytes(path: Path) -> bytes:
     Raises
     ------
     ImageError
-        If the file is missing, unreadable or empty.
+        If the file is missing or unreadable.
     """
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise ImageError(f"cannot be read: {error.strerror or error}") from error
-    if not data:
-        raise ImageError("the file is empty")
-    return data

@@ -119,19 +119,20 @@ def _catalog(
     images: Source, labels: str | Path | None, schemas: list[Schema], id_column: str | None, where: str
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The images' table with its labels, checked, and what the manifest says of them."""
-    table, facts = images.table, {}
+    table, report = images.table, None
     if labels is not None:
         given = read_table(labels, ids=[*([id_column] if id_column else []), *(schema.id_column for schema in schemas)])
         table, report = join_labels(table, given, where, schemas, id_column)
-        facts["labels"] = report.as_dict()
-        log.info(
-            "%d images have labels; %d images have none, %d labels have no image",
-            report.joined,
-            report.images_without_labels,
-            report.labels_without_images,
-        )
-    facts["labelled"] = check_schemas(table, schemas, where)
-    return table, facts
+    labelled = check_schemas(table, schemas, where)
+    if report is None:
+        return table, {"labelled": labelled}
+    log.info(
+        "%d images have labels; %d images have none, %d labels have no image",
+        report.joined,
+        report.images_without_labels,
+        report.labels_without_images,
+    )
+    return table, {"labels": report.as_dict(), "labelled": labelled}
 
 
 def _split(

@@ -1,0 +1,431 @@
+"""Packs: what is in them, and what is not there until they are whole."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import logging
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from tuningfork.errors import CatalogError, OutputError, PackError, SchemaError
+from tuningfork.images import Geometry, decode
+from tuningfork.packs import make, make_pack, open_pack
+from tuningfork.packs.pixels import npy_header
+from tuningfork.schemas import load_schema
+
+SMALL = Geometry(0.9, 12, 3)
+OWN_SCHEMA = """
+name = "mine"
+title = "Two kinds"
+kind = "classes"
+label_column = "kind"
+sources = ["this test"]
+class = [{ name = "disc", label = "a disc" }, { name = "ball", label = "a ball" }]
+"""
+
+
+def picture(index: int) -> bytes:
+    rng = np.random.default_rng(index)
+    buffer = io.BytesIO()
+    Image.fromarray(rng.integers(0, 255, (20, 24, 3), dtype=np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A folder of 30 images, of which 3 are bad and 1 is grey, and a table of labels beside it."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for index in range(30):
+        (folder / f"g{index}.png").write_bytes(picture(index))
+    (folder / "g4.png").write_bytes(picture(4)[:200])
+    (folder / "g17.png").write_text("to do: download")
+    (folder / "g29.png").write_bytes(b"")
+    Image.fromarray(np.full((20, 20), 9, np.uint8)).save(folder / "g5.png")
+    kinds = ["round", "spiral"] * 15
+    pd.DataFrame({"id_str": [f"g{i}" for i in range(30)], "five_class": kinds}).iloc[:28].to_csv(
+        tmp_path / "labels.csv", index=False
+    )
+    return folder
+
+
+def same(first: Path, second: Path) -> None:
+    """The same pack to the byte, but for when it was made."""
+    for name in ("pixels.npy", "catalog.parquet"):
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+    manifests = [json.loads((path / "pack.json").read_text()) | {"created": ""} for path in (first, second)]
+    assert manifests[0] == manifests[1]
+    assert sorted(path.name for path in first.iterdir()) == ["catalog.parquet", "pack.json", "pixels.npy"]
+
+
+def test_pixels_catalog_and_manifest_agree(source: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    labels = tmp_path / "labels.csv"
+    with caplog.at_level(logging.INFO):
+        pack = make_pack(source, tmp_path / "pack", labels=labels, schemas=["five-classes"], geometry=SMALL, seed=3)
+    bad = ["g4", "g17", "g29"]
+    assert pack.catalog["id_str"].tolist() == [f"g{i}" for i in range(30) if f"g{i}" not in bad]
+    assert isinstance(pack.pixels, np.memmap)
+    for row in (0, 4, 26):
+        expected, _ = decode(Path(pack.catalog["file_loc"][row]).read_bytes(), SMALL)
+        np.testing.assert_array_equal(pack.pixels[row], expected)
+    assert pack.catalog["five_class"].fillna("-").tolist()[:3] == ["round", "spiral", "round"]
+    assert pd.isna(pack.catalog["five_class"].iloc[-1])  # g28 has no label
+
+    manifest = pack.manifest
+    assert (manifest["format"], manifest["version"], manifest["n"]) == ("tuningfork-pack", 1, 27)
+    assert [entry["id_str"] for entry in manifest["errors"]] == bad
+    assert "truncated" in manifest["errors"][0]["error"]
+    assert "text" in manifest["errors"][1]["error"]
+    assert manifest["notes"] == {"greyscale, spread over 3 channels": 1}
+    assert manifest["labels"]["joined"] == 28
+    assert manifest["labels"]["first_images"] == ["g28", "g29"]
+    assert manifest["labelled"] == {"five-classes": 28}
+    assert manifest["splits"] == pack.catalog["split"].value_counts().to_dict()
+    assert sum(len(pack.rows(split)) for split in ("train", "val", "test")) == 27 == len(pack.rows("all"))
+    assert set(manifest["sha256"]) == {"pixels.npy", "catalog.parquet"}
+    for name in bad:
+        assert f"{name}.png: " in caplog.text
+    assert "1 images: greyscale" in caplog.text
+
+    again = open_pack(tmp_path / "pack")
+    assert again.schemas == (load_schema("five-classes"),)
+    assert again.geometry == SMALL
+    np.testing.assert_array_equal(np.load(tmp_path / "pack" / "pixels.npy", mmap_mode="r"), again.pixels)
+    with pytest.raises(PackError, match="no split 'dev'"):
+        again.rows("dev")
+
+
+def test_many_bad_images_are_said_once_with_a_count(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for index in range(26):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        (tmp_path / "images" / f"{index}.png").write_bytes(b"no" if index else picture(0))
+    pack = make_pack(tmp_path / "images", tmp_path / "pack", geometry=SMALL)
+    assert len(pack.manifest["errors"]) == 25
+    assert caplog.text.count("left out") == 20
+    assert "and 5 more" in caplog.text
+
+
+def test_a_users_own_schema_travels_inside(source: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(OWN_SCHEMA)
+    pd.DataFrame({"pgc": [f"g{i}" for i in range(9)], "kind": "disc"}).to_csv(tmp_path / "kinds.csv", index=False)
+    out = tmp_path / "pack"
+    make_pack(source, out, labels=tmp_path / "kinds.csv", schemas=[str(path)], geometry=SMALL, id_column="pgc")
+    expected = load_schema(path)
+    path.unlink()
+    assert open_pack(out).schemas == (expected,)
+
+
+def test_splits_are_those_given_or_made(source: Path, tmp_path: Path) -> None:
+    table = pd.DataFrame({"id_str": [f"g{i}" for i in range(30)]})
+    table["split"] = ["train", "test", None] * 10
+    table.to_csv(tmp_path / "splits.csv", index=False)
+    given = make_pack(source, tmp_path / "given", labels=tmp_path / "splits.csv", geometry=SMALL)
+    assert given.catalog.loc[given.rows("test"), "id_str"].tolist()[:3] == ["g1", "g7", "g10"]  # g4 is bad
+    assert given.manifest["split"] == {"given": True}
+    assert len(given.rows("train")) + len(given.rows("test")) < len(given.catalog)
+    made = make_pack(
+        source,
+        tmp_path / "made",
+        labels=tmp_path / "splits.csv",
+        geometry=SMALL,
+        split={"train": 0.5, "test": 0.5},
+        seed=1,
+    )
+    assert made.manifest["split"]["fractions"] == {"train": 0.5, "test": 0.5}
+    assert abs(len(made.rows("train")) - len(made.rows("test"))) <= 4
+    assert not len(made.rows("val"))
+
+
+def test_neighbours_on_the_sky_are_packed_into_one_split(source: Path, tmp_path: Path) -> None:
+    table = pd.DataFrame({"id_str": [f"g{i}" for i in range(30)], "ra": np.arange(30) // 2 * 1.0, "dec": 0.0})
+    table.loc[1::2, "ra"] += 0.01  # 36 arcsec
+    table.to_csv(tmp_path / "sky.csv", index=False)
+    pack = make_pack(
+        source, tmp_path / "p", labels=tmp_path / "sky.csv", geometry=SMALL, split={"train": 0.5, "test": 0.5}
+    )
+    assert set(pack.catalog["split"]) == {"train", "test"}
+    pairs = pack.catalog.groupby(pack.catalog["ra"].astype(int))["split"]
+    assert all(len(set(splits)) == 1 for _, splits in pairs)
+
+
+# --- killed, resumed, refused
+
+KILLABLE = """
+import logging, sys, time
+logging.basicConfig(level=logging.INFO)
+from tuningfork.images import Geometry
+from tuningfork.packs import make, pixels
+make.CHUNK = 4
+real = pixels.PixelFile.append
+def slow(self, chunk):
+    real(self, chunk)
+    time.sleep(0.2)
+pixels.PixelFile.append = slow
+make.make_pack(sys.argv[1], sys.argv[2], labels=sys.argv[3], schemas=["five-classes"], geometry=Geometry(0.9, 12, 3))
+"""
+
+
+def test_killed_again_and_again_it_ends_with_the_same_bytes(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels, out = tmp_path / "labels.csv", tmp_path / "killed"
+    monkeypatch.setattr(make, "CHUNK", 4)
+    make_pack(source, tmp_path / "unbroken", labels=labels, schemas=["five-classes"], geometry=SMALL)
+    journal = out / ".partial" / "journal.jsonl"
+    command = [sys.executable, "-c", KILLABLE, source, out, labels]
+    for wanted in (1, 3, 6):  # chunks of 4 images
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            deadline = time.monotonic() + 60
+            while not journal.exists() or journal.read_bytes().count(b"\n") < wanted:
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.005)
+            process.send_signal(signal.SIGKILL)
+        assert wanted <= journal.read_bytes().count(b"\n") < 8
+        assert [path.name for path in out.iterdir()] == [".partial"]
+        with pytest.raises(PackError, match="not finished"):
+            open_pack(out)
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert re.search(r"going on after the 2[48] images", result.stderr)
+    same(out, tmp_path / "unbroken")
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing that handles errors handles it."""
+
+
+def interrupted(where: str, after: int) -> Callable[..., None]:
+    """Replace a function of the room by one that is killed just before its `after`-th call does its work."""
+    real, calls = getattr(make, where), iter(range(1000))
+
+    def stand_in(*arguments: object, **options: object) -> object:
+        if next(calls) == after:
+            raise Killed
+        return real(*arguments, **options)
+
+    return stand_in  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("where", "after"), [("whole_file", 0), ("sha256", 0), ("sha256", 1), ("write_json", 1), ("open_pack", 0)]
+)
+@pytest.mark.parametrize("other", [False, True])
+def test_killed_while_finishing(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, after: int, other: bool
+) -> None:
+    """Between any two steps at the end; then the same job goes on, and another is not led astray by what is left."""
+    out = tmp_path / "pack"
+    with monkeypatch.context() as patch:
+        patch.setattr(make, where, interrupted(where, after))
+        with pytest.raises(Killed):
+            make_pack(source, out, geometry=SMALL)
+    whole = (out / "pack.json").exists()
+    assert whole == (where == "open_pack")
+    geometry = Geometry(0.5, 12, 3) if other else SMALL
+    if whole and other:
+        with pytest.raises(PackError, match="another pack"):
+            make_pack(source, out, geometry=geometry)
+        return
+    make_pack(source, out, geometry=geometry)
+    make_pack(source, tmp_path / "unbroken", geometry=geometry)
+    same(out, tmp_path / "unbroken")
+
+
+@pytest.mark.parametrize("damage", ["torn line", "torn pixels", "no line"])
+def test_what_a_kill_tears_is_done_again(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    monkeypatch.setattr(make, "CHUNK", 4)
+    out, work = tmp_path / "pack", tmp_path / "pack" / ".partial"
+    with monkeypatch.context() as patch:
+        patch.setattr(make, "_finish", interrupted("_finish", 0))
+        with pytest.raises(Killed):
+            make_pack(source, out, geometry=SMALL)
+    lines = (work / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    keep = 5
+    torn = {"torn line": lines[keep][:-9], "torn pixels": b"", "no line": b""}[damage]
+    (work / "journal.jsonl").write_bytes(b"".join(lines[:keep]) + torn)
+    if damage == "torn pixels":
+        with (work / "pixels.npy").open("r+b") as file:
+            file.truncate(128 + 19 * 12 * 12 * 3 + 7)
+    make_pack(source, out, geometry=SMALL)
+    make_pack(source, tmp_path / "unbroken", geometry=SMALL)
+    same(out, tmp_path / "unbroken")
+
+
+def test_the_same_command_again_says_so_and_another_is_refused(
+    source: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = tmp_path / "pack"
+    make_pack(source, out, geometry=SMALL)
+    before = (out / "pixels.npy").stat().st_mtime_ns
+    with caplog.at_level(logging.INFO):
+        assert len(make_pack(source, out, geometry=SMALL).catalog) == 27
+    assert "already packed" in caplog.text
+    assert (out / "pixels.npy").stat().st_mtime_ns == before
+    with pytest.raises(PackError, match="another pack"):
+        make_pack(source, out, geometry=Geometry(0.8, 12, 3))
+    (source / "g4.png").write_bytes(picture(4))  # a bad image was mended: this is not the pack any more
+    with pytest.raises(PackError, match="another pack"):
+        make_pack(source, out, geometry=SMALL)
+
+
+def test_nothing_of_the_users_is_written_over(source: Path, tmp_path: Path) -> None:
+    thesis = tmp_path / "work" / "thesis.tex"
+    thesis.parent.mkdir()
+    thesis.write_text("ten years")
+    with pytest.raises(PackError, match=r"holds something that is no pack \(thesis\.tex\)"):
+        make_pack(source, thesis.parent, geometry=SMALL)
+    with pytest.raises(PackError, match="holds something"):
+        make_pack(source, thesis, geometry=SMALL)
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "pixels.npy").write_bytes(b"not made here")
+    with pytest.raises(PackError, match=r"\(pixels\.npy\)"):
+        make_pack(source, mine, geometry=SMALL)
+    assert thesis.read_text() == "ten years"
+    assert [path.name for path in mine.iterdir()] == ["pixels.npy"]
+
+
+def test_two_runs_do_not_write_into_one_pack(source: Path, tmp_path: Path) -> None:
+    work = tmp_path / "pack" / ".partial"
+    work.mkdir(parents=True)
+    with (work / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(PackError, match="another run is packing"):
+            make_pack(source, tmp_path / "pack", geometry=SMALL)
+    assert len(make_pack(source, tmp_path / "pack", geometry=SMALL).catalog) == 27
+
+
+def test_bad_input_leaves_no_output(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "pack"
+    (tmp_path / "none.csv").write_text("id_str,five_class\nNGC1,round\n")
+    with pytest.raises(CatalogError, match="no id joins an image"):
+        make_pack(source, out, labels=tmp_path / "none.csv", schemas=["five-classes"])
+    with pytest.raises(SchemaError, match="none of the columns"):
+        make_pack(source, out, labels=tmp_path / "labels.csv", schemas=["gz-challenge"])
+    with pytest.raises(SchemaError, match="did you mean 'five-classes'"):
+        make_pack(source, out, schemas=["five-class"])
+    with pytest.raises(CatalogError, match=r"sum to 0\.9"):
+        make_pack(source, out, split={"train": 0.8, "val": 0.1})
+    for path in source.iterdir():
+        path.write_text("not an image")
+    with pytest.raises(PackError, match=r"none of the 30 images can be read; the first, .*g0\.png: not an image"):
+        make_pack(source, out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("limit", [1000, 9000])
+def test_a_full_disk_is_said_and_packing_goes_on_when_there_is_space(source: Path, tmp_path: Path, limit: int) -> None:
+    out = tmp_path / "pack"
+    code = (
+        "import resource, sys; from tuningfork.cli import main; sys.argv[0] = 'tuningfork';"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit})); main()"
+    )
+    arguments = ["pack", source, out, "--size", "12", "--field", "0.9"]
+    result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.strip().splitlines()[-1].startswith("error: cannot write")
+    assert "Traceback" not in result.stderr
+    assert [path.name for path in out.iterdir()] == [".partial"]
+    make_pack(source, out, geometry=SMALL)
+    make_pack(source, tmp_path / "unbroken", geometry=SMALL)
+    same(out, tmp_path / "unbroken")
+
+
+def test_an_unwritable_place_is_said(source: Path) -> None:
+    with pytest.raises(OutputError, match="cannot write /proc/nowhere"):
+        make_pack(source, "/proc/nowhere/pack", geometry=SMALL)
+
+
+# --- opening
+
+
+def test_a_pack_that_is_not_whole_is_refused(source: Path, tmp_path: Path) -> None:
+    good = tmp_path / "pack"
+    make_pack(source, good, geometry=SMALL)
+
+    def damaged(change: Callable[[Path], object]) -> Path:
+        copy = tmp_path / "copy"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(good, copy)
+        change(copy)
+        return copy
+
+    def rewrite(**values: object) -> Callable[[Path], object]:
+        manifest = json.loads((good / "pack.json").read_text()) | values
+        return lambda path: (path / "pack.json").write_text(json.dumps(manifest))
+
+    def relabel(path: Path) -> None:
+        pd.read_parquet(path / "catalog.parquet").assign(split="test").to_parquet(path / "catalog.parquet")
+
+    refused: list[tuple[str, Callable[[Path], object]]] = [
+        ("packing has not finished", lambda p: (p / "pack.json").unlink()),
+        ("is not valid JSON", lambda p: (p / "pack.json").write_text("{")),
+        ("is not the manifest of a pack", lambda p: (p / "pack.json").write_text("[]")),
+        ("version 2; this software reads 1", rewrite(version=2)),
+        ("its manifest says", rewrite(n=26)),
+        ("is not whole", lambda p: (p / "pixels.npy").unlink()),
+        ("is not whole", lambda p: os.truncate(p / "pixels.npy", 5000)),
+        ("is not whole", lambda p: os.truncate(p / "pixels.npy", 0)),
+        (r"is not whole .*catalog", lambda p: (p / "catalog.parquet").unlink()),
+        ("is not the file its manifest speaks of", relabel),
+        (
+            r"is not whole .'geometry'",
+            lambda p: (p / "pack.json").write_text('{"format": "tuningfork-pack", "version": 1}'),
+        ),
+    ]
+    for says, change in refused:
+        with pytest.raises(PackError, match=says):
+            open_pack(damaged(change))
+    with pytest.raises(PackError, match=r"no pack at .*nowhere"):
+        open_pack(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("n", [0, 1, 10**12])
+def test_the_header_is_numpys_own_at_any_length(n: int) -> None:
+    header = io.BytesIO(npy_header((n, 128, 128, 3)))
+    assert len(header.getvalue()) == 128
+    assert np.lib.format.read_magic(header) == (1, 0)
+    assert np.lib.format.read_array_header_1_0(header) == ((n, 128, 128, 3), False, np.dtype("uint8"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
+    """40 times as many images, 150 MB of them, in a process whose peak is measured."""
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "PNG")
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    code = (
+        "import sys; from tuningfork.packs import make_pack; from tuningfork.images import Geometry;"
+        "make_pack(sys.argv[1], sys.argv[2], geometry=Geometry(1.0, 8, 3), workers=1);"
+        # Not getrusage: its peak counts the parent's memory too.
+        "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+    )
+    peaks = []
+    for n in (32, 1280):
+        rows = pa.array(
+            [{"bytes": buffer.getvalue() + index.to_bytes(4), "path": f"{index}.png"} for index in range(n)], kind
+        )
+        pq.write_table(pa.table({"image": rows}), tmp_path / f"{n}.parquet", row_group_size=32)
+        command = [sys.executable, "-c", code, tmp_path / f"{n}.parquet", tmp_path / f"pack-{n}"]
+        peaks.append(int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1024)
+    assert peaks[1] - peaks[0] < 50, peaks
