@@ -51,7 +51,9 @@ def test_a_batch_equals_one_by_one() -> None:
         torch.testing.assert_close(warp(batch[index : index + 1], one, VIEW, GEOMETRY)[0], together[index])
 
 
-@pytest.mark.parametrize(("view", "geometry"), [(VIEW, GEOMETRY), (View(0.6, 31), GEOMETRY), (View(0.75, 24), GEOMETRY)])
+@pytest.mark.parametrize(
+    ("view", "geometry"), [(VIEW, GEOMETRY), (View(0.6, 31), GEOMETRY), (View(0.75, 24), GEOMETRY)]
+)
 def test_no_augmentation_is_the_crop_of_prediction(view: View, geometry: Geometry) -> None:
     batch = pixels(3)
     plain = augment(batch, view, geometry, Augmentation(), seed=0)
@@ -139,5 +141,5 @@ def test_colour_matrices_leave_grey_alone() -> None:
 
 
 def test_a_view_wider_than_the_pack_is_refused() -> None:
-    with pytest.raises(ModelError, match="pack again with --field 0.9"):
+    with pytest.raises(ModelError, match=r"pack again with --field 0\.9"):
         View(0.9, 32).scale(GEOMETRY)

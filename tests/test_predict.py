@@ -100,9 +100,15 @@ def test_the_submission_has_the_challenge_layout(galaxies: Path, model: Path, tm
 
 def test_images_a_catalog_and_a_pack_agree(galaxies: Path, pack: Path, model: Path, tmp_path: Path) -> None:
     columns = [*CHALLENGE.columns, *FIVE.prediction_columns]
-    sources = {"folder": galaxies.parent / "images", "catalog": galaxies, "pack": pack, "glob": galaxies.parent / "images/*.jpg"}
+    sources = {
+        "folder": galaxies.parent / "images",
+        "catalog": galaxies,
+        "pack": pack,
+        "glob": galaxies.parent / "images/*.jpg",
+    }
     tables = {
-        name: pd.read_parquet(predict(source, tmp_path / f"{name}.parquet", model=model)) for name, source in sources.items()
+        name: pd.read_parquet(predict(source, tmp_path / f"{name}.parquet", model=model))
+        for name, source in sources.items()
     }
     for table in tables.values():
         assert table["id_str"].tolist() == tables["folder"]["id_str"].tolist()
@@ -122,7 +128,9 @@ room.predict(sys.argv[1], sys.argv[2], model=sys.argv[3], device="cpu")
 """
 
 
-def test_killed_again_and_again_no_row_is_lost_or_doubled(messy: Path, galaxies: Path, model: Path, tmp_path: Path) -> None:
+def test_killed_again_and_again_no_row_is_lost_or_doubled(
+    messy: Path, galaxies: Path, model: Path, tmp_path: Path
+) -> None:
     unbroken = pd.read_parquet(predict(galaxies, tmp_path / "unbroken.parquet", model=model))
     out = tmp_path / "killed.parquet"
     shards = tmp_path / ".killed.parquet.partial"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import signal
 import subprocess
@@ -83,7 +82,9 @@ def test_a_killed_run_resumes_to_the_same_weights(model: Path, pack: Path, recip
     for name, weights in unbroken.items():
         torch.testing.assert_close(resumed[name], weights, rtol=0, atol=0)
     figures = [column for column in pd.read_csv(out / "history.csv") if column != "seconds"]
-    pd.testing.assert_frame_equal(pd.read_csv(out / "history.csv")[figures], pd.read_csv(model / "history.csv")[figures])
+    pd.testing.assert_frame_equal(
+        pd.read_csv(out / "history.csv")[figures], pd.read_csv(model / "history.csv")[figures]
+    )
     third = run_train(str(recipe_file), str(pack), str(out))
     assert third.returncode == 0
     assert "already trained" in third.stderr
@@ -126,7 +127,7 @@ def test_a_folder_of_another_run_is_left_alone(model: Path, pack: Path, recipe_f
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     with pytest.raises(ModelError, match="not a training run"):
         train(load_recipe(recipe_file), pack, tmp_path / "mine")
-    assert os.listdir(tmp_path / "mine") == ["thesis.txt"]
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
 def test_an_altered_or_missing_file_is_refused(model: Path, tmp_path: Path) -> None:
@@ -164,7 +165,13 @@ def test_a_timm_encoder_by_name_trains_on_any_channels(galaxies: Path, recipe_fi
     from tuningfork.packs import make_pack
 
     grey = tmp_path / "grey"
-    make_pack(galaxies, grey, schemas=("gz-challenge", "five-classes"), geometry=Geometry(0.9, 36, 1), split={"train": 0.8, "val": 0.2, "test": 0.0})
+    make_pack(
+        galaxies,
+        grey,
+        schemas=("gz-challenge", "five-classes"),
+        geometry=Geometry(0.9, 36, 1),
+        split={"train": 0.8, "val": 0.2, "test": 0.0},
+    )
     changes = ["encoder.name=test_resnet", "encoder.options={}", "optim.epochs=1"]
     folder = train(load_recipe(recipe_file, changes), grey, tmp_path / "m", accelerator="cpu")
     network = load_model(folder)

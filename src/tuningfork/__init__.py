@@ -1,6 +1,7 @@
 """Tuningfork turns images of galaxies into a morphology catalogue that a scientist can trust.
 
-The verbs of the command are functions here; each is imported when it is first used, so that `import tuningfork` is quick.
+The verbs of the command are functions here; each is imported when it is first used, so that
+`import tuningfork` is quick.
 """
 
 from __future__ import annotations

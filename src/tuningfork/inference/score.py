@@ -34,10 +34,16 @@ def evaluate_model(
     if not schemas:
         names = ", ".join(schema.name for schema in answered)
         raise SchemaError(f"{data.path} has no labels for what the model answers ({names}); pack again with --schema")
+    inputs = {"model": manifest["sha256"], "pack": data.manifest["sha256"], "split": split}
     predictions = predict_pack(model, data, rows)
     labels = data.catalog.iloc[rows].reset_index(drop=True)
     evaluation = evaluate_predictions(
-        predictions, labels, schemas, where=f"{split} split of {data.path.name}", n_bootstrap=n_bootstrap, seed=seed
+        predictions,
+        labels,
+        schemas,
+        where=f"{split} split of {data.path.name}",
+        inputs=inputs,
+        n_bootstrap=n_bootstrap,
+        seed=seed,
     )
-    evaluation["inputs"] = {"model": manifest["sha256"], "pack": data.manifest["sha256"], "split": split}
     return write_evaluation(Path(out), evaluation, predictions, labels, schemas)

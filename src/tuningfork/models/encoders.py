@@ -56,7 +56,7 @@ def _timm_encoder(name: str, channels: int, size: int, pretrained: bool, options
     import timm
 
     known = [*timm.list_models(), *timm.list_pretrained(), *OWN]
-    if ":" not in name and name not in known and name.split(".")[0] not in known:
+    if ":" not in name and name not in known and name.split(".", maxsplit=1)[0] not in known:
         near = get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "see timm.list_models()"
         raise ModelError(f"no encoder named {name!r}; {hint}")

@@ -47,12 +47,16 @@ def read_manifest(model: str | Path) -> dict[str, Any]:
     folder = model_folder(model)
     path = folder / "model.json"
     if not path.exists():
-        raise ModelError(f"{folder} holds no model.json: training has not finished there; run the same train command again")
+        raise ModelError(
+            f"{folder} holds no model.json: training has not finished there; run the same train command again"
+        )
     manifest: dict[str, Any] = read_json(path, ModelError)
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise ModelError(f"{path} is not the manifest of a model")
     if manifest.get("version") != VERSION:
-        raise ModelError(f"{path} has format version {manifest.get('version')}; this software reads {VERSION}: update it")
+        raise ModelError(
+            f"{path} has format version {manifest.get('version')}; this software reads {VERSION}: update it"
+        )
     return manifest
 
 

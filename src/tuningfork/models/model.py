@@ -11,7 +11,7 @@ from torch import nn
 
 from tuningfork.images import Geometry
 from tuningfork.models.encoders import build_encoder
-from tuningfork.models.heads import HeadSpec, build_head
+from tuningfork.models.heads import Head, HeadSpec, build_head
 from tuningfork.models.view import View, crop
 from tuningfork.schemas import Schema, schema_from_dict, schema_to_dict
 
@@ -36,7 +36,11 @@ class ModelSpec:
             "geometry": self.geometry.as_dict(),
             "input": asdict(self.view) | {"mean": list(self.mean), "std": list(self.std)},
             "heads": [
-                {"spec": head.model_dump(mode="json", by_alias=True), "kind": head.kind, "schema": schema_to_dict(schema)}
+                {
+                    "spec": head.model_dump(mode="json", by_alias=True),
+                    "kind": head.kind,
+                    "schema": schema_to_dict(schema),
+                }
                 for head, schema in zip(self.heads, self.schemas, strict=True)
             ],
         }
@@ -62,6 +66,9 @@ class GalaxyModel(nn.Module):
 
     `heads` is keyed by schema name. Raw outputs and answers are dictionaries with the same keys.
     """
+
+    mean: torch.Tensor
+    std: torch.Tensor
 
     def __init__(self, spec: ModelSpec, *, pretrained: bool = False) -> None:
         super().__init__()
@@ -94,9 +101,16 @@ class GalaxyModel(nn.Module):
         features = self.features(images)
         return {name: head(features) for name, head in self.heads.items()}
 
+    def head(self, schema: str) -> Head:
+        """The head that answers a schema."""
+        head = self.heads[schema]
+        if not isinstance(head, Head):
+            raise TypeError(f"the head of {schema!r} is a {type(head).__name__}")
+        return head
+
     def answers(self, raw: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """The answers of every head, each (N, len(schema.prediction_columns)) float32."""
-        return {name: self.heads[name].answers(value) for name, value in raw.items()}  # type: ignore[operator]
+        return {name: self.head(name).answers(value) for name, value in raw.items()}
 
     @torch.inference_mode()
     def predict(self, pixels: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -32,7 +32,7 @@ class View:
         """
         if self.field > geometry.field * (1 + 1e-6):
             raise ModelError(
-                f"the model looks at a field of {self.field:g} but the pack holds only {geometry.field:g} of the frame; "
+                f"the model looks at a field of {self.field:g}, the pack holds only {geometry.field:g} of the frame; "
                 f"pack again with --field {self.field:g} or more"
             )
         return (self.field / geometry.field) * (geometry.size / self.size)

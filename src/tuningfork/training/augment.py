@@ -1,7 +1,7 @@
 """Augmentation of a whole uint8 batch: parameters are sampled first, then applied, so that any batch can be replayed.
 
 Geometry is one affine warp, the only resampling between pack and network. Shear and unequal zoom change a galaxy's axis
-ratio, which is what the roundedness question asks about: they are here for the seed reports' recipes, and off by default.
+ratio, which is what the roundedness question asks about: they are for the seed reports' recipes, and off by default.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def sample_photometry(n: int, augmentation: Augmentation, generator: torch.Gener
 
 
 def photometric(images: torch.Tensor, change: Photometry) -> torch.Tensor:
-    """Apply photometric changes to images (N, C, H, W) in 0 to 1; colour changes only where there are three channels."""
+    """Apply photometric changes to images (N, C, H, W) in 0 to 1; colours change only where there are three channels."""
     device = images.device
 
     def each(values: torch.Tensor) -> torch.Tensor:
@@ -112,7 +112,7 @@ def photometric(images: torch.Tensor, change: Photometry) -> torch.Tensor:
 
 
 def colour_matrices(change: Photometry) -> torch.Tensor:
-    """Matrices (N, 3, 3) on R, G, B that turn the hue about the grey axis and scale the distance from it (saturation)."""
+    """Matrices (N, 3, 3) on RGB that turn the hue about the grey axis and scale the distance from it (saturation)."""
     n = len(change.hue)
     cos, sin = torch.cos(change.hue).view(n, 1, 1), torch.sin(change.hue).view(n, 1, 1)
     grey = torch.full((1, 3, 3), 1 / 3)

@@ -67,7 +67,7 @@ class BatchRows(Sampler[tuple[int, np.ndarray]]):
             rows = np.random.default_rng([self.seed, self.epoch]).permutation(rows)
         batches = np.array_split(rows, max(1, -(-len(rows) // self.batch_size)))
         if self.shuffle:  # every device takes as many batches, or they would wait for each other for ever
-            batches += batches[: -len(batches) % self.world]
+            batches += [batches[index % len(batches)] for index in range(-len(batches) % self.world)]
         for index in range(self.rank, len(batches), self.world):
             seed = int(np.random.SeedSequence([self.seed, self.epoch, index]).generate_state(1)[0])
             yield seed, np.sort(batches[index])  # sorted rows read the memory map in one direction

@@ -48,19 +48,27 @@ def train(recipe: Recipe, pack: str | Path, out: str | Path, *, devices: int = 1
     """
     folder, data = Path(out), open_pack(pack)
     schemas = _schemas(recipe, data)
-    if not _claim(folder, recipe, data):
+    run = {
+        "recipe": hashlib.sha256(json.dumps(recipe.model_dump(mode="json")).encode()).hexdigest(),
+        "pack": data.manifest["sha256"],
+    }
+    if _already(folder, run):
         log.info("%s is already trained with this recipe and pack; nothing to do", folder)
         return folder
     L.seed_everything(recipe.run.seed, verbose=False)
     spec = _spec(recipe, data, schemas)
     model = GalaxyModel(spec, pretrained=recipe.encoder.pretrained)
-    targets = {schema.name: model.heads[schema.name].targets(data.catalog, str(data.path)) for schema in schemas}  # type: ignore[operator]
+    targets = {schema.name: model.head(schema.name).targets(data.catalog, str(data.path)) for schema in schemas}
+
     rows = _rows(data, targets)
     for name, head in model.heads.items():
         if isinstance(head, ClassesHead):
             head.balance(targets[name][rows["train"]])
     task = Task(model, recipe)
-    trainer = _trainer(recipe, folder, devices, accelerator)
+    write_text(folder / "recipe.toml", tomli_w.dumps(recipe.model_dump(mode="json", by_alias=True, exclude_none=True)))
+    write_json(folder / "run.json", run)
+    batches = -(-len(rows["train"]) // (recipe.optim.batch_size * devices))
+    trainer = _trainer(recipe, folder, devices, accelerator, batches)
     _fit(trainer, task, data, targets, rows, folder)
     if trainer.state.status == TrainerStatus.INTERRUPTED:
         raise KeyboardInterrupt
@@ -117,22 +125,16 @@ def _spec(recipe: Recipe, data: Pack, schemas: list[Schema]) -> ModelSpec:
     )
 
 
-def _claim(folder: Path, recipe: Recipe, data: Pack) -> bool:
-    """Take `folder` for this run; False if the run has already finished there."""
-    wanted = {
-        "recipe": hashlib.sha256(json.dumps(recipe.model_dump(mode="json")).encode()).hexdigest(),
-        "pack": data.manifest["sha256"],
-    }
+def _already(folder: Path, run: dict[str, Any]) -> bool:
+    """Whether this run has finished in `folder`; a folder that holds anything else is refused."""
     claim = folder / "run.json"
     if claim.exists():
-        if read_json(claim, ModelError) != wanted:
+        if read_json(claim, ModelError) != run:
             raise ModelError(f"{folder} holds a run of another recipe or pack; choose another folder, or remove it")
-        return not (folder / "model.json").exists()
+        return (folder / "model.json").exists()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ModelError(f"{folder} exists and is not a training run; choose another folder")
-    write_text(folder / "recipe.toml", tomli_w.dumps(recipe.model_dump(mode="json", by_alias=True, exclude_none=True)))
-    write_json(claim, wanted)
-    return True
+    return False
 
 
 class _History(Callback):
@@ -155,7 +157,7 @@ def write_history(history: list[dict[str, float]], path: Path) -> None:
     write_text(path, text.getvalue())
 
 
-def _trainer(recipe: Recipe, folder: Path, devices: int, accelerator: str) -> L.Trainer:
+def _trainer(recipe: Recipe, folder: Path, devices: int, accelerator: str, steps: int) -> L.Trainer:
     run, optim = recipe.run, recipe.optim
     mode = "max" if run.monitor.endswith("accuracy") else "min"
     callbacks: list[Callback] = [
@@ -184,7 +186,7 @@ def _trainer(recipe: Recipe, folder: Path, devices: int, accelerator: str) -> L.
         gradient_clip_val=optim.clip,
         callbacks=callbacks,
         logger=TensorBoardLogger(folder / "logs", name="", version=""),
-        log_every_n_steps=20,
+        log_every_n_steps=min(20, steps),
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
         enable_model_summary=False,
@@ -199,15 +201,18 @@ def _fit(
     rows: dict[str, np.ndarray],
     folder: Path,
 ) -> None:
-    optim, place = task.recipe.optim, {"rank": trainer.global_rank, "world": trainer.world_size}
-    batches = BatchRows(rows["train"], optim.batch_size, seed=task.recipe.run.seed, shuffle=True, **place)
-    checks = BatchRows(rows["val"], max(256, optim.batch_size), **place)
+    optim, rank, world = task.recipe.optim, trainer.global_rank, trainer.world_size
+    seed = task.recipe.run.seed
+    batches = BatchRows(rows["train"], optim.batch_size, seed=seed, shuffle=True, rank=rank, world=world)
+    checks = BatchRows(rows["val"], max(256, optim.batch_size), rank=rank, world=world)
     last = folder / "checkpoints" / "last.ckpt"
     if last.exists():
         log.info("going on from the last whole epoch of %s", folder)
     with warnings.catch_warnings(), output_errors(folder):
         # Lightning advises worker processes; reading whole batches from a memory map is quicker without them.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        # Lightning 2.6 asks PyTorch 2.15 an outdated question about its own containers; nothing of ours.
+        warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*", category=FutureWarning)
         warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists.*")
         trainer.fit(
             task,

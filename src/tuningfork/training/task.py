@@ -43,12 +43,12 @@ class Task(L.LightningModule):
     def _losses(self, model: GalaxyModel, images: torch.Tensor, batch: Batch, sums: Sums, score: bool) -> torch.Tensor:
         total = torch.zeros((), device=images.device)
         for name, raw in model(images).items():
-            head, targets = model.heads[name], batch.targets[name]
-            loss, count = head.loss(raw, targets)  # type: ignore[operator]
+            head, targets = model.head(name), batch.targets[name]
+            loss, count = head.loss(raw, targets)
             _add(sums, f"{name}_loss", loss, count)
             if score:
-                _add(sums, f"{name}_{head.metric}", *head.score(raw, targets))  # type: ignore[operator]
-            total = total + head.spec.weight * loss / count.clamp(min=1)  # type: ignore[union-attr, operator]
+                _add(sums, f"{name}_{head.metric}", *head.score(raw, targets))
+            total = total + head.spec.weight * loss / count.clamp(min=1)
         return total
 
     def training_step(self, batch: Batch, _: int) -> torch.Tensor:
@@ -100,12 +100,12 @@ class Task(L.LightningModule):
         for name, pair in sums.items():
             value, count = (float(x) for x in self.trainer.strategy.reduce(pair, reduce_op="sum"))
             schema, _, kind = name.rpartition("_")
-            head = self.model.heads[schema]
+            head = self.model.head(schema)
             if kind == "loss":
                 figures[f"{split}_{name}"] = value / count if count else math.nan
-                total += head.spec.weight * value / max(count, 1)  # type: ignore[union-attr, operator]
+                total += head.spec.weight * value / max(count, 1)
             else:
-                figures[f"{split}_{name}"] = head.finish(value, count)  # type: ignore[operator]
+                figures[f"{split}_{name}"] = head.finish(value, count)
         return {f"{split}_loss": total, **figures}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

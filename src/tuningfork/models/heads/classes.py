@@ -23,12 +23,15 @@ class ClassesHead(Head):
     losses = ("cross-entropy",)
     schema_kinds = ("classes",)
     metric = "accuracy"
+    class_weights: torch.Tensor
 
     def __init__(self, features: int, schema: Schema, spec: HeadSpec) -> None:
         super().__init__(features, len(schema.classes), schema, spec)
         weights = spec.class_weights
         if isinstance(weights, tuple) and len(weights) != len(schema.classes):
-            raise RecipeError(f"class_weights has {len(weights)} numbers; {schema.name!r} has {len(schema.classes)} classes")
+            raise RecipeError(
+                f"class_weights has {len(weights)} numbers; {schema.name!r} has {len(schema.classes)} classes"
+            )
         given = torch.tensor(weights) if isinstance(weights, tuple) else torch.ones(len(schema.classes))
         self.register_buffer("class_weights", given.float(), persistent=False)
 

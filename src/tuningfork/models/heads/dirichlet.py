@@ -41,7 +41,7 @@ class DirichletHead(Head):
             )
         super().__init__(features, len(schema.columns), schema, spec)
 
-    def targets(self, catalog: pd.DataFrame, where: str) -> np.ndarray:  # noqa: ARG002
+    def targets(self, catalog: pd.DataFrame, where: str) -> np.ndarray:
         """Vote counts (N, K)."""
         return label_array(catalog, self.schema.columns)
 
@@ -70,5 +70,7 @@ class DirichletHead(Head):
 
     def score(self, raw: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Squared errors of the fractions of those asked, where anybody was."""
-        observed = [targets[:, part] / targets[:, part].sum(dim=1, keepdim=True) for part in self.schema.slices.values()]
+        observed = [
+            targets[:, part] / targets[:, part].sum(dim=1, keepdim=True) for part in self.schema.slices.values()
+        ]
         return super().score(raw, torch.cat(observed, dim=1))

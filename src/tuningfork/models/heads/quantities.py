@@ -28,20 +28,24 @@ class QuantitiesHead(Head):
     losses = ("mse", "ordinal")
     schema_kinds = ("quantities",)
     metric = "mae"
+    low: torch.Tensor
+    range: torch.Tensor
 
     def __init__(self, features: int, schema: Schema, spec: HeadSpec) -> None:
         quantities = schema.quantities
         if spec.loss == "ordinal":
             continuous = [q.column for q in quantities if q.step is None]
             if continuous:
-                raise RecipeError(f"the ordinal loss needs a step for {continuous[0]!r} in schema {schema.name!r}; use mse")
+                raise RecipeError(
+                    f"the ordinal loss needs a step for {continuous[0]!r} in schema {schema.name!r}; use mse"
+                )
         levels = [round((q.high - q.low) / q.step) + 1 if spec.loss == "ordinal" and q.step else 1 for q in quantities]
         super().__init__(features, sum(levels), schema, spec)
         self.levels = levels
         self.register_buffer("low", torch.tensor([q.low for q in quantities]), persistent=False)
         self.register_buffer("range", torch.tensor([q.high - q.low for q in quantities]), persistent=False)
 
-    def targets(self, catalog: pd.DataFrame, where: str) -> np.ndarray:  # noqa: ARG002
+    def targets(self, catalog: pd.DataFrame, where: str) -> np.ndarray:
         """The quantities (N, K), NaN where missing or undetermined."""
         values = label_array(catalog, self.schema.columns)
         for index, quantity in enumerate(self.schema.quantities):

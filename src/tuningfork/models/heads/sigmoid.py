@@ -23,10 +23,12 @@ class SigmoidHead(Head):
 
     def __init__(self, features: int, schema: Schema, spec: HeadSpec) -> None:
         if schema.votes != "fractions":
-            raise RecipeError(f"the sigmoid head needs vote fractions; schema {schema.name!r} holds counts: use dirichlet")
+            raise RecipeError(
+                f"the sigmoid head needs vote fractions; schema {schema.name!r} holds counts: use dirichlet"
+            )
         super().__init__(features, len(schema.columns), schema, spec)
 
-    def targets(self, catalog: pd.DataFrame, where: str) -> np.ndarray:  # noqa: ARG002
+    def targets(self, catalog: pd.DataFrame, where: str) -> np.ndarray:
         """Vote fractions (N, K)."""
         return label_array(catalog, self.schema.columns)
 

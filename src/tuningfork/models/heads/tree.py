@@ -62,13 +62,15 @@ class TreeHead(Head):
         super().__init__(features, len(schema.columns), schema, spec)
         self.tree = Tree(schema)
 
-    def targets(self, catalog: pd.DataFrame, where: str) -> np.ndarray:  # noqa: ARG002
+    def targets(self, catalog: pd.DataFrame, where: str) -> np.ndarray:
         """Vote fractions (N, K) in the schema's own convention; vote counts become fractions of those asked."""
         values = label_array(catalog, self.schema.columns)
         if self.schema.votes == "counts":
             for part in self.schema.slices.values():
                 total = values[:, part].sum(axis=1, keepdims=True)
-                values[:, part] = np.divide(values[:, part], total, out=np.full_like(values[:, part], np.nan), where=total > 0)
+                values[:, part] = np.divide(
+                    values[:, part], total, out=np.full_like(values[:, part], np.nan), where=total > 0
+                )
         return values
 
     def loss(self, raw: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
