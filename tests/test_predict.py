@@ -117,7 +117,7 @@ def test_images_a_catalog_and_a_pack_agree(galaxies: Path, pack: Path, model: Pa
 
 KILLABLE = """
 import sys, time
-import tuningfork.inference.predict as room
+import tuningfork.inference.streaming as room
 room.BATCH, room.ROWS_A_SHARD = 4, 8
 real = room._batch_rows
 def slow(*arguments):

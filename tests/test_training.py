@@ -99,6 +99,7 @@ def test_a_killed_run_resumes_to_the_same_weights(model: Path, pack: Path, recip
         (["--set", "input.field=0.95"], "pack again with --field 0.95"),
         (["--set", "input.size=8"], "can't take images of 8 px"),
         (["--set", "encoder.pretrained=true"], "no pretrained weights"),
+        (["--set", "run.monitor=val_rmse"], "val_gz-challenge_rmse"),
     ],
 )
 def test_bad_recipes_stop_before_anything_starts(

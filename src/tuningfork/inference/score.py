@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tuningfork.errors import PackError, SchemaError
 from tuningfork.evaluation import evaluate_predictions, write_evaluation
-from tuningfork.inference.predict import predict_pack
+from tuningfork.inference.streaming import predict_pack
 from tuningfork.models import read_manifest
 from tuningfork.packs import open_pack
 from tuningfork.schemas import schema_from_dict
@@ -24,11 +24,11 @@ def evaluate_model(
     SchemaError
         If the pack has labels for none of the schemas that the model answers.
     """
+    manifest = read_manifest(model)
     data = open_pack(pack)
     rows = data.rows(split)
     if len(rows) == 0:
         raise PackError(f"{data.path} has no galaxies in its {split} split")
-    manifest = read_manifest(model)
     answered = [schema_from_dict(head["schema"], "model.json") for head in manifest["heads"]]
     schemas = [schema for schema in answered if set(schema.columns) & set(data.catalog.columns)]
     if not schemas:

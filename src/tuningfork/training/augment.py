@@ -92,7 +92,7 @@ def sample_photometry(n: int, augmentation: Augmentation, generator: torch.Gener
 
 
 def photometric(images: torch.Tensor, change: Photometry) -> torch.Tensor:
-    """Apply photometric changes to images (N, C, H, W) in 0 to 1; colours change only where there are three channels."""
+    """Apply photometric changes to images (N, C, H, W) in 0 to 1; colours only where there are three channels."""
     device = images.device
 
     def each(values: torch.Tensor) -> torch.Tensor:

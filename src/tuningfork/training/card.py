@@ -16,7 +16,7 @@ def model_card(recipe: Recipe, record: dict[str, Any], data: Pack) -> str:
     looks = f"the central {recipe.input.field:g} of the frame at {recipe.input.size} x {recipe.input.size} pixels"
     return f"""# Model card: {recipe.name}
 
-{recipe.title or "A galaxy morphology model"}. Trained by `tuningfork train` with recipe `{recipe.name}` (`recipe.toml`).
+{recipe.title or "A galaxy morphology model"}. Trained by `tuningfork train` with the recipe `{recipe.name}`.
 
 **Answers.**
 {heads}

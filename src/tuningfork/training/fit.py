@@ -58,6 +58,7 @@ def train(recipe: Recipe, pack: str | Path, out: str | Path, *, devices: int = 1
     L.seed_everything(recipe.run.seed, verbose=False)
     spec = _spec(recipe, data, schemas)
     model = GalaxyModel(spec, pretrained=recipe.encoder.pretrained)
+    _check_monitor(recipe, model)
     targets = {schema.name: model.head(schema.name).targets(data.catalog, str(data.path)) for schema in schemas}
 
     rows = _rows(data, targets)
@@ -89,6 +90,15 @@ def _schemas(recipe: Recipe, data: Pack) -> list[Schema]:
     if len(set(names)) != len(names):
         raise RecipeError(f"recipe {recipe.name!r} has two heads for one schema")
     return [held[name] for name in names]
+
+
+def _check_monitor(recipe: Recipe, model: GalaxyModel) -> None:
+    """The figure that the fit is judged by must be one it will have."""
+    figures = ["val_loss"]
+    for name in model.heads:
+        figures += [f"val_{name}_loss", f"val_{name}_{model.head(name).metric}"]
+    if recipe.run.monitor not in figures:
+        raise RecipeError(f"run.monitor = {recipe.run.monitor!r} is not a figure of this run: {', '.join(figures)}")
 
 
 def _rows(data: Pack, targets: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -72,7 +72,7 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def answers(self, raw: torch.Tensor) -> torch.Tensor:
-        """Fractions, probabilities or quantities within their constraint: (N, len(schema.prediction_columns)) float32."""
+        """Fractions, probabilities or quantities, within their constraint: (N, len(prediction_columns)) float32."""
 
     def score(self, raw: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What `metric` is made of, as a sum and a number: squared errors unless a head says otherwise."""

@@ -1,0 +1,62 @@
+"""The bundled model: whole, small, documented, and as good on real galaxies as the docs say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tuningfork.images import Geometry
+from tuningfork.inference import predict, predict_pack
+from tuningfork.models import DEFAULT_MODEL, model_folder, read_manifest
+from tuningfork.packs import make_pack
+from tuningfork.schemas import check_labels, load_schema
+
+DATA = Path(__file__).parents[2] / "shared" / "data" / "galaxy-zoo-challenge"
+real_galaxies = pytest.mark.skipif(not DATA.is_dir(), reason="the shared real galaxies are not on this machine")
+CHALLENGE = load_schema("gz-challenge")
+
+
+def rmse(predictions: pd.DataFrame, truth: pd.DataFrame) -> float:
+    columns = list(CHALLENGE.columns)
+    return float(np.sqrt(np.mean((predictions[columns].to_numpy(float) - truth[columns].to_numpy(float)) ** 2)))
+
+
+def test_it_is_whole_small_and_has_a_card() -> None:
+    folder = model_folder(DEFAULT_MODEL)
+    assert read_manifest(DEFAULT_MODEL)["data"]["n"]["train"] > 20_000
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 10_000_000
+    card = (folder / "card.md").read_text(encoding="utf-8")
+    for word in ("SDSS", "RMSE", "Limits", "Licence"):
+        assert word in card
+
+
+def test_it_predicts_offline_on_any_folder(galaxies: Path, tmp_path: Path) -> None:
+    table = pd.read_parquet(predict(galaxies.parent / "images", tmp_path / "out.parquet"))
+    assert len(table) == 120
+    assert table["error"].isna().all()
+    check_labels(table, CHALLENGE, "predictions")
+
+
+@real_galaxies
+def test_its_figure_on_real_galaxies_holds(tmp_path: Path) -> None:
+    geometry = Geometry.from_dict(read_manifest(DEFAULT_MODEL)["geometry"])
+    pack = make_pack(str(DATA / "test-*.parquet"), tmp_path / "pack", schemas=("gz-challenge",), geometry=geometry)
+    rows = np.flatnonzero((pack.catalog["block"] == "complete_high").to_numpy())
+    assert len(rows) == 789
+    assert rmse(predict_pack(DEFAULT_MODEL, pack, rows), pack.catalog.iloc[rows]) <= 0.100
+
+
+@real_galaxies
+def test_original_files_score_as_the_reduced_ones(tmp_path: Path) -> None:
+    """424 px JPEG files and their 212 px versions give nearly the same fractions: the geometry is of the sky."""
+    images = DATA / "native" / "images_training_rev1"
+    table = pd.read_parquet(predict(images, tmp_path / "out.parquet"))
+    truth = pd.read_csv(DATA / "native" / "training_solutions_rev1.csv", dtype={"GalaxyID": str})
+    joined = table.merge(truth, left_on="id_str", right_on="GalaxyID", suffixes=("", "_true"))
+    assert len(joined) == 1144
+    observed = joined[[f"{column}_true" for column in CHALLENGE.columns]]
+    observed.columns = list(CHALLENGE.columns)
+    assert rmse(joined, observed) <= 0.102
