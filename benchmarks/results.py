@@ -60,8 +60,8 @@ def main() -> int:
     print(f"| figure ({options.split}) | value | 95 % interval | n |\n| --- | --- | --- | --- |")
     for title, evaluation in results.items():
         for _, name, figure in main_figures(evaluation):
-            low, high = figure["interval"]
-            print(f"| {title}: {name} | {figure['value']:.4f} | {low:.4f} to {high:.4f} | {figure['n']} |")
+            interval = " to ".join(f"{end:.4f}" for end in figure["interval"] or ())
+            print(f"| {title}: {name} | {figure['value']:.4f} | {interval} | {figure['n']} |")
     print(f"\n{time.monotonic() - started:.0f} seconds", file=sys.stderr)
     return 0
 

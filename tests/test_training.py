@@ -177,7 +177,7 @@ def test_a_timm_encoder_by_name_trains_on_any_channels(galaxies: Path, recipe_fi
     folder = train(load_recipe(recipe_file, changes), grey, tmp_path / "m", accelerator="cpu")
     network = load_model(folder)
     assert network.spec.geometry.channels == 1
-    answers = network.predict(torch.from_numpy(open_pack(grey).pixels[:4]))
+    answers = network.predict(torch.from_numpy(np.array(open_pack(grey).pixels[:4])))
     assert answers["gz-challenge"].shape == (4, 37)
 
 
