@@ -22,6 +22,9 @@ def commands(page: Path) -> list[str]:
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.name)
 def test_the_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
+    for block in re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL):
+        if named := re.match(r"# (\S+\.toml)\n", block):
+            (tmp_path / named[1]).write_text(block, encoding="utf-8")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for command in commands(page):
         assert command.startswith("tuningfork "), f"{page.name}: only our own command is run here: {command}"

@@ -309,7 +309,7 @@ def test_two_runs_do_not_write_into_one_pack(source: Path, tmp_path: Path) -> No
     work.mkdir(parents=True)
     with (work / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(PackError, match="another run is packing"):
+        with pytest.raises(PackError, match="another run is at work"):
             make_pack(source, tmp_path / "pack", geometry=SMALL)
     assert len(make_pack(source, tmp_path / "pack", geometry=SMALL).catalog) == 27
 

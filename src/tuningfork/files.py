@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -14,6 +15,28 @@ from pathlib import Path
 from typing import Any
 
 from tuningfork.errors import OutputError, TuningforkError
+
+TEMPORARY = ".unfinished-"  # how the name of every file in the making begins
+
+
+def clear_temporaries(folder: Path) -> None:
+    """Remove the files in the making that a killed run left in a folder."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def sole_run(folder: Path, error: type[TuningforkError]) -> Iterator[None]:
+    """Hold `folder` against a second run on it, which would mix its files with ours; a killed run lets go."""
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as problem:
+            raise error(f"another run is at work in {folder}; wait for it") from problem
+        yield
 
 
 def software_version() -> str:
@@ -48,7 +71,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f"{TEMPORARY}{path.stem}-", suffix=path.suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         try:

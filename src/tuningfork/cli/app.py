@@ -24,6 +24,8 @@ VERBS = (
     "models",
 )
 
+INTERRUPTED = 130  # the exit code that typer gives to Ctrl-C
+
 
 def build() -> typer.Typer:
     """Assemble the application from its verbs."""
@@ -64,6 +66,7 @@ def main() -> None:
     except TuningforkError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; run the same command again to go on", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            print("interrupted; run the same command again to go on", file=sys.stderr)  # noqa: T201
+        raise

@@ -18,7 +18,10 @@ def command(
     if action == "show" and name:
         folder = model_folder(name)
         read_manifest(folder)
-        typer.echo((folder / "card.md").read_text(encoding="utf-8"))
+        card = folder / "card.md"
+        if not card.exists():
+            raise ModelError(f"{card} is missing; copy the whole model folder, or train it again")
+        typer.echo(card.read_text(encoding="utf-8"))
     elif action == "list" and not name:
         for entry in bundled_models():
             manifest = read_manifest(entry)

@@ -47,16 +47,15 @@ class Reliability:
     def bins(self) -> NDArray[np.int64]:
         """The bin of each galaxy, (N,): up to `n_bins` bins of equal volume. Equal predictions share a bin."""
         counts = self.volume > 0
-        order = np.argsort(self.predicted[counts], kind="stable")
-        predicted, volume = self.predicted[counts][order], self.volume[counts][order]
-        if not len(predicted):
-            return np.zeros(len(self.predicted), dtype=np.int64)
-        middle = (np.cumsum(volume) - volume / 2) / volume.sum()
-        tenth = np.minimum((middle * self.n_bins).astype(np.int64), self.n_bins - 1)
-        edges = np.unique(predicted[1:][np.diff(tenth) > 0])
-        bins = np.searchsorted(edges, self.predicted, side="right")
-        # A tie at the lowest edge can empty the first bin: number the bins that hold galaxies.
-        return np.asarray(np.searchsorted(np.unique(bins[counts]), bins), dtype=np.int64)
+        bins = np.zeros(len(self.predicted), dtype=np.int64)
+        # By distinct prediction, so that the order of galaxies with the same one makes no difference.
+        distinct, place = np.unique(self.predicted[counts], return_inverse=True)
+        if len(distinct):
+            volume = np.bincount(place, weights=self.volume[counts])
+            middle = (np.cumsum(volume) - volume / 2) / volume.sum()
+            share = np.minimum((middle * self.n_bins).astype(np.int64), self.n_bins - 1)
+            bins[counts] = np.unique(share, return_inverse=True)[1][place]
+        return bins
 
     def sums(self, weights: Array) -> tuple[Array, Array, Array]:
         """Volume, volume times predicted and volume times observed, summed in each bin: three of (B, bins)."""

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import torch
 
 from tuningfork.errors import ModelError, OutputError, PackError
-from tuningfork.files import output_errors, read_json, whole_file, write_json
+from tuningfork.files import clear_temporaries, output_errors, read_json, sole_run, whole_file, write_json
 from tuningfork.images import Decoded, decode_stream, open_source
 from tuningfork.inference.output import check_output, write_output
 from tuningfork.inference.rows import prediction_rows
@@ -63,23 +63,32 @@ def predict(
     """
     target = Path(out)
     network = load_model(model)
-    check_output(target, layout, network.schemas)
     source = _PackSource(open_pack(images), network) if _is_pack(images) else _ImageSource(images, network, workers)
-    folder = target.parent / f".{target.name}.partial"
-    done = _resume(folder, {"images": source.describe(), "model": read_manifest(model)["sha256"], "layout": layout})
+    check_output(target, layout, network.schemas)
     chosen = _device(device)
     network.to(chosen)
-    failed: list[str] = []
+    job = {"images": source.describe(), "model": read_manifest(model)["sha256"]}
+    folder = target.parent / f".{target.name}.partial"
+    with sole_run(folder, OutputError):
+        _write_shards(folder, source, network, chosen, job)
+        write_output(sorted(folder.glob("[0-9]*.parquet")), target, layout, network.schemas)
+        shutil.rmtree(folder)
+    return target
+
+
+def _write_shards(
+    folder: Path, source: _ImageSource | _PackSource, network: GalaxyModel, device: torch.device, job: dict[str, Any]
+) -> None:
+    """Write the rows that are not there yet, a shard at a time."""
+    done = _resume(folder, job)
+    failed = _Unreadable()
     with progress_bar("predict", source.n) as advance:
         advance(done)
-        for shard in _shards(source.decoded(done), network, chosen, advance, failed):
+        for shard in _shards(source.decoded(done), network, device, advance, failed):
             with whole_file(folder / f"{done:012d}.parquet") as temporary:
                 pq.write_table(shard, temporary)
             done += len(shard)
-    write_output(sorted(folder.glob("*.parquet")), target, layout, network.schemas)
-    shutil.rmtree(folder)
-    _say_errors(failed, done)
-    return target
+    failed.say(done)
 
 
 def predict_pack(model: str | Path, pack: Pack, rows: np.ndarray) -> pd.DataFrame:
@@ -89,7 +98,7 @@ def predict_pack(model: str | Path, pack: Pack, rows: np.ndarray) -> pd.DataFram
     network.to(chosen)
     source = _PackSource(pack, network, rows)
     with progress_bar("predict", source.n) as advance:
-        tables = list(_shards(source.decoded(0), network, chosen, advance, []))
+        tables = list(_shards(source.decoded(0), network, chosen, advance, _Unreadable()))
     frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
     return frame
 
@@ -151,20 +160,22 @@ def _resume(folder: Path, job: dict[str, Any]) -> int:
     """Open the folder of shards; how many rows are there already. Another job's shards are thrown away."""
     key = hashlib.sha256(json.dumps(job, sort_keys=True, default=str).encode()).hexdigest()
     claim = folder / "job.json"
+    clear_temporaries(folder)
     if claim.exists() and read_json(claim, OutputError).get("job") == key:
         rows = sum(pq.read_metadata(shard).num_rows for shard in folder.glob("[0-9]*.parquet"))
         if rows:
             log.info("going on after the %d rows that an earlier run left in %s", rows, folder)
         return rows
     with output_errors(folder):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        for path in folder.iterdir():
+            if path.name != "lock":
+                path.unlink()
     write_json(claim, {"job": key})
     return 0
 
 
 def _shards(
-    decoded: Iterator[Decoded], network: GalaxyModel, device: torch.device, advance: Any, failed: list[str]
+    decoded: Iterator[Decoded], network: GalaxyModel, device: torch.device, advance: Any, failed: _Unreadable
 ) -> Iterator[pa.Table]:
     """Tables of at most `ROWS_A_SHARD` rows."""
     notes: Counter[str] = Counter()
@@ -172,7 +183,7 @@ def _shards(
     while batch := list(islice(decoded, BATCH)):
         tables.append(_batch_rows(batch, network, device))
         notes.update(entry.note for entry in batch if entry.note)
-        failed += [f"{entry.file_loc or entry.id_str}: {entry.error}" for entry in batch if entry.error]
+        failed.count(batch)
         advance(len(batch))
         if len(tables) * BATCH >= ROWS_A_SHARD:
             yield pa.concat_tables(tables)
@@ -198,9 +209,20 @@ def _batch_rows(batch: list[Decoded], network: GalaxyModel, device: torch.device
     )
 
 
-def _say_errors(failed: list[str], total: int) -> None:
-    """Name the first unreadable images; all of them are in the table."""
-    for line in failed[:10]:
-        log.warning("unreadable: %s", line)
-    if failed:
-        log.warning("%d of %d images could not be read; their rows hold the error", len(failed), total)
+class _Unreadable:
+    """The first few unreadable images and the number of all; the table holds every one."""
+
+    def __init__(self) -> None:
+        self.first: list[str] = []
+        self.n = 0
+
+    def count(self, batch: list[Decoded]) -> None:
+        wrong = [f"{entry.file_loc or entry.id_str}: {entry.error}" for entry in batch if entry.error is not None]
+        self.n += len(wrong)
+        self.first = (self.first + wrong)[:10]
+
+    def say(self, total: int) -> None:
+        for line in self.first:
+            log.warning("unreadable: %s", line)
+        if self.n:
+            log.warning("%d of %d images could not be read; their rows hold the error", self.n, total)

@@ -60,13 +60,14 @@ def _timm_encoder(name: str, channels: int, size: int, pretrained: bool, options
         near = get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "see timm.list_models()"
         raise ModelError(f"no encoder named {name!r}; {hint}")
-    settings = {"pretrained": pretrained, "in_chans": channels, "num_classes": 0} | options
-    if "vit" in name or "swin" in name:  # networks whose layout depends on the image size must be told it
-        settings.setdefault("img_size", size)
+    settings: dict[str, Any] = {"pretrained": pretrained, "in_chans": channels, "num_classes": 0} | options
     try:
         with _timm_quiet():
-            encoder: nn.Module = timm.create_model(name, **settings)
-    except (OSError, RuntimeError) as error:
+            try:  # networks whose layout depends on the image size must be told it; the others refuse to be
+                encoder: nn.Module = timm.create_model(name, **{"img_size": size} | settings)
+            except TypeError:
+                encoder = timm.create_model(name, **settings)
+    except (OSError, RuntimeError, ValueError) as error:
         if not pretrained and ":" not in name:
             raise ModelError(f"encoder {name!r} can't be built: {error}") from error
         raise ModelError(
@@ -101,7 +102,7 @@ def _initialised(encoder: nn.Module, name: str, channels: int, size: int) -> nn.
     try:
         with torch.no_grad():
             features = encoder(torch.zeros(1, channels, size, size))
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ModelError(f"encoder {name!r} can't take images of {size} px; use larger ones ({reason})") from error
     if features.ndim != 2:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
+import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,15 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from tuningfork.errors import ModelError
+from tuningfork.errors import ModelError, OutputError
 from tuningfork.files import read_json, sha256, software_version, whole_file, write_json
 from tuningfork.models.model import GalaxyModel, ModelSpec
 
+SPEC_KEYS = ("encoder", "geometry", "input", "heads")
 DEFAULT_MODEL = "default"
 FORMAT = "tuningfork-model"
 VERSION = 1
+FILES = ("model.safetensors", "recipe.toml", "history.csv", "card.md")
 
 
 def model_folder(model: str | Path) -> Path:
@@ -57,26 +61,41 @@ def read_manifest(model: str | Path) -> dict[str, Any]:
         raise ModelError(
             f"{path} has format version {manifest.get('version')}; this software reads {VERSION}: update it"
         )
+    if manifest.get("sha256", {}).get("spec") != _digest({key: manifest.get(key) for key in SPEC_KEYS}):
+        raise ModelError(f"{path} has been altered: it no longer describes the model it was written for; copy it again")
     return manifest
 
 
+def _digest(described: dict[str, Any]) -> str:
+    """A hash of what a model is built from, so that an altered manifest is noticed."""
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
 def save_model(model: GalaxyModel, folder: Path, record: dict[str, Any]) -> Path:
-    """Write the weights, then the manifest: the spec and whatever `record` tells of how the model was made."""
+    """Write the weights, then, last, the manifest: the spec and whatever `record` tells of how the model was made."""
+    described = model.spec.as_dict()
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     path = folder / "model.safetensors"
-    with whole_file(path) as temporary:
-        save_file(weights, temporary)
-    manifest = {
+    try:
+        with whole_file(path) as temporary:
+            save_file(weights, temporary)
+    except SafetensorError as error:  # what its writer makes of a full disk
+        raise OutputError(f"cannot write {path}: {error}; free some space or choose another place") from error
+    seal(folder, {**described, **record})
+    return folder
+
+
+def seal(folder: Path, content: dict[str, Any]) -> None:
+    """Write the manifest over the files of a model folder: what the model is built from, and the hash of each."""
+    stamp = {
         "format": FORMAT,
         "version": VERSION,
         "made_by": f"tuningfork {software_version()}",
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        **model.spec.as_dict(),
-        **record,
-        "sha256": {"model.safetensors": sha256(path)},
     }
-    write_json(folder / "model.json", manifest)
-    return folder
+    hashes = {name: sha256(folder / name) for name in FILES if (folder / name).exists()}
+    hashes["spec"] = _digest({key: content[key] for key in SPEC_KEYS})
+    write_json(folder / "model.json", stamp | content | {"sha256": hashes})
 
 
 def load_model(model: str | Path) -> GalaxyModel:
@@ -89,14 +108,17 @@ def load_model(model: str | Path) -> GalaxyModel:
     """
     folder = model_folder(model)
     manifest = read_manifest(folder)
-    path = folder / "model.safetensors"
-    if not path.exists():
-        raise ModelError(f"{path} is missing; copy the whole model folder, or train it again")
-    if sha256(path) != manifest.get("sha256", {}).get("model.safetensors"):
-        raise ModelError(f"{path} is not the file its manifest speaks of (altered or half copied); copy it again")
+    for name, digest in manifest["sha256"].items():
+        path = folder / name
+        if name == "spec":
+            continue
+        if not path.exists():
+            raise ModelError(f"{path} is missing; copy the whole model folder, or train it again")
+        if sha256(path) != digest:
+            raise ModelError(f"{path} is not the file its manifest speaks of (altered or half copied); copy it again")
     try:
         built = GalaxyModel(ModelSpec.from_dict(manifest))
-        built.load_state_dict(load_file(path))
+        built.load_state_dict(load_file(folder / "model.safetensors"))
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder / 'model.json'} does not describe the weights beside it: {error}") from error
     return built.eval()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import fcntl
 import hashlib
 import json
 import logging
@@ -25,7 +24,17 @@ from tuningfork.catalogs import (
     read_table,
 )
 from tuningfork.errors import CatalogError, OutputError, PackError
-from tuningfork.files import output_errors, read_json, sha256, software_version, whole_file, write_json
+from tuningfork.files import (
+    TEMPORARY,
+    clear_temporaries,
+    output_errors,
+    read_json,
+    sha256,
+    software_version,
+    sole_run,
+    whole_file,
+    write_json,
+)
 from tuningfork.images import Geometry, Source, decode_stream, open_source
 from tuningfork.packs.pixels import PixelFile, Progress
 from tuningfork.packs.read import FORMAT, VERSION, Pack, open_pack
@@ -179,17 +188,11 @@ def _claim(folder: Path, job: str) -> Iterator[Path]:
     work = folder / ".partial"
     held = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     left = {".partial", *LEFT_BY_A_KILL} if work.is_dir() else set()
-    odd = next((name for name in held if name not in left), None)
+    odd = next((name for name in held if name not in left and not (left and name.startswith(TEMPORARY))), None)
     if odd is not None or (folder.exists() and not folder.is_dir()):
         raise PackError(f"{folder} holds something that is no pack{f' ({odd})' if odd else ''}; choose another folder")
-    with output_errors(folder):
-        work.mkdir(parents=True, exist_ok=True)
-        lock = (work / "lock").open("w")
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise PackError(f"another run is packing into {folder}; wait for it") from error
+    with sole_run(work, PackError):
+        clear_temporaries(folder)
         _take_up(folder, work, job)
         yield work
 

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tuningfork.images import Geometry
 from tuningfork.models.view import View, Warps, warp
@@ -38,6 +38,13 @@ class Augmentation(BaseModel):
     saturation: float = Field(0.0, ge=0, le=1)
     hue: float = Field(0.0, ge=0, le=180)
     noise: float = Field(0.0, ge=0, le=1)
+
+    @field_validator("zoom", "stretch")
+    @classmethod
+    def _a_range(cls, bounds: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < bounds[0] <= bounds[1]:
+            raise ValueError("a range of magnification is [low, high] with 0 < low <= high")
+        return bounds
 
 
 @dataclass(frozen=True)

@@ -58,16 +58,18 @@ class BatchRows(Sampler[tuple[int, np.ndarray]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        batches = -(-len(self.rows) // self.batch_size)
-        return -(-batches // self.world) if self.shuffle else len(range(self.rank, batches, self.world))
+        return len(range(self.rank, self._batches(), self.world))
+
+    def _batches(self) -> int:
+        """How many batches all devices take together; in training each takes as many, or they would wait for ever."""
+        enough = max(-(-len(self.rows) // self.batch_size), self.world)
+        return -(-enough // self.world) * self.world if self.shuffle else enough
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         rows = self.rows
         if self.shuffle:
             rows = np.random.default_rng([self.seed, self.epoch]).permutation(rows)
-        batches = np.array_split(rows, max(1, -(-len(rows) // self.batch_size)))
-        if self.shuffle:  # every device takes as many batches, or they would wait for each other for ever
-            batches += [batches[index % len(batches)] for index in range(-len(batches) % self.world)]
+        batches = np.array_split(rows, self._batches())
         for index in range(self.rank, len(batches), self.world):
             seed = int(np.random.SeedSequence([self.seed, self.epoch, index]).generate_state(1)[0])
             yield seed, np.sort(batches[index])  # sorted rows read the memory map in one direction

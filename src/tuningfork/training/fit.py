@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import logging
-import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +13,18 @@ import lightning as L
 import numpy as np
 import tomli_w
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.trainer.states import TrainerStatus
 
 from tuningfork.errors import ModelError, PackError, RecipeError
-from tuningfork.files import output_errors, read_json, write_json, write_text
+from tuningfork.files import (
+    TEMPORARY,
+    clear_temporaries,
+    output_errors,
+    read_json,
+    sole_run,
+    write_json,
+    write_text,
+)
 from tuningfork.models import GalaxyModel, ModelSpec, View, crop, save_model
 from tuningfork.models.heads.classes import ClassesHead
 from tuningfork.packs import Pack, open_pack
@@ -28,7 +32,8 @@ from tuningfork.schemas import Schema
 from tuningfork.training.card import model_card
 from tuningfork.training.data import BatchRows, loader
 from tuningfork.training.recipe import Recipe
-from tuningfork.training.task import Task
+from tuningfork.training.task import Task, write_history
+from tuningfork.training.trainer import build_trainer, known_warnings, read_checkpoint, stopped_early
 
 log = logging.getLogger(__name__)
 
@@ -65,16 +70,23 @@ def train(recipe: Recipe, pack: str | Path, out: str | Path, *, devices: int = 1
     for name, head in model.heads.items():
         if isinstance(head, ClassesHead):
             head.balance(targets[name][rows["train"]])
-    task = Task(model, recipe)
-    write_text(folder / "recipe.toml", tomli_w.dumps(recipe.model_dump(mode="json", by_alias=True, exclude_none=True)))
-    write_json(folder / "run.json", run)
+    if not 1 <= devices <= len(rows["val"]):
+        raise RecipeError(
+            f"{devices} devices can't share {len(rows['val'])} validation galaxies; use fewer, 1 at least"
+        )
     batches = -(-len(rows["train"]) // (recipe.optim.batch_size * devices))
-    trainer = _trainer(recipe, folder, devices, accelerator, batches)
-    _fit(trainer, task, data, targets, rows, folder)
-    if trainer.state.status == TrainerStatus.INTERRUPTED:
-        raise KeyboardInterrupt
-    if trainer.is_global_zero:
-        _finish(task, recipe, data, rows, folder, trainer)
+    trainer = build_trainer(recipe, folder, devices, accelerator, batches)
+    with sole_run(folder, ModelError) if trainer.is_global_zero else nullcontext():
+        if trainer.is_global_zero:
+            clear_temporaries(folder)
+            write_json(folder / "run.json", run)
+            resolved = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
+            write_text(folder / "recipe.toml", tomli_w.dumps(resolved))
+        task = Task(model, recipe, folder / "history.csv")
+        _fit(trainer, task, data, targets, rows, folder)
+        if trainer.is_global_zero:
+            _finish(task, recipe, data, rows, folder, trainer)
+            (folder / "lock").unlink()
     return folder
 
 
@@ -121,18 +133,29 @@ def _rows(data: Pack, targets: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _spec(recipe: Recipe, data: Pack, schemas: list[Schema]) -> ModelSpec:
     view = View(recipe.input.field, recipe.input.size)
     view.scale(data.geometry)
-    sample = np.sort(np.random.default_rng(recipe.run.seed).permutation(data.rows("train"))[:1000])
-    images = crop(torch.from_numpy(data.pixels[sample]), view, data.geometry)
+    mean, std = _colours(data, view, recipe.run.seed)
     return ModelSpec(
         encoder=recipe.encoder.name,
         options=recipe.encoder.options,
         geometry=data.geometry,
         view=view,
-        mean=tuple(round(float(x), 4) for x in images.mean(dim=(0, 2, 3))),
-        std=tuple(round(max(float(x), 1e-3), 4) for x in images.std(dim=(0, 2, 3))),
+        mean=mean,
+        std=std,
         heads=recipe.head,
         schemas=tuple(schemas),
     )
+
+
+def _colours(data: Pack, view: View, seed: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel over a thousand training galaxies, in 0 to 1."""
+    sample = np.sort(np.random.default_rng(seed).permutation(data.rows("train"))[:1000])
+    sums = torch.zeros(2, data.geometry.channels, dtype=torch.float64)
+    for rows in np.array_split(sample, -(-len(sample) // 50)):
+        images = crop(torch.from_numpy(data.pixels[rows]), view, data.geometry).double()
+        sums += torch.stack([images.sum(dim=(0, 2, 3)), images.square().sum(dim=(0, 2, 3))])
+    mean, square = sums / (len(sample) * view.size**2)
+    std = (square - mean**2).clamp(min=1e-6).sqrt()
+    return tuple(round(float(x), 4) for x in mean), tuple(round(float(x), 4) for x in std)
 
 
 def _already(folder: Path, run: dict[str, Any]) -> bool:
@@ -142,65 +165,12 @@ def _already(folder: Path, run: dict[str, Any]) -> bool:
         if read_json(claim, ModelError) != run:
             raise ModelError(f"{folder} holds a run of another recipe or pack; choose another folder, or remove it")
         return (folder / "model.json").exists()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    if any(name != "lock" and not name.startswith(TEMPORARY) for name in names) or (
+        folder.exists() and not folder.is_dir()
+    ):
         raise ModelError(f"{folder} exists and is not a training run; choose another folder")
     return False
-
-
-class _History(Callback):
-    """Writes `history.csv` after each epoch."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if trainer.is_global_zero and isinstance(pl_module, Task):
-            write_history(pl_module.history, self.folder / "history.csv")
-
-
-def write_history(history: list[dict[str, float]], path: Path) -> None:
-    """Write one row an epoch."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(history[-1]) if history else ["epoch"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in history)
-    write_text(path, text.getvalue())
-
-
-def _trainer(recipe: Recipe, folder: Path, devices: int, accelerator: str, steps: int) -> L.Trainer:
-    run, optim = recipe.run, recipe.optim
-    mode = "max" if run.monitor.endswith("accuracy") else "min"
-    callbacks: list[Callback] = [
-        _History(folder),
-        ModelCheckpoint(
-            folder / "checkpoints",
-            filename="best",
-            monitor=run.monitor,
-            mode=mode,
-            save_last=True,
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-        ),
-        RichProgressBar(leave=False),
-    ]
-    if run.patience is not None:
-        callbacks.append(EarlyStopping(run.monitor, patience=run.patience, mode=mode, check_on_train_epoch_end=True))
-    precision = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[run.precision]
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    return L.Trainer(
-        accelerator=accelerator,
-        devices=devices,
-        max_epochs=optim.epochs,
-        precision=precision,  # type: ignore[arg-type]
-        accumulate_grad_batches=optim.accumulate,
-        gradient_clip_val=optim.clip,
-        callbacks=callbacks,
-        logger=TensorBoardLogger(folder / "logs", name="", version=""),
-        log_every_n_steps=min(20, steps),
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        enable_model_summary=False,
-    )
 
 
 def _fit(
@@ -211,26 +181,31 @@ def _fit(
     rows: dict[str, np.ndarray],
     folder: Path,
 ) -> None:
-    optim, rank, world = task.recipe.optim, trainer.global_rank, trainer.world_size
-    seed = task.recipe.run.seed
-    batches = BatchRows(rows["train"], optim.batch_size, seed=seed, shuffle=True, rank=rank, world=world)
-    checks = BatchRows(rows["val"], max(256, optim.batch_size), rank=rank, world=world)
+    """Fit from the start or from the last whole epoch."""
     last = folder / "checkpoints" / "last.ckpt"
     if last.exists():
         log.info("going on from the last whole epoch of %s", folder)
-    with warnings.catch_warnings(), output_errors(folder):
-        # Lightning advises worker processes; reading whole batches from a memory map is quicker without them.
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        # Lightning 2.6 asks PyTorch 2.15 an outdated question about its own containers; nothing of ours.
-        warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*", category=FutureWarning)
-        warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists.*")
-        trainer.fit(
-            task,
-            loader(data, targets, batches),
-            loader(data, targets, checks),
-            ckpt_path=str(last) if last.exists() else None,
-            weights_only=False,
-        )
+        checkpoint = read_checkpoint(last)
+        if stopped_early(checkpoint):
+            task.on_load_checkpoint(checkpoint)
+            return
+    optim, seed = task.recipe.optim, task.recipe.run.seed
+    rank, world = trainer.global_rank, trainer.world_size
+    batches = BatchRows(rows["train"], optim.batch_size, seed=seed, shuffle=True, rank=rank, world=world)
+    checks = BatchRows(rows["val"], optim.batch_size, rank=rank, world=world)
+    with known_warnings(), output_errors(folder):
+        try:
+            trainer.fit(
+                task,
+                loader(data, targets, batches),
+                loader(data, targets, checks),
+                ckpt_path=str(last) if last.exists() else None,
+                weights_only=True,
+            )
+        except SystemExit as error:  # what Lightning makes of Ctrl-C
+            if trainer.state.status == TrainerStatus.INTERRUPTED:
+                raise KeyboardInterrupt from error
+            raise
 
 
 def _finish(
@@ -243,7 +218,7 @@ def _finish(
 ) -> None:
     """Keep the chosen weights, and write the folder's manifest last."""
     chosen = folder / "checkpoints" / ("best.ckpt" if recipe.run.keep == "best" else "last.ckpt")
-    state = torch.load(chosen, map_location="cpu", weights_only=True)
+    state = read_checkpoint(chosen)
     task.load_state_dict(state["state_dict"])
     epoch = int(state["epoch"]) + 1
     row = next(row for row in task.history if row["epoch"] == epoch)

@@ -134,6 +134,8 @@ def _apply(table: dict[str, Any], change: str) -> None:
     *parents, last = path.strip().split(".")
     node: Any = table
     for key in parents:
+        if not isinstance(node, dict | list):
+            raise RecipeError(f"--set {change}: there is no {key!r}")
         try:
             node = node[int(key)] if isinstance(node, list) else node.setdefault(key, {})
         except (ValueError, IndexError) as error:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import time
+from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from tuningfork.errors import ModelError
+from tuningfork.files import write_text
 from tuningfork.models import GalaxyModel, crop
 from tuningfork.training.augment import augment
 from tuningfork.training.data import Batch
@@ -21,7 +26,7 @@ Sums = dict[str, torch.Tensor]
 class Task(L.LightningModule):
     """Trains a `GalaxyModel` as a recipe says and keeps the history of its epochs."""
 
-    def __init__(self, model: GalaxyModel, recipe: Recipe) -> None:
+    def __init__(self, model: GalaxyModel, recipe: Recipe, history_path: Path) -> None:
         super().__init__()
         self.model = model
         self.recipe = recipe
@@ -29,7 +34,11 @@ class Task(L.LightningModule):
         self.average = (
             AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(ema), use_buffers=True) if ema is not None else None
         )
+        if self.average is not None:
+            self.average.requires_grad_(False)
+        self.history_path = history_path
         self.history: list[dict[str, float]] = []
+        self._figures: dict[str, float] = {}
         self._train: Sums = {}
         self._val: Sums = {}
         self._steps_averaged = 0
@@ -47,7 +56,7 @@ class Task(L.LightningModule):
             loss, count = head.loss(raw, targets)
             _add(sums, f"{name}_loss", loss, count)
             if score:
-                _add(sums, f"{name}_{head.metric}", *head.score(raw, targets))
+                _add(sums, f"{name}_metric", *head.score(raw, targets))
             total = total + head.spec.weight * loss / count.clamp(min=1)
         return total
 
@@ -71,27 +80,45 @@ class Task(L.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Start the sums of an epoch."""
-        self._train, self._started = {}, time.monotonic()
+        self._train, self._started = self._zeros(["loss"]), time.monotonic()
 
     def on_validation_epoch_start(self) -> None:
         """Start the sums of a validation."""
-        self._val = {}
+        self._val = self._zeros(["loss", "metric"])
         if self.average is not None:
             self.average.eval()
+
+    def _zeros(self, kinds: list[str]) -> Sums:
+        """A sum and a number for each figure of each head: a device that sees no galaxy still has its part to add."""
+        names = [f"{name}_{kind}" for name in self.model.heads for kind in kinds]
+        return {name: torch.zeros(2, dtype=_precise(self.device), device=self.device) for name in names}
 
     def on_validation_epoch_end(self) -> None:
         """Log the figures of the whole validation split."""
         if not self.trainer.sanity_checking:
             self._figures = self._finish(self._val, "val")
-            self.log_dict(self._figures)
+            self.log_dict(self._figures)  # the same on every device: sums were taken over all of them
 
     def on_train_epoch_end(self) -> None:
-        """Add a row to the history."""
-        row = {"epoch": self.current_epoch + 1, **self._finish(self._train, "train"), **getattr(self, "_figures", {})}
+        """Add a row to the history.
+
+        Raises
+        ------
+        ModelError
+            If the loss is no longer finite.
+        """
+        row = {"epoch": self.current_epoch + 1, **self._finish(self._train, "train"), **self._figures}
         row["lr"] = self.trainer.optimizers[0].param_groups[0]["lr"]
         row["seconds"] = time.monotonic() - self._started
         self.log_dict({name: value for name, value in row.items() if name.startswith("train")})
         self.history.append(row)
+        if self.trainer.is_global_zero:
+            write_history(self.history, self.history_path)
+        if not math.isfinite(row["train_loss"] + row["val_loss"]):
+            raise ModelError(
+                f"training has diverged in epoch {self.current_epoch + 1}: the loss is not finite; "
+                "start again in another folder with a lower optim.lr, or set optim.clip"
+            )
 
     def _finish(self, sums: Sums, split: str) -> dict[str, float]:
         """Means over a whole split and all devices, from sums and numbers."""
@@ -105,7 +132,7 @@ class Task(L.LightningModule):
                 figures[f"{split}_{name}"] = value / count if count else math.nan
                 total += head.spec.weight * value / max(count, 1)
             else:
-                figures[f"{split}_{name}"] = head.finish(value, count)
+                figures[f"{split}_{schema}_{head.metric}"] = head.finish(value, count)
         return {f"{split}_loss": total, **figures}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -126,8 +153,21 @@ class Task(L.LightningModule):
 
 
 def _add(sums: Sums, name: str, value: torch.Tensor, count: torch.Tensor) -> None:
-    pair = torch.stack([value.detach().double(), count.detach().double()])
-    sums[name] = sums[name] + pair if name in sums else pair
+    sums[name] += torch.stack([value.detach(), count.detach()]).to(sums[name].dtype)
+
+
+def _precise(device: torch.device) -> torch.dtype:
+    """Sums over a whole split want double precision, which Apple's devices don't have."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def write_history(history: list[dict[str, float]], path: Path) -> None:
+    """Write one row an epoch as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(history[-1]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: f"{v:.6g}" for k, v in row.items()} for row in history)
+    write_text(path, text.getvalue())
 
 
 def build_optimizer(model: torch.nn.Module, table: OptimTable) -> torch.optim.Optimizer:

@@ -51,8 +51,9 @@ class Tree:
 class TreeHead(Head):
     """Conditional softmax times the parents' probability.
 
-    Losses: ``mse`` on the fractions (the challenge's figure), or ``cross-entropy`` of the observed votes down the tree
-    (each question weighted by the fraction that reached it, which is the multinomial likelihood of the votes).
+    Losses: ``mse`` on the fractions (the challenge's figure), or ``cross-entropy`` of the observed votes. Where they
+    are of everyone, a question weighs by the fraction that reached it, and the cross-entropy is the multinomial
+    likelihood of the votes down the tree; where they are of those asked, every question with a vote weighs alike.
     """
 
     losses = ("mse", "cross-entropy")

@@ -1,0 +1,114 @@
+"""Lightning's trainer, set up as a recipe says; checkpoints appear whole or not at all."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from tuningfork.errors import ModelError, RecipeError
+from tuningfork.files import whole_file
+from tuningfork.training.recipe import Recipe
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Checkpoints written beside their place and renamed: a kill or a full disk leaves the last whole one."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write `checkpoint` to `path`, whole or not at all."""
+        with whole_file(Path(path)) as temporary:
+            torch.save(checkpoint, temporary)
+
+
+def build_trainer(recipe: Recipe, folder: Path, devices: int, accelerator: str, steps: int) -> L.Trainer:
+    """The trainer of a recipe; `steps` is the number of batches an epoch on each device.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such accelerator here, or not as many devices.
+    """
+    run, optim = recipe.run, recipe.optim
+    mode = "max" if run.monitor.endswith("accuracy") else "min"
+    callbacks: list[Callback] = [
+        ModelCheckpoint(
+            folder / "checkpoints",
+            filename="best",
+            monitor=run.monitor,
+            mode=mode,
+            save_last=True,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        ),
+        RichProgressBar(leave=False),
+    ]
+    if run.patience is not None:
+        callbacks.append(EarlyStopping(run.monitor, patience=run.patience, mode=mode, check_on_train_epoch_end=True))
+    precision = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[run.precision]
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    try:
+        return L.Trainer(
+            accelerator=accelerator,
+            devices=devices,
+            max_epochs=optim.epochs,
+            precision=precision,  # type: ignore[arg-type]
+            accumulate_grad_batches=optim.accumulate,
+            gradient_clip_val=optim.clip,
+            callbacks=callbacks,
+            logger=TensorBoardLogger(folder / "logs", name="", version=""),
+            log_every_n_steps=min(20, steps),
+            use_distributed_sampler=False,
+            num_sanity_val_steps=0,
+            enable_model_summary=False,
+            plugins=[WholeCheckpoints()],
+        )
+    except (MisconfigurationException, ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise RecipeError(
+            f"can't train on {devices} x {accelerator!r} here: {reason}; use --accelerator auto"
+        ) from error
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint.
+
+    Raises
+    ------
+    ModelError
+        If it can't be read.
+    """
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError) as error:
+        raise ModelError(
+            f"{path} can't be read ({str(error).splitlines()[0]}); remove the folder and train again"
+        ) from error
+    return content
+
+
+def stopped_early(checkpoint: dict[str, Any]) -> bool:
+    """Whether the run that wrote a checkpoint had lost its patience."""
+    states = [state for name, state in checkpoint["callbacks"].items() if name.startswith("EarlyStopping")]
+    return any(state["wait_count"] >= state["patience"] for state in states)
+
+
+@contextmanager
+def known_warnings() -> Iterator[None]:
+    """Keep what Lightning warns of, and we have thought of, from the user."""
+    with warnings.catch_warnings():
+        # Reading whole batches from a memory map is quicker without worker processes.
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        # Lightning 2.6 asks PyTorch 2.15 an outdated question about its own containers; nothing of ours.
+        warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*", category=FutureWarning)
+        warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists.*")
+        yield
