@@ -24,11 +24,9 @@ def command(
     result = run_demo(out, n=n, seed=seed, changes=tuple(change))
     console = Console()
     table = Table("figure on the test split", "value", "95 % interval", "n", title="Demo: simulated galaxies")
-    for _, label, figure in main_figures(result.evaluation):
-        low, high = figure["interval"]
-        table.add_row(label, f"{figure['value']:.3f}", f"{low:.3f} to {high:.3f}", f"{figure['n']:,}")
+    for schema, label, figure in main_figures(result.evaluation):
+        interval = " to ".join(f"{end:.3f}" for end in figure["interval"] or ())
+        table.add_row(f"{schema}: {label}", f"{figure['value']:.3f}", interval, f"{figure['n']:,}")
     console.print(table)
-    places = Table("step", "seconds", "written to", title="Files")
     for name, path in result.paths.items():
-        places.add_row(name, f"{result.seconds[name]:.0f}", str(path))
-    console.print(places)
+        typer.echo(f"{name:12} {result.seconds[name]:4.0f} s   {path}")
