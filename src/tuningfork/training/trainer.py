@@ -110,5 +110,7 @@ def known_warnings() -> Iterator[None]:
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         # Lightning 2.6 asks PyTorch 2.15 an outdated question about its own containers; nothing of ours.
         warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*", category=FutureWarning)
+        # Our figures are summed over all devices before they are logged.
+        warnings.filterwarnings("ignore", message=".*It is recommended to use `self.log.*sync_dist.*")
         warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists.*")
         yield
