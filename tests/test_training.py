@@ -236,3 +236,12 @@ def test_epochs_differ_and_repeat() -> None:
     assert [(seed, part.tolist()) for seed, part in sampler] == first
     assert first != second
     assert math.isclose(len(first), len(second))
+
+
+def test_two_processes_train_one_model(pack: Path, recipe_file: Path, tmp_path: Path) -> None:
+    result = run_train(str(recipe_file), str(pack), str(tmp_path / "m"), "--devices", "2", "--set", "optim.epochs=2")
+    assert result.returncode == 0, result.stderr
+    history = pd.read_csv(tmp_path / "m" / "history.csv")
+    assert history["epoch"].tolist() == [1, 2]
+    assert np.isfinite(history.to_numpy()).all()
+    assert read_manifest(tmp_path / "m")["data"]["n"] == {"train": 72, "val": 24}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import fcntl
 import hashlib
 import json
@@ -45,6 +46,16 @@ def software_version() -> str:
         return version("tuningfork")
     except PackageNotFoundError:  # run from a source tree that was never installed
         return "unknown"
+
+
+def stamp(kind: str, format_version: int) -> dict[str, Any]:
+    """How every manifest begins: what it is of, what made it, and when (UTC)."""
+    return {
+        "format": kind,
+        "version": format_version,
+        "made_by": f"tuningfork {software_version()}",
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
 
 
 @contextmanager

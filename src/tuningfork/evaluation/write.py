@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from tuningfork.errors import PredictionsError
 from tuningfork.evaluation.draw import draw
 from tuningfork.evaluation.style import save, styled
 from tuningfork.evaluation.tables import join
-from tuningfork.files import output_errors, read_json, sha256, software_version, whole_file, write_json
+from tuningfork.files import output_errors, read_json, sha256, stamp, whole_file, write_json
 from tuningfork.schemas import Schema
 
 FORMAT = "tuningfork-evaluation"
@@ -47,10 +46,7 @@ def write_evaluation(
     with whole_file(out / "predictions.parquet") as temporary:
         kept.to_parquet(temporary, index=False)
     manifest = {
-        "format": FORMAT,
-        "version": VERSION,
-        "made_by": f"tuningfork {software_version()}",
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **stamp(FORMAT, VERSION),
         **evaluation,
         "plots": list(captions),
         "captions": captions,

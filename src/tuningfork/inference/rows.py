@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from tuningfork.schemas import Schema
@@ -68,8 +67,3 @@ def most_likely(values: np.ndarray, schema: Schema) -> np.ndarray:
         for index, answer in enumerate(question.answers):
             chosen[answer.column] = reached & (best == index)
     return np.array([path.removesuffix("; ") for path in paths], dtype=object)
-
-
-def to_frame(table: pa.Table) -> pd.DataFrame:
-    """A predictions table as a data frame."""
-    return table.to_pandas()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import json
 from importlib.resources import files
@@ -13,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from tuningfork.errors import ModelError, OutputError
-from tuningfork.files import read_json, sha256, software_version, whole_file, write_json
+from tuningfork.files import read_json, sha256, stamp, whole_file, write_json
 from tuningfork.models.model import GalaxyModel, ModelSpec
 
 SPEC_KEYS = ("encoder", "geometry", "input", "heads")
@@ -87,15 +86,9 @@ def save_model(model: GalaxyModel, folder: Path, record: dict[str, Any]) -> Path
 
 def seal(folder: Path, content: dict[str, Any]) -> None:
     """Write the manifest over the files of a model folder: what the model is built from, and the hash of each."""
-    stamp = {
-        "format": FORMAT,
-        "version": VERSION,
-        "made_by": f"tuningfork {software_version()}",
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    }
     hashes = {name: sha256(folder / name) for name in FILES if (folder / name).exists()}
     hashes["spec"] = _digest({key: content[key] for key in SPEC_KEYS})
-    write_json(folder / "model.json", stamp | content | {"sha256": hashes})
+    write_json(folder / "model.json", stamp(FORMAT, VERSION) | content | {"sha256": hashes})
 
 
 def load_model(model: str | Path) -> GalaxyModel:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import json
 import logging
@@ -30,8 +29,8 @@ from tuningfork.files import (
     output_errors,
     read_json,
     sha256,
-    software_version,
     sole_run,
+    stamp,
     whole_file,
     write_json,
 )
@@ -247,10 +246,7 @@ def _finish(
     with whole_file(folder / "catalog.parquet") as temporary:
         kept.to_parquet(temporary, index=False)
     manifest = {
-        "format": FORMAT,
-        "version": VERSION,
-        "made_by": f"tuningfork {software_version()}",
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **stamp(FORMAT, VERSION),
         "n": len(kept),
         "geometry": geometry.as_dict(),
         "schemas": [schema_to_dict(schema) for schema in schemas],
