@@ -161,6 +161,15 @@ def test_shards_of_another_job_are_not_taken(messy: Path, galaxies: Path, model:
     assert len(pd.read_parquet(out)) == 17
 
 
+def test_a_file_that_stands_there_is_kept(messy: Path, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("precious")
+    with pytest.raises(OutputError, match="--overwrite"):
+        invoke(messy, tmp_path / "labels.csv", "--model", model)
+    assert (tmp_path / "labels.csv").read_text() == "precious"
+    invoke(messy, tmp_path / "labels.csv", "--model", model, "--overwrite")
+    assert len(pd.read_csv(tmp_path / "labels.csv")) == 17
+
+
 def test_bad_outputs_are_refused_before_any_work(messy: Path, model: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="ending"):
         invoke(messy, tmp_path / "out.xlsx", "--model", model)

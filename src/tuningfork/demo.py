@@ -50,7 +50,9 @@ def run_demo(out: Path, *, n: int = 2400, seed: int = 1, changes: tuple[str, ...
         ),
         "model": lambda: train(load_recipe("tuningfork/demo", changes), paths["pack"], paths["model"]),
         "evaluation": lambda: evaluate_model(paths["model"], paths["pack"], paths["evaluation"], split="test"),
-        "predictions": lambda: predict(paths["galaxies"] / "images", paths["predictions"], model=paths["model"]),
+        "predictions": lambda: predict(
+            paths["galaxies"] / "images", paths["predictions"], model=paths["model"], overwrite=True
+        ),
         "report": lambda: write_report(
             [paths[name] for name in ("evaluation", "model", "predictions", "pack")], paths["report"], title="Demo"
         ),

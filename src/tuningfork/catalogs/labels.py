@@ -84,7 +84,8 @@ def join_labels(
     if not known.any():
         raise CatalogError(
             f"{where}: no id joins an image: labels have {', '.join(labels['id_str'].iloc[:2])}; "
-            f"images have {', '.join(images['id_str'].iloc[:2])}; name the right column with --id-column"
+            f"images have {', '.join(images['id_str'].iloc[:2])}; write them alike, or name the right "
+            "column with --id-column"
         )
     replaced = [name for name in images.columns if name in labels.columns and name != "id_str"]
     joined = images.drop(columns=replaced).merge(labels, on="id_str", how="left", validate="one_to_one")

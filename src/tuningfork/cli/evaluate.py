@@ -12,7 +12,10 @@ def command(
     predictor: Annotated[
         str, typer.Argument(metavar="MODEL_OR_PREDICTIONS", help="A model folder, `default`, or a predictions table.")
     ],
-    labels: Annotated[Path, typer.Argument(metavar="PACK_OR_CATALOG", help="Where the labels are.")],
+    labels: Annotated[
+        Path,
+        typer.Argument(metavar="PACK_OR_CATALOG", help="The labels: a pack, or for a predictions table a catalog."),
+    ],
     out: Annotated[Path, typer.Argument(help="The folder for evaluation.json and its plots.")],
     split: Annotated[str, typer.Option(help="The split of the labels to measure on.")] = "test",
     schema: Annotated[

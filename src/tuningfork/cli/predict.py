@@ -15,9 +15,10 @@ def command(
     layout: Annotated[str, typer.Option("--format", help="table, or kaggle: the challenge's submission.")] = "table",
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")] = "auto",
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one a core unless told.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that stands there already.")] = False,
 ) -> None:
     """Predict for every image. Run the same command again on a killed run: it goes on where it stopped."""
     from tuningfork.inference import predict
 
-    written = predict(images, out, model=model, layout=layout, device=device, workers=workers)
+    written = predict(images, out, model=model, layout=layout, device=device, workers=workers, overwrite=overwrite)
     typer.echo(f"predictions: {written}")

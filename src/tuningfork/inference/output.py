@@ -23,12 +23,14 @@ ENDINGS = (".parquet", ".csv", ".fits", ".vot", ".xml")
 CHALLENGE = "gz-challenge"
 
 
-def check_output(out: Path, layout: str, schemas: Sequence[Schema]) -> None:
+def check_output(out: Path, layout: str, schemas: Sequence[Schema], *, overwrite: bool = False) -> None:
     """Refuse, before any work, an output that could not be written at the end."""
     if out.suffix not in ENDINGS:
         raise OutputError(f"{out}: the ending {out.suffix!r} is not one of {', '.join(ENDINGS)}")
     if out.is_dir():
         raise OutputError(f"{out} is a folder; name a file in it")
+    if out.exists() and not overwrite:
+        raise OutputError(f"{out} exists; choose another name, or replace it with --overwrite")
     if layout not in ("table", "kaggle"):
         raise OutputError(f"no format {layout!r}; use table or kaggle")
     if layout == "kaggle":

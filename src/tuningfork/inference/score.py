@@ -25,6 +25,8 @@ def evaluate_model(
         If the pack has labels for none of the schemas that the model answers.
     """
     manifest = read_manifest(model)
+    if Path(pack).is_file():
+        raise PackError(f"{pack} is no pack; a model is evaluated on one: make it with `tuningfork pack`")
     data = open_pack(pack)
     rows = data.rows(split)
     if len(rows) == 0:

@@ -41,6 +41,7 @@ def predict(
     layout: str = "table",
     device: str = "auto",
     workers: int | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Predict for every image of a source and write one table.
 
@@ -54,7 +55,7 @@ def predict(
         ``table``, or ``kaggle``: the challenge's submission (GalaxyID and 37 columns; .csv).
 
     Rows are kept in shards beside `out` until all are there: the same call after a kill goes on after the last shard.
-    An unreadable image is a row with its `error`.
+    An unreadable image is a row with its `error`. A file that stands there already is kept unless `overwrite`.
 
     Raises
     ------
@@ -64,7 +65,7 @@ def predict(
     target = Path(out)
     network = load_model(model)
     source = _PackSource(open_pack(images), network) if _is_pack(images) else _ImageSource(images, network, workers)
-    check_output(target, layout, network.schemas)
+    check_output(target, layout, network.schemas, overwrite=overwrite)
     chosen = _device(device)
     network.to(chosen)
     job = {"images": source.describe(), "model": read_manifest(model)["sha256"]}
@@ -126,8 +127,9 @@ class _PackSource:
         wanted = network.spec.geometry
         if pack.geometry != wanted:
             raise PackError(
-                f"{pack.path} has geometry {pack.geometry.as_dict()}, the model was trained on {wanted.as_dict()}; "
-                f"pack again with --field {wanted.field:g} --size {wanted.size}"
+                f"{pack.path} has geometry {pack.geometry.as_dict()}, the model (`default` unless --model names "
+                f"another) was trained on {wanted.as_dict()}; pack again with "
+                f"--field {wanted.field:g} --size {wanted.size}"
             )
         self.pack = pack
         self.rows = np.arange(len(pack.pixels)) if rows is None else rows

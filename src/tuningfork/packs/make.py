@@ -131,6 +131,8 @@ def _catalog(
     if labels is not None:
         given = read_table(labels, ids=[*([id_column] if id_column else []), *(schema.id_column for schema in schemas)])
         table, report = join_labels(table, given, where, schemas, id_column)
+        if not schemas:
+            log.warning("without --schema the labels of %s are kept but can't be trained on or evaluated", where)
     labelled = check_schemas(table, schemas, where)
     if report is None:
         return table, {"labelled": labelled}

@@ -76,6 +76,7 @@ def train(recipe: Recipe, pack: str | Path, out: str | Path, *, devices: int = 1
         )
     batches = -(-len(rows["train"]) // (recipe.optim.batch_size * devices))
     trainer = build_trainer(recipe, folder, devices, accelerator, batches)
+    _warn_of_lag(recipe, batches)
     with sole_run(folder, ModelError) if trainer.is_global_zero else nullcontext():
         if trainer.is_global_zero:
             clear_temporaries(folder)
@@ -102,6 +103,18 @@ def _schemas(recipe: Recipe, data: Pack) -> list[Schema]:
     if len(set(names)) != len(names):
         raise RecipeError(f"recipe {recipe.name!r} has two heads for one schema")
     return [held[name] for name in names]
+
+
+def _warn_of_lag(recipe: Recipe, batches: int) -> None:
+    """An average over more steps than the run has is still mostly the untrained weights."""
+    steps, ema = recipe.optim.epochs * batches // recipe.optim.accumulate, recipe.run.ema
+    if ema is not None and steps * (1 - ema) < 3:
+        log.warning(
+            "run.ema = %g averages over some %.0f steps and this run has %d: train longer, or lower run.ema",
+            ema,
+            1 / (1 - ema),
+            steps,
+        )
 
 
 def _check_monitor(recipe: Recipe, model: GalaxyModel) -> None:

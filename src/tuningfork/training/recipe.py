@@ -111,7 +111,7 @@ def load_recipe(name_or_path: str | Path, changes: list[str] | tuple[str, ...] =
     table.setdefault("name", path.stem)
     for change in changes:
         _apply(table, change)
-    return check_recipe(table, str(path))
+    return check_recipe(table, " ".join([f"recipe {text}", *(f"--set {change}" for change in changes)]))
 
 
 def check_recipe(table: dict[str, Any], where: str) -> Recipe:
@@ -148,6 +148,8 @@ def _apply(table: dict[str, Any], change: str) -> None:
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     location = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f"{location} is missing; add it (docs/recipes.md has every key)"
     if first["type"] != "extra_forbidden":
         return f"{location}: {first['msg'][0].lower()}{first['msg'][1:]} (it is {first['input']!r})"
     known = _keys_beside(first["loc"])
