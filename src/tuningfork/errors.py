@@ -42,10 +42,3 @@ class EvaluationError(TuningforkError):
 
 class OutputError(TuningforkError):
     """An output can't be written: no permission, a full disk, or something else stands there."""
-
-
-class MissingExtraError(TuningforkError):
-    """An optional package is not installed; the message names the extra that brings it."""
-
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"this needs the package {package!r}: pip install 'tuningfork[{extra}]'")
