@@ -20,7 +20,7 @@ GEOMETRY = Geometry(field=0.75, size=48, channels=3)
 VIEW = View(field=0.5, size=32)
 EVERYTHING = Augmentation(
     rotation=180, zoom=(0.8, 1.25), shift=0.1, flip=True, shear=10, stretch=(0.9, 1.1),
-    brightness=0.2, contrast=0.2, saturation=0.3, hue=20, noise=0.02,
+    brightness=0.2, contrast=0.2, saturation=0.3, hue=20, noise=0.02, autocontrast=0.5,
 )  # fmt: skip
 
 
@@ -143,3 +143,19 @@ def test_colour_matrices_leave_grey_alone() -> None:
 def test_a_view_wider_than_the_pack_is_refused() -> None:
     with pytest.raises(ModelError, match=r"pack again with --field 0\.9"):
         View(0.9, 32).scale(GEOMETRY)
+
+
+@given(seed=st.integers(0, 2**16), low=st.integers(0, 100), high=st.integers(110, 255))
+@settings(max_examples=25, deadline=None)
+def test_autocontrast_fills_the_range_of_each_channel_and_keeps_its_order(seed: int, low: int, high: int) -> None:
+    batch = torch.from_numpy(np.random.default_rng(seed).integers(low, high, (3, 48, 48, 3), dtype=np.uint8))
+    batch[:, :, :, 2] = 90  # a flat channel
+    before = crop(batch, VIEW, GEOMETRY)
+    after = augment(batch, VIEW, GEOMETRY, Augmentation(autocontrast=1), seed=seed)
+    for channel in (0, 1):
+        np.testing.assert_allclose(after[:, channel].amin(dim=(1, 2)), 0, atol=1e-5)
+        np.testing.assert_allclose(after[:, channel].amax(dim=(1, 2)), 1, atol=1e-5)
+        span = before[:, channel].amax(dim=(1, 2)) - before[:, channel].amin(dim=(1, 2))
+        step = (after[:, channel, 0, 0] - after[:, channel, 5, 5]) * span
+        torch.testing.assert_close(step, before[:, channel, 0, 0] - before[:, channel, 5, 5], atol=1e-4, rtol=0)
+    torch.testing.assert_close(after[:, 2], before[:, 2], atol=1e-5, rtol=0)

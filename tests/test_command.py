@@ -53,6 +53,9 @@ def test_version() -> None:
     [
         (["pack", "nowhere", "out"], "no such file or folder"),
         (["predict", "nowhere", "out.parquet"], "no such file or folder"),
+        (["embed", "nowhere", "out.parquet"], "no such file or folder"),
+        (["similar", "nowhere.parquet", "g1"], "no embedding at nowhere.parquet"),
+        (["anomalies", "nowhere.parquet"], "no embedding at nowhere.parquet"),
         (["train", "tuningfork/smal", "pack", "out"], "did you mean 'tuningfork/small'"),
         (["evaluate", "nowhere", "pack", "out"], "no model at nowhere"),
         (["report", "nowhere", "--out", "r.html"], "nowhere"),

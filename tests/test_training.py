@@ -26,6 +26,7 @@ from tuningfork.training import load_recipe, train
 from tuningfork.training.data import BatchRows
 from tuningfork.training.recipe import OptimTable
 from tuningfork.training.task import build_schedule
+from tuningfork.training.transfer import Phase
 
 COMMAND = [sys.executable, "-m", "tuningfork"]
 
@@ -106,7 +107,13 @@ def test_bad_recipes_stop_before_anything_starts(
     pack: Path, recipe_file: Path, tmp_path: Path, arguments: list[str], says: str
 ) -> None:
     if "size" in arguments[1]:
-        arguments = [*arguments, "--set", "encoder.name=serrano-cnn", "--set", "encoder.options={}"]
+        arguments = [
+            *arguments,
+            "--set",
+            "encoder.name=conv-dense",
+            "--set",
+            "encoder.options={stages=[[4],[4],[4],[4]]}",
+        ]
     result = CliRunner().invoke(build(), ["train", str(recipe_file), str(pack), str(tmp_path / "m"), *arguments])
     assert isinstance(result.exception, RecipeError | PackError | ModelError)
     assert says in str(result.exception)
@@ -193,8 +200,8 @@ def test_pretrained_weights_without_a_network_say_what_to_do(monkeypatch: pytest
 @pytest.mark.parametrize("schedule", ["one-cycle", "cosine", "constant"])
 def test_schedules_rise_to_the_rate_and_fall(schedule: str) -> None:
     parameter = torch.nn.Parameter(torch.zeros(1))
-    optimizer = torch.optim.SGD([parameter], lr=2.0)
-    scheduler = build_schedule(optimizer, OptimTable(lr=2.0, schedule=schedule, warmup=0.2), 100)
+    optimizer = torch.optim.SGD([{"params": [parameter], "depth": 0}], lr=2.0)
+    scheduler = build_schedule(optimizer, OptimTable(lr=2.0, schedule=schedule, warmup=0.2), [Phase(0, 100, 1)], 1)
     rates = []
     for _ in range(100):
         rates.append(optimizer.param_groups[0]["lr"])

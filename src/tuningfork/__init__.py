@@ -6,42 +6,61 @@ The verbs of the command are functions here; each is imported when it is first u
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tuningfork.evaluation import evaluate_predictions
-    from tuningfork.inference import evaluate_model, predict
+    from tuningfork.explain import explain
+    from tuningfork.inference import embed, evaluate_model, predict
     from tuningfork.models import load_model
     from tuningfork.packs import make_pack, open_pack
     from tuningfork.report import write_report
     from tuningfork.schemas import load_schema
     from tuningfork.simulate import simulate
+    from tuningfork.spaces import anomalies, read_embedding, similar
+    from tuningfork.study import load_study, run_study
     from tuningfork.training import load_recipe, train
 
 _HOMES = {
+    "anomalies": "spaces",
+    "embed": "inference",
     "evaluate_model": "inference",
     "evaluate_predictions": "evaluation",
+    "explain": "explain",
     "load_model": "models",
     "load_recipe": "training",
     "load_schema": "schemas",
+    "load_study": "study",
     "make_pack": "packs",
     "open_pack": "packs",
     "predict": "inference",
+    "read_embedding": "spaces",
+    "run_study": "study",
+    "similar": "spaces",
     "simulate": "simulate",
     "train": "training",
     "write_report": "report",
 }
 
 __all__ = [
+    "anomalies",
+    "embed",
     "evaluate_model",
     "evaluate_predictions",
+    "explain",
     "load_model",
     "load_recipe",
     "load_schema",
+    "load_study",
     "make_pack",
     "open_pack",
     "predict",
+    "read_embedding",
+    "run_study",
+    "similar",
     "simulate",
     "train",
     "write_report",
@@ -56,3 +75,14 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """A package whose verbs are not hidden by rooms of the same name (simulate, explain) once these are imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -40,5 +40,9 @@ class EvaluationError(TuningforkError):
     """An evaluation can't be read."""
 
 
+class EmbeddingError(TuningforkError):
+    """An embedding can't be read, or does not hold what was asked of it."""
+
+
 class OutputError(TuningforkError):
     """An output can't be written: no permission, a full disk, or something else stands there."""

@@ -18,6 +18,7 @@ def command(
     ],
     out: Annotated[Path, typer.Argument(help="The folder for evaluation.json and its plots.")],
     split: Annotated[str, typer.Option(help="The split of the labels to measure on.")] = "test",
+    where: Annotated[list[str], typer.Option(help="Only rows with this value: column=value. Repeatable.")] = [],  # noqa: B006
     schema: Annotated[
         list[str] | None,
         typer.Option(help="What a predictions table answers: a schema's name or .toml file. Repeatable."),
@@ -30,7 +31,7 @@ def command(
     if is_table(Path(predictor)):
         from tuningfork.evaluation import evaluate_file
 
-        evaluate_file(predictor, labels, out, split=split, schemas=schema or (), seed=seed)
+        evaluate_file(predictor, labels, out, split=split, where=where, schemas=schema or (), seed=seed)
     elif schema:
         raise typer.BadParameter(
             "a model knows its own schemas; --schema is for predictions tables", param_hint="--schema"
@@ -38,7 +39,7 @@ def command(
     else:
         from tuningfork.inference import evaluate_model
 
-        evaluate_model(predictor, labels, out, split=split, seed=seed)
+        evaluate_model(predictor, labels, out, split=split, where=where, seed=seed)
 
     from tuningfork.evaluation import figures_text, read_evaluation
 

@@ -9,7 +9,7 @@ import typer
 
 
 def command(
-    source: Annotated[str, typer.Argument(help="A folder, a glob, a catalog, or Parquet with images.")],
+    source: Annotated[str, typer.Argument(help="A folder, a glob, a catalog, Parquet or HDF5 with images.")],
     out: Annotated[Path, typer.Argument(help="The pack folder to write.")],
     labels: Annotated[Path | None, typer.Option(help="A table of labels, joined by id.")] = None,
     schema: Annotated[list[str], typer.Option(help="What the labels answer; may be given again.")] = [],  # noqa: B006

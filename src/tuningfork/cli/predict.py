@@ -9,7 +9,7 @@ import typer
 
 
 def command(
-    images: Annotated[str, typer.Argument(help="A folder, a glob, a catalog, Parquet with images, or a pack.")],
+    images: Annotated[str, typer.Argument(help="A folder, a glob, a catalog, Parquet or HDF5 with images, or a pack.")],
     out: Annotated[Path, typer.Argument(help="The table to write: .parquet, .csv, .fits, .vot.")],
     model: Annotated[str, typer.Option(help="A model folder, or the name of a bundled model.")] = "default",
     layout: Annotated[str, typer.Option("--format", help="table, or kaggle: the challenge's submission.")] = "table",

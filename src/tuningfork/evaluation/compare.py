@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tuningfork.catalogs import read_table
+from tuningfork.catalogs import matching, read_table
 from tuningfork.errors import PredictionsError, SchemaError
 from tuningfork.evaluation.evaluate import N_BOOTSTRAP, evaluate_predictions
 from tuningfork.evaluation.write import write_evaluation
@@ -21,6 +21,7 @@ def evaluate_file(
     out: str | Path,
     *,
     split: str = "test",
+    where: Sequence[str] = (),
     schemas: Sequence[str | Path] = (),
     seed: int = 0,
     n_bootstrap: int = N_BOOTSTRAP,
@@ -35,6 +36,8 @@ def evaluate_file(
         A pack (folder) or a catalog (table).
     split
         The rows of the labels that count, or ``all``; a catalog without a column `split` counts whole.
+    where
+        Of these the rows that have these values, each written ``column=value``.
     schemas
         Names of schemas, or TOML files. A pack knows its own: by default those that the predictions answer.
     out
@@ -56,11 +59,14 @@ def evaluate_file(
     table, known = _labels(labels)
     chosen = _choose(schemas, known, given, predictions, labels)
     rows = _of_split(table, split, labels)
+    rows = rows[matching(rows, where, str(labels))]
+    if rows.empty:
+        raise PredictionsError(f"no row of {labels} has {' and '.join(where)}")
     evaluation = evaluate_predictions(
         given,
         rows,
         chosen,
-        where=f"{predictions.name} on {labels.name}" + (f", {split} split" if "split" in table else ""),
+        where=", ".join([f"{predictions.name} on {labels.name}", *[f"{split} split"] * ("split" in table), *where]),
         inputs={
             "predictions": {"name": predictions.name, "sha256": sha256(predictions)},
             "labels": {
@@ -68,6 +74,7 @@ def evaluate_file(
                 "sha256": sha256(labels / "catalog.parquet" if labels.is_dir() else labels),
             },
             "split": split if "split" in table else None,
+            "rows": list(where),
         },
         n_bootstrap=n_bootstrap,
         seed=seed,

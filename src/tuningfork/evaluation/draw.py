@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,12 @@ from matplotlib.figure import Figure
 
 from tuningfork.evaluation import plots
 from tuningfork.evaluation.quantities import known_values
+from tuningfork.evaluation.style import words
 from tuningfork.evaluation.tables import probabilities
 from tuningfork.evaluation.votes import label_votes, votes_of
 from tuningfork.schemas import Schema
+
+Pixels = Callable[[str], np.ndarray]  # the picture of a galaxy by its id, (H, W, C) uint8
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,11 @@ class Plot:
 
 
 def draw(
-    evaluation: dict[str, Any], predictions: pd.DataFrame, labels: pd.DataFrame, schemas: Sequence[Schema]
+    evaluation: dict[str, Any],
+    predictions: pd.DataFrame,
+    labels: pd.DataFrame,
+    schemas: Sequence[Schema],
+    pixels: Pixels | None,
 ) -> Iterator[Plot]:
     """Draw the plots of each schema, one at a time. `predictions` and `labels` are joined, row for row."""
     for schema in schemas:
@@ -38,6 +45,8 @@ def draw(
             yield from _tree(schema, result, predictions, labels)
         else:
             yield _quantities(schema, predictions, labels)
+        if pixels is not None and result.get("top_losses"):
+            yield _top_losses(schema, result["top_losses"], pixels)
 
 
 def _classes(schema: Schema, result: dict[str, Any]) -> Iterator[Plot]:
@@ -86,3 +95,36 @@ def _quantities(schema: Schema, predictions: pd.DataFrame, labels: pd.DataFrame)
     return Plot(
         f"{schema.name}-scatter.png", "Predicted against true value of each quantity, with running medians.", drawn
     )
+
+
+def _top_losses(schema: Schema, losses: list[dict[str, Any]], pixels: Pixels) -> Plot:
+    texts: list[tuple[str, ...]]
+    if schema.kind == "classes":
+        caption = (
+            "The galaxies of largest loss: true class, predicted class with its probability, -ln of the true one's."
+        )
+        texts = [
+            (
+                words(entry["true"]),
+                f"called {words(entry['predicted'])}",
+                f"probability {entry['probability']:.2f}, loss {entry['loss']:.2f}",
+                entry["id_str"],
+            )
+            for entry in losses
+        ]
+    else:
+        caption = "The galaxies of largest RMS error over the vote fractions: most wrong question, and answer in it."
+        texts = [
+            (
+                words(entry["question"]),
+                words(entry["answer"]),
+                f"votes {entry['true']:.2f}, predicted {entry['predicted']:.2f}",
+                f"RMSE {entry['loss']:.3f}",
+                entry["id_str"],
+            )
+            for entry in losses
+        ]
+    drawn = plots.contact_sheet(
+        [pixels(entry["id_str"]) for entry in losses], texts, f"Most wrong: the {len(losses)} largest losses"
+    )
+    return Plot(f"top-losses-{schema.name}.png", caption, drawn)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from tuningfork.evaluation.bootstrap import estimate
 from tuningfork.evaluation.classes import class_measures
+from tuningfork.evaluation.losses import class_losses, tree_losses
 from tuningfork.evaluation.quantities import quantity_measures
 from tuningfork.evaluation.tables import join, probabilities
 from tuningfork.evaluation.trees import tree_measures
@@ -53,7 +54,7 @@ def evaluate_predictions(
     dict
         Ready for JSON: `where`, `inputs`, `n` (counts of galaxies), `seed`, `n_bootstrap`, and for each of `schemas`
         its figures, each ``{"value", "n", "interval"}`` with a bootstrap 95 % percentile interval over galaxies. What
-        is undefined is None.
+        is undefined is None. A class list with probabilities and a tree have `top_losses` too (see `losses`).
 
     Raises
     ------
@@ -63,7 +64,7 @@ def evaluate_predictions(
         If the labels don't obey their schema.
     """
     kept, known, counts = join(predictions, labels, schemas, where)
-    measures = {schema.name: {"title": schema.title} | _measures(kept, known, schema, where) for schema in schemas}
+    measures = {schema.name: {"title": schema.title} | measures_of(kept, known, schema, where) for schema in schemas}
     return {
         "where": where,
         "inputs": inputs or {},
@@ -87,16 +88,22 @@ def main_figures(evaluation: dict[str, Any]) -> list[tuple[str, str, dict[str, A
     return rows
 
 
-def _measures(predictions: pd.DataFrame, labels: pd.DataFrame, schema: Schema, where: str) -> dict[str, Any]:
+def measures_of(predictions: pd.DataFrame, labels: pd.DataFrame, schema: Schema, where: str) -> dict[str, Any]:
+    """The figures of one schema as measures, from joined predictions and labels."""
     values = probabilities(predictions, schema)
     if schema.kind == "classes":
         truth = class_indices(labels, schema, f"the labels for {where}")
-        return class_measures(truth, predicted_classes(predictions, schema, where), values, schema)
+        measures = class_measures(truth, predicted_classes(predictions, schema, where), values, schema)
+        if values is not None:
+            measures["top_losses"] = class_losses(labels["id_str"], truth, values, schema)
+        return measures
     if values is None:
         raise TypeError("only a class list can do without numbers")
     if schema.kind == "quantities":
         return quantity_measures(labels, values, schema)
-    return tree_measures(label_votes(labels, schema), votes_of(values, schema), schema)
+    votes, predicted = label_votes(labels, schema), votes_of(values, schema)
+    measures = tree_measures(votes, predicted, schema)
+    return measures | {"top_losses": tree_losses(labels["id_str"], votes, predicted, schema)}
 
 
 def predicted_classes(predictions: pd.DataFrame, schema: Schema, where: str) -> np.ndarray:

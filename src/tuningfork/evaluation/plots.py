@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from tuningfork.evaluation.bootstrap import Array
 from tuningfork.evaluation.style import (
@@ -152,6 +155,29 @@ def quantity_scatter(truth: Array, predicted: Array, names: list[str], title: st
         head(axes, words(names[index]), f"n = {int(known.sum()):,}")
     drawn.supxlabel("True value", fontsize=9, color=MUTED)
     drawn.supylabel("Predicted value; bars: median and central 68 %", fontsize=9, color=MUTED)
+    return drawn
+
+
+def contact_sheet(pictures: Sequence[NDArray[np.uint8]], texts: Sequence[tuple[str, ...]], title: str) -> Figure:
+    """Pictures (H, W, C), four a row, each with its lines of text below: the first says what it is."""
+    across, side, gap, leading, top = 4, 1.85, 0.15, 0.155, 0.55  # inches, but for the first
+    below = leading * max(map(len, texts)) + 0.2
+    down = math.ceil(len(pictures) / across)
+    width, height = across * (side + gap), down * (side + below) + top
+    drawn = figure(title, width, height)
+    drawn.set_layout_engine("none")  # long words would make it shrink the pictures
+    for place, (picture, lines) in enumerate(zip(pictures, texts, strict=True)):
+        left = gap / 2 + (place % across) * (side + gap)
+        bottom = height - top - (place // across) * (side + below) - side
+        axes = drawn.add_axes((left / width, bottom / height, side / width, side / height))
+        axes.set_axis_off()
+        shown = picture if picture.shape[2] == 3 else picture[:, :, 0]
+        axes.imshow(shown, cmap="gray", vmin=0, vmax=255, interpolation="lanczos", aspect="auto")
+        for number, line in enumerate(lines):
+            ink, weight = (MUTED, "normal") if number else (INK, "bold")
+            short = line if len(line) <= 28 else f"{line[:27]}…"
+            y = (bottom - 0.06 - leading * number) / height
+            drawn.text(left / width, y, short, va="top", fontsize=8, color=ink, fontweight=weight)
     return drawn
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from tuningfork.errors import PredictionsError
-from tuningfork.evaluation.draw import draw
+from tuningfork.evaluation.draw import Pixels, draw
 from tuningfork.evaluation.style import save, styled
 from tuningfork.evaluation.tables import join
 from tuningfork.files import output_errors, read_json, sha256, stamp, whole_file, write_json
@@ -26,8 +26,11 @@ def write_evaluation(
     predictions: pd.DataFrame,
     labels: pd.DataFrame,
     schemas: Sequence[Schema],
+    pixels: Pixels | None = None,
 ) -> Path:
     """Write what `evaluate_predictions` found into the folder `out`, from the same tables and schemas; returns `out`.
+
+    `pixels` gives the picture of a galaxy by its id, (H, W, C) uint8; with it the galaxies of largest loss are drawn.
 
     Raises
     ------
@@ -40,7 +43,7 @@ def write_evaluation(
         (out / MANIFEST).unlink(missing_ok=True)  # the old one must not speak for new plots
     captions = {}
     with styled():
-        for plot in draw(evaluation, kept, known, schemas):
+        for plot in draw(evaluation, kept, known, schemas, pixels):
             save(plot.figure, out / plot.name)
             captions[plot.name] = plot.caption
     with whole_file(out / "predictions.parquet") as temporary:

@@ -1,4 +1,4 @@
-"""Bytes of any format to the pixels of a geometry. The format is recognised from the bytes, never from a name."""
+"""Bytes or an array to the pixels of a geometry. The format is recognised from the bytes, never from a name."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ import numpy as np
 
 from tuningfork.errors import ImageError
 from tuningfork.images import fits, jpeg, raster
-from tuningfork.images.geometry import Geometry
+from tuningfork.images.geometry import SMALLEST, Geometry
 from tuningfork.images.resample import resample
 
-SMALLEST = 8  # pixels a side; below this there is no galaxy to see
 
-
-def decode(data: bytes, geometry: Geometry) -> tuple[np.ndarray, str | None]:
+def decode(data: bytes | np.ndarray, geometry: Geometry) -> tuple[np.ndarray, str | None]:
     """Decode an image, cut out its field of view, bring it to size.
 
     Parameters
     ----------
     data
-        The bytes of a JPEG, PNG, TIFF, FITS file, or anything else Pillow reads.
+        The bytes of a JPEG, PNG, TIFF, FITS file, or anything else Pillow reads; or pixels (H, W, C) uint8.
     geometry
         The part of the frame to look at, and its size.
 
@@ -32,9 +30,9 @@ def decode(data: bytes, geometry: Geometry) -> tuple[np.ndarray, str | None]:
     Raises
     ------
     ImageError
-        If these bytes are no image, are cut short, or are too small or of the wrong number of channels.
+        If this is no image, is cut short, or is too small or of the wrong number of channels.
     """
-    if not data:
+    if len(data) == 0:
         raise ImageError("it is empty (0 bytes)")
     frame, note, finish = _read(data)
     height, width, _ = frame.shape
@@ -50,8 +48,10 @@ def decode(data: bytes, geometry: Geometry) -> tuple[np.ndarray, str | None]:
 Finish = Callable[[np.ndarray], np.ndarray]
 
 
-def _read(data: bytes) -> tuple[np.ndarray, str | None, Finish]:
+def _read(data: bytes | np.ndarray) -> tuple[np.ndarray, str | None, Finish]:
     """The frame (H, W, C), a note, and what brings its resampled values to 0-255."""
+    if isinstance(data, np.ndarray):
+        return _checked(data), None, _as_is
     try:
         if fits.recognises(data):
             return *fits.read(data), fits.stretch
@@ -62,6 +62,12 @@ def _read(data: bytes) -> tuple[np.ndarray, str | None, Finish]:
         raise
     except Exception as error:  # whatever a decoder throws at hostile bytes is one bad image, not the end of the job
         raise ImageError(f"cannot be decoded ({str(error) or type(error).__name__})") from error
+
+
+def _checked(pixels: np.ndarray) -> np.ndarray:
+    if pixels.ndim != 3 or pixels.dtype != np.uint8:
+        raise ImageError(f"an array {pixels.shape} of {pixels.dtype}; (height, width, channels) of uint8 is read")
+    return pixels
 
 
 def _as_is(values: np.ndarray) -> np.ndarray:

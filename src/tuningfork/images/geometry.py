@@ -7,6 +7,8 @@ from typing import Any
 
 from tuningfork.errors import PackError
 
+SMALLEST = 8  # pixels a side of a frame; below this there is no galaxy to see
+
 
 @dataclass(frozen=True)
 class Geometry:

@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from tuningfork.errors import ImageError
 
 
 @dataclass(frozen=True)
 class Item:
-    """One image asked about: its galaxy, where it is said to be, and how to get its bytes (raises `ImageError`)."""
+    """One image asked about: its galaxy, where it is said to be, and how to get it (raises `ImageError`).
+
+    `load` gives the bytes of a file of any format, or pixels (H, W, C) uint8.
+    """
 
     id_str: str
     file_loc: str
-    load: Callable[[], bytes]
+    load: Callable[[], bytes | np.ndarray]
 
     @staticmethod
     def of_file(id_str: str, file_loc: str, path: Path) -> Item:

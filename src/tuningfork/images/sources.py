@@ -1,4 +1,4 @@
-"""Where images come from: a folder, a glob, a catalog, Parquet with embedded images. All are streamed as items."""
+"""Where images come from: a folder, a glob, a catalog, Parquet or HDF5 with pixels. All are streamed as items."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pandas as pd
 from tuningfork.catalogs import find_id_column, id_text, is_table, read_table, refuse_duplicates
 from tuningfork.errors import CatalogError
 from tuningfork.images.files import FileSource
+from tuningfork.images.hdf5 import Hdf5Source, is_hdf5
 from tuningfork.images.item import Item
 from tuningfork.images.shards import ShardSource, is_embedded
 
@@ -44,7 +45,7 @@ def open_source(source: str | Path, id_column: str | None = None) -> Source:
     source
         A folder of images (looked through with its subfolders, hidden ones left out) or of Parquet shards with a
         Hugging Face `image` struct; a glob pattern of either; a catalog with `file_loc` (relative to the catalog's
-        folder, or absolute); or one image.
+        folder, or absolute); an HDF5 file with a data set `images`, as Galaxy10 is; or one image.
     id_column
         The column of a catalog that holds the ids, where it has no usual name.
 
@@ -82,6 +83,8 @@ def _of_folder(folder: Path, origin: str, id_column: str | None) -> Source:
 def _of_files(files: Sequence[str], origin: str, id_column: str | None) -> Source:
     if all(name.endswith(".parquet") for name in files):
         return _of_parquet(files, origin, id_column)
+    if any(is_hdf5(Path(name)) for name in files):
+        return _of_hdf5(files, origin, id_column)
     if len(files) == 1 and is_table(Path(files[0])) and not _is_fits_image(Path(files[0])):
         return _of_catalog(Path(files[0]), origin, id_column)
     return _of_images(files, origin)
@@ -97,6 +100,12 @@ def _of_parquet(files: Sequence[str], origin: str, id_column: str | None) -> Sou
             f"{paths[embedded.index(False)]} has no column image, as several Parquet files need; name one file"
         )
     return _of_catalog(paths[0], origin, id_column)
+
+
+def _of_hdf5(files: Sequence[str], origin: str, id_column: str | None) -> Hdf5Source:
+    if len(files) > 1:
+        raise CatalogError(f"{origin} matches {len(files)} files, HDF5 among them; name one HDF5 file")
+    return Hdf5Source(Path(files[0]), origin, id_column)
 
 
 def _of_catalog(path: Path, origin: str, id_column: str | None) -> FileSource:

@@ -25,12 +25,6 @@ CHALLENGE = "gz-challenge"
 
 def check_output(out: Path, layout: str, schemas: Sequence[Schema], *, overwrite: bool = False) -> None:
     """Refuse, before any work, an output that could not be written at the end."""
-    if out.suffix not in ENDINGS:
-        raise OutputError(f"{out}: the ending {out.suffix!r} is not one of {', '.join(ENDINGS)}")
-    if out.is_dir():
-        raise OutputError(f"{out} is a folder; name a file in it")
-    if out.exists() and not overwrite:
-        raise OutputError(f"{out} exists; choose another name, or replace it with --overwrite")
     if layout not in ("table", "kaggle"):
         raise OutputError(f"no format {layout!r}; use table or kaggle")
     if layout == "kaggle":
@@ -38,6 +32,17 @@ def check_output(out: Path, layout: str, schemas: Sequence[Schema], *, overwrite
             raise OutputError(f"{out}: the challenge's submission is a .csv file")
         if CHALLENGE not in [schema.name for schema in schemas]:
             raise PredictionsError(f"--format kaggle needs a model that answers {CHALLENGE!r}; this one does not")
+    check_target(out, ENDINGS, overwrite=overwrite)
+
+
+def check_target(out: Path, endings: Sequence[str], *, overwrite: bool) -> None:
+    """Refuse a file of another ending, one that stands there already, and one that can't be written."""
+    if out.suffix not in endings:
+        raise OutputError(f"{out}: the ending {out.suffix!r} is not one of {', '.join(endings)}")
+    if out.is_dir():
+        raise OutputError(f"{out} is a folder; name a file in it")
+    if out.exists() and not overwrite:
+        raise OutputError(f"{out} exists; choose another name, or replace it with --overwrite")
     with whole_file(out.parent / f".{out.name}.probe") as probe:  # raises where the folder can't be written
         probe.touch()
     (out.parent / f".{out.name}.probe").unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tuningfork.errors import PackError, SchemaError
@@ -13,9 +14,18 @@ from tuningfork.schemas import schema_from_dict
 
 
 def evaluate_model(
-    model: str | Path, pack: str | Path, out: str | Path, *, split: str = "test", seed: int = 0, n_bootstrap: int = 1000
+    model: str | Path,
+    pack: str | Path,
+    out: str | Path,
+    *,
+    split: str = "test",
+    where: Sequence[str] = (),
+    seed: int = 0,
+    n_bootstrap: int = 1000,
 ) -> Path:
     """Predict for one split of a pack, evaluate against its labels, and write `evaluation.json` and plots to `out`.
+
+    `where` narrows the split to rows that have these values, each written ``column=value``.
 
     Raises
     ------
@@ -28,24 +38,27 @@ def evaluate_model(
     if Path(pack).is_file():
         raise PackError(f"{pack} is no pack; a model is evaluated on one: make it with `tuningfork pack`")
     data = open_pack(pack)
-    rows = data.rows(split)
+    rows, chosen = data.rows(split, where), " and ".join([f"{split} split", *where])
     if len(rows) == 0:
-        raise PackError(f"{data.path} has no galaxies in its {split} split")
+        raise PackError(f"{data.path} has no galaxies in its {chosen}")
     answered = [schema_from_dict(head["schema"], "model.json") for head in manifest["heads"]]
     schemas = [schema for schema in answered if set(schema.columns) & set(data.catalog.columns)]
     if not schemas:
         names = ", ".join(schema.name for schema in answered)
         raise SchemaError(f"{data.path} has no labels for what the model answers ({names}); pack again with --schema")
-    inputs = {"model": manifest["sha256"], "pack": data.manifest["sha256"], "split": split}
+    inputs = {"model": manifest["sha256"], "pack": data.manifest["sha256"], "split": split, "rows": list(where)}
     predictions = predict_pack(model, data, rows)
     labels = data.catalog.iloc[rows].reset_index(drop=True)
     evaluation = evaluate_predictions(
         predictions,
         labels,
         schemas,
-        where=f"{split} split of {data.path.name}",
+        where=f"{chosen} of {data.path.name}",
         inputs=inputs,
         n_bootstrap=n_bootstrap,
         seed=seed,
     )
-    return write_evaluation(Path(out), evaluation, predictions, labels, schemas)
+    row_of = dict(zip(labels["id_str"], rows, strict=True))
+    return write_evaluation(
+        Path(out), evaluation, predictions, labels, schemas, pixels=lambda id_str: data.pixels[row_of[id_str]]
+    )

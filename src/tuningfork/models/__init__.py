@@ -4,6 +4,7 @@ from tuningfork.models.encoders import build_encoder, own_encoders
 from tuningfork.models.folder import DEFAULT_MODEL, load_model, model_folder, read_manifest, save_model
 from tuningfork.models.heads import HEADS, Head, HeadSpec, build_head
 from tuningfork.models.model import GalaxyModel, ModelSpec
+from tuningfork.models.stages import encoder_stages
 from tuningfork.models.view import View, Warps, crop, warp
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "build_encoder",
     "build_head",
     "crop",
+    "encoder_stages",
     "load_model",
     "model_folder",
     "own_encoders",

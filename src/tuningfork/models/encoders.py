@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from tuningfork.errors import ModelError
-from tuningfork.models.networks import PlainCNN, SerranoCNN
+from tuningfork.models.networks import ConvDense, PlainCNN
 
-OWN: dict[str, Callable[..., nn.Module]] = {"plain": PlainCNN, "serrano-cnn": SerranoCNN}
+OWN: dict[str, Callable[..., nn.Module]] = {"conv-dense": ConvDense, "plain": PlainCNN}
 
 
 def own_encoders() -> list[str]:

@@ -19,7 +19,7 @@ SPEC_KEYS = ("encoder", "geometry", "input", "heads")
 DEFAULT_MODEL = "default"
 FORMAT = "tuningfork-model"
 VERSION = 1
-FILES = ("model.safetensors", "recipe.toml", "history.csv", "card.md")
+FILES = ("model.safetensors", "recipe.toml", "history.csv", "lr-finder.csv", "augmented.png", "card.md")
 
 
 def model_folder(model: str | Path) -> Path:

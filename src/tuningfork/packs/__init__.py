@@ -2,5 +2,6 @@
 
 from tuningfork.packs.make import make_pack
 from tuningfork.packs.read import Pack, open_pack
+from tuningfork.packs.sources import ImageSource, PackSource, open_images
 
-__all__ = ["Pack", "make_pack", "open_pack"]
+__all__ = ["ImageSource", "Pack", "PackSource", "make_pack", "open_images", "open_pack"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tuningfork.catalogs import matching
 from tuningfork.errors import PackError
 from tuningfork.files import read_json, sha256
 from tuningfork.images import Geometry
@@ -29,21 +31,22 @@ class Pack:
     schemas: tuple[Schema, ...]
     geometry: Geometry
 
-    def rows(self, split: str) -> np.ndarray:
+    def rows(self, split: str, where: Sequence[str] = ()) -> np.ndarray:
         """The rows of a split (train, val or test; ``all``: every row), in order.
+
+        `where` narrows them to those whose catalog has these values, each written ``column=value``.
 
         Raises
         ------
-        PackError
-            If there is no such split.
+        PackError, CatalogError
+            If there is no such split, or no such column.
         """
-        if split == "all":
-            return np.arange(len(self.catalog))
-        if split not in ("train", "val", "test"):
+        if split not in ("train", "val", "test", "all"):
             raise PackError(f"no split {split!r}; use train, val, test or all")
-        if "split" not in self.catalog:
-            return np.empty(0, dtype=np.int64)
-        return np.flatnonzero((self.catalog["split"] == split).to_numpy())
+        chosen = np.full(len(self.catalog), split == "all")
+        if split != "all" and "split" in self.catalog:
+            chosen = (self.catalog["split"] == split).to_numpy()
+        return np.flatnonzero(chosen & matching(self.catalog, where, str(self.path)))
 
 
 def open_pack(path: str | Path) -> Pack:

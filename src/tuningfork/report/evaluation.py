@@ -36,6 +36,7 @@ def evaluation_section(folder: Path, manifest: dict[str, Any]) -> Section:
     blocks: list[Block] = [Facts(facts), _main(manifest)]
     for name, schema in manifest["schemas"].items():
         blocks += _details(name, schema)
+        blocks += _losses(name, schema.get("top_losses") or [])
     blocks += _plots(folder, manifest)
     blocks.append(provenance(manifest))
     return Section("Evaluation", folder.name, str(manifest.get("where", "")), blocks)
@@ -76,6 +77,25 @@ def _details(name: str, schema: dict[str, Any]) -> Iterator[Block]:
         shown = [key for key in keys if any(key in entry for _, entry in quantities)]
         rows = [[words(q), *(_cell(entry[key]) if key in entry else "" for key in shown)] for q, entry in quantities]
         yield Table(f"Quantities of {name}", ("quantity", *(in_words(key) for key in shown)), rows)
+
+
+def _losses(name: str, losses: list[dict[str, Any]]) -> Iterator[Block]:
+    """The galaxies of largest loss, of a tree or of a class list."""
+    if losses and "question" in losses[0]:
+        header, texts = ("galaxy", "most wrong answer", "votes", "predicted", "RMSE"), 2
+        rows = [
+            (
+                e["id_str"],
+                f"{words(e['question'])}: {e['answer']}",
+                *(f"{e[k]:.3f}" for k in ("true", "predicted", "loss")),
+            )
+            for e in losses
+        ]
+    else:
+        header, texts = ("galaxy", "true class", "predicted class", "its probability", "loss"), 3
+        rows = [(e["id_str"], e["true"], e["predicted"], f"{e['probability']:.3f}", f"{e['loss']:.3f}") for e in losses]
+    if rows:
+        yield Table(f"Largest losses of {name}", header, rows, texts=texts, folded=True)
 
 
 def _cell(figure: dict[str, Any]) -> str:

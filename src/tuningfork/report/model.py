@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from tuningfork.evaluation.style import BLUE, ORANGE, figure, styled, words
 from tuningfork.evaluation.text import in_words, number
 from tuningfork.report.blocks import Block, Facts, Note, Picture, Pictures, Section, Table, Text
-from tuningfork.report.pictures import chart_uri
+from tuningfork.report.pictures import chart_uri, file_uri
 from tuningfork.report.provenance import flat, provenance
 
 
@@ -32,6 +32,10 @@ def model_section(folder: Path, manifest: dict[str, Any]) -> Section:
         title = "Figures on the validation split" + (f", epoch {epoch}" if epoch is not None else "")
         blocks.append(Table(title, ("figure", "value"), rows, note=note))
     blocks += _curves(folder / "history.csv")
+    blocks += _finder(folder / "lr-finder.csv", (manifest.get("training") or {}).get("lr"))
+    if (folder / "augmented.png").exists():
+        picture = Picture(file_uri(folder / "augmented.png"), "The first column is what validation sees.", wide=True)
+        blocks.append(Pictures([picture], "Augmentation"))
     if recipe:
         blocks.append(Facts(flat(recipe), "Recipe", folded=True))
     card = folder / "card.md"
@@ -92,6 +96,23 @@ def _curves(path: Path) -> list[Block]:
             Picture(chart_uri(_chart(name, epochs, groups[name])), _caption(name, groups[name])) for name in order
         ]
     return [Pictures(pictures, "Training")]
+
+
+def _finder(path: Path, chosen: float | None) -> list[Block]:
+    """The learning-rate finder's curve, with the rate it chose."""
+    if not path.exists():
+        return []
+    curve = pd.read_csv(path)
+    with styled():
+        drawn = figure("Learning-rate finder", 4.2, 2.8)
+        axes = drawn.subplots()
+        axes.plot(curve["lr"], curve["loss"], color=BLUE, linewidth=1.6)
+        axes.set(xscale="log", xlabel="learning rate", ylabel="loss, smoothed")
+        if chosen is not None:
+            axes.axvline(chosen, color=ORANGE, linestyle="--", linewidth=1.2)
+            axes.annotate(f" {chosen:g}", (chosen, curve["loss"].max()), color=ORANGE, fontsize=8)
+        uri = chart_uri(drawn)
+    return [Pictures([Picture(uri, f"The rate chosen, where the loss falls fastest: {number(chosen)}")])]
 
 
 def _chart(name: str, epochs: np.ndarray, lines: dict[str, np.ndarray]) -> Figure:

@@ -15,18 +15,30 @@ from tuningfork.evaluation import read_evaluation
 from tuningfork.files import read_json, software_version, write_text
 from tuningfork.packs import Pack, open_pack
 from tuningfork.report.blocks import Section
+from tuningfork.report.embedding import embedding_section
 from tuningfork.report.evaluation import evaluation_section
+from tuningfork.report.explanation import explanation_section
 from tuningfork.report.model import model_section
 from tuningfork.report.pack import pack_section
 from tuningfork.report.pictures import Finder
 from tuningfork.report.predictions import predictions_section
+from tuningfork.report.study import study_section
 from tuningfork.schemas import Schema, schema_from_dict
+from tuningfork.spaces import is_embedding
 
-KINDS = {"pack.json": "pack", "model.json": "model", "evaluation.json": "evaluation"}
+KINDS = {
+    "pack.json": "pack",
+    "model.json": "model",
+    "evaluation.json": "evaluation",
+    "explanation.json": "explanation",
+    "study.json": "study",
+}
 
 
 def write_report(paths: Sequence[str | Path], out: str | Path, title: str = "Tuningfork report") -> Path:
-    """Draw packs, models, predictions tables and evaluations, in the order given, as one self-contained HTML file.
+    """Draw what Tuningfork makes, in the order given, as one self-contained HTML file.
+
+    A path is a pack, a model, a predictions table, an embedding, an evaluation, an explanation or a study.
 
     A predictions table shows galaxies whose images can be read, or are held by a pack of the same page; it is read by
     the schemas of the page's packs and models, then by the bundled ones.
@@ -53,6 +65,12 @@ def write_report(paths: Sequence[str | Path], out: str | Path, title: str = "Tun
             sections.append(model_section(path, models[path]))
         elif kind == "evaluation":
             sections.append(evaluation_section(path, read_evaluation(path)))
+        elif kind == "embedding":
+            sections.append(embedding_section(path))
+        elif kind == "explanation":
+            sections.append(explanation_section(path, read_json(path / "explanation.json", TuningforkError)))
+        elif kind == "study":
+            sections.append(study_section(path, read_json(path / "study.json", TuningforkError)))
         else:
             sections.append(predictions_section(path, schemas, finder))
     write_text(Path(out), render(sections, title))
@@ -60,7 +78,7 @@ def write_report(paths: Sequence[str | Path], out: str | Path, title: str = "Tun
 
 
 def kind_of(path: Path) -> str:
-    """What a path is: pack, model, evaluation or predictions.
+    """What a path is: pack, model, evaluation, explanation, study, embedding or predictions.
 
     Raises
     ------
@@ -74,11 +92,13 @@ def kind_of(path: Path) -> str:
             manifest = read_json(path / name, TuningforkError)
             if isinstance(manifest, dict) and manifest.get("format") == f"tuningfork-{kind}":
                 return kind
+    if path.suffix == ".parquet" and is_embedding(path):
+        return "embedding"
     if path.is_file() and is_table(path):
         return "predictions"
     raise TuningforkError(
-        f"{path} is no finished pack, model or evaluation (a folder with {', '.join(KINDS)}) and no predictions table "
-        "(.parquet, .csv, .fits, .vot)"
+        f"{path} is no finished pack, model, evaluation, explanation or study (a folder with {', '.join(KINDS)}) and "
+        "no predictions table (.parquet, .csv, .fits, .vot)"
     )
 
 

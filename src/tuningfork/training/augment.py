@@ -22,7 +22,8 @@ class Augmentation(BaseModel):
     Geometric: `rotation` degrees either way (180: any angle), `zoom` the range of magnification, `shift` a fraction of
     the view either way, `flip` left to right half of the time, `shear` degrees either way, `stretch` the range of
     magnification along x alone. Photometric: `brightness` and `contrast` relative changes either way, `saturation`
-    likewise, `hue` degrees either way, `noise` the standard deviation of Gaussian noise in units of full scale.
+    likewise, `hue` degrees either way, `noise` the standard deviation of Gaussian noise in units of full scale,
+    `autocontrast` the share of images of which each channel is stretched from black to white.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +39,7 @@ class Augmentation(BaseModel):
     saturation: float = Field(0.0, ge=0, le=1)
     hue: float = Field(0.0, ge=0, le=180)
     noise: float = Field(0.0, ge=0, le=1)
+    autocontrast: float = Field(0.0, ge=0, le=1)
 
     @field_validator("zoom", "stretch")
     @classmethod
@@ -49,12 +51,16 @@ class Augmentation(BaseModel):
 
 @dataclass(frozen=True)
 class Photometry:
-    """Photometric parameters of each image, all (N,): factors, hue in radians; `noise_seed` replays the noise."""
+    """Photometric parameters of each image, all (N,): factors, hue in radians, whether it gets autocontrast.
+
+    `noise_seed` replays the noise.
+    """
 
     brightness: torch.Tensor
     contrast: torch.Tensor
     saturation: torch.Tensor
     hue: torch.Tensor
+    autocontrast: torch.Tensor
     noise: float
     noise_seed: int
 
@@ -95,6 +101,7 @@ def sample_photometry(n: int, augmentation: Augmentation, generator: torch.Gener
         hue=around(math.radians(augmentation.hue), centre=0.0),
         noise=augmentation.noise,
         noise_seed=int(torch.randint(2**31, (1,), generator=generator)),
+        autocontrast=torch.rand(n, generator=generator) < augmentation.autocontrast,
     )
 
 
@@ -112,10 +119,22 @@ def photometric(images: torch.Tensor, change: Photometry) -> torch.Tensor:
         images = (images - mean) * each(change.contrast) + mean
     if images.shape[1] == 3 and bool((change.saturation != 1).any() or (change.hue != 0).any()):
         images = torch.einsum("nij,njhw->nihw", colour_matrices(change).to(device), images)
+    if bool(change.autocontrast.any()):
+        images = torch.where(each(change.autocontrast), stretched(images), images)
     if change.noise > 0:
         generator = torch.Generator(device=device).manual_seed(change.noise_seed)
         images = images + change.noise * torch.randn(images.shape, generator=generator, device=device)
     return images.clamp(0, 1)
+
+
+def stretched(images: torch.Tensor) -> torch.Tensor:
+    """Each channel of each image from its darkest value at 0 to its brightest at 1.
+
+    One that is flat to within a grey level of the pack is left alone: there is nothing in it but rounding.
+    """
+    low, high = images.amin(dim=(2, 3), keepdim=True), images.amax(dim=(2, 3), keepdim=True)
+    span = high - low
+    return torch.where(span > 1 / 255, (images - low) / span.clamp(min=1 / 255), images)
 
 
 def colour_matrices(change: Photometry) -> torch.Tensor:

@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tuningfork.models import GalaxyModel, crop
 from tuningfork.training.augment import augment
 from tuningfork.training.data import Batch
 from tuningfork.training.recipe import OptimTable, Recipe
+from tuningfork.training.transfer import Phase, layer_groups, phases, release
 
 Sums = dict[str, torch.Tensor]
 
@@ -30,6 +32,7 @@ class Task(L.LightningModule):
         super().__init__()
         self.model = model
         self.recipe = recipe
+        self.phases = phases(recipe.transfer, recipe.optim.epochs, len(self.groups) - 1)
         ema = recipe.run.ema
         self.average = (
             AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(ema), use_buffers=True) if ema is not None else None
@@ -49,23 +52,35 @@ class Task(L.LightningModule):
         """The model that is validated and kept: the average of the weights where the recipe asks for one."""
         return self.model if self.average is None else self.average.module  # type: ignore[return-value]
 
-    def _losses(self, model: GalaxyModel, images: torch.Tensor, batch: Batch, sums: Sums, score: bool) -> torch.Tensor:
+    @property
+    def groups(self) -> list[list[torch.nn.Parameter]]:
+        """The parameters by depth, from the heads down."""
+        return layer_groups(self.model)
+
+    def _losses(self, model: GalaxyModel, images: torch.Tensor, batch: Batch, sums: Sums) -> torch.Tensor:
         total = torch.zeros((), device=images.device)
         for name, raw in model(images).items():
             head, targets = model.head(name), batch.targets[name]
             loss, count = head.loss(raw, targets)
             _add(sums, f"{name}_loss", loss, count)
-            if score:
-                _add(sums, f"{name}_metric", *head.score(raw, targets))
+            _add(sums, f"{name}_metric", *head.score(raw.detach(), targets))
             total = total + head.spec.weight * loss / count.clamp(min=1)
         return total
 
     def training_step(self, batch: Batch, _: int) -> torch.Tensor:
-        """The loss of one augmented batch. Dropout too is seeded by the batch, so a resumed run repeats it."""
+        """The loss of one augmented batch, counted towards the epoch's figures."""
+        return self._of_batch(batch, self._train)
+
+    def batch_loss(self, batch: Batch) -> torch.Tensor:
+        """The loss of one augmented batch, counted nowhere."""
+        return self._of_batch(batch, self._zeros())
+
+    def _of_batch(self, batch: Batch, sums: Sums) -> torch.Tensor:
+        """Dropout too is seeded by the batch, so a resumed run repeats it."""
         torch.manual_seed(batch.seed)
         spec = self.model.spec
         images = augment(batch.pixels, spec.view, spec.geometry, self.recipe.augmentation, batch.seed)
-        return self._losses(self.model, images, batch, self._train, score=False)
+        return self._losses(self.model, images, batch, sums)
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Take the weights into their average after each optimiser step."""
@@ -76,21 +91,23 @@ class Task(L.LightningModule):
     def validation_step(self, batch: Batch, _: int) -> None:
         """Sum losses and scores of one batch, without augmentation."""
         images = crop(batch.pixels, self.model.spec.view, self.model.spec.geometry)
-        self._losses(self.judged, images, batch, self._val, score=True)
+        self._losses(self.judged, images, batch, self._val)
 
     def on_train_epoch_start(self) -> None:
-        """Start the sums of an epoch."""
-        self._train, self._started = self._zeros(["loss"]), time.monotonic()
+        """Start the sums of an epoch, and release what learns from it on."""
+        self._train, self._started = self._zeros(), time.monotonic()
+        now = next(phase for phase in self.phases if self.current_epoch < phase.end)
+        release(self.model, self.groups, now.released)
 
     def on_validation_epoch_start(self) -> None:
         """Start the sums of a validation."""
-        self._val = self._zeros(["loss", "metric"])
+        self._val = self._zeros()
         if self.average is not None:
             self.average.eval()
 
-    def _zeros(self, kinds: list[str]) -> Sums:
+    def _zeros(self) -> Sums:
         """A sum and a number for each figure of each head: a device that sees no galaxy still has its part to add."""
-        names = [f"{name}_{kind}" for name in self.model.heads for kind in kinds]
+        names = [f"{name}_{kind}" for name in self.model.heads for kind in ("loss", "metric")]
         return {name: torch.zeros(2, dtype=_precise(self.device), device=self.device) for name in names}
 
     def on_validation_epoch_end(self) -> None:
@@ -111,6 +128,7 @@ class Task(L.LightningModule):
         row["lr"] = self.trainer.optimizers[0].param_groups[0]["lr"]
         row["seconds"] = time.monotonic() - self._started
         self.log_dict({name: value for name, value in row.items() if name.startswith("train")})
+        self.log("epochs", row["epoch"])  # checkpoints are named by it
         self.history.append(row)
         if self.trainer.is_global_zero:
             write_history(self.history, self.history_path)
@@ -146,9 +164,9 @@ class Task(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimiser and a schedule that moves every step."""
-        optimizer = build_optimizer(self.model, self.recipe.optim)
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = build_schedule(optimizer, self.recipe.optim, steps)
+        optimizer = build_optimizer(self.groups, self.recipe.optim, self.recipe.transfer.decay)
+        steps = int(self.trainer.estimated_stepping_batches) // self.recipe.optim.epochs
+        schedule = build_schedule(optimizer, self.recipe.optim, self.phases, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
@@ -170,40 +188,62 @@ def write_history(history: list[dict[str, float]], path: Path) -> None:
     write_text(path, text.getvalue())
 
 
-def build_optimizer(model: torch.nn.Module, table: OptimTable) -> torch.optim.Optimizer:
-    """The optimiser of a recipe. Weight decay leaves biases and normalisation alone."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups: list[dict[str, Any]] = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": table.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+def build_optimizer(
+    groups: Sequence[Sequence[torch.nn.Parameter]], table: OptimTable, decay: float = 1.0
+) -> torch.optim.Optimizer:
+    """The optimiser of a recipe for parameters by depth. Weight decay leaves biases and normalisation alone.
+
+    Each group of the optimiser knows its `depth` (0: the heads); its rate is `lr` times `decay` to that power.
+    """
+    tables: list[dict[str, Any]] = []
+    for depth, group in enumerate(groups):
+        rate = table.lr * decay**depth
+        weights, rest = [p for p in group if p.ndim > 1], [p for p in group if p.ndim <= 1]
+        for parameters, weight_decay in ((weights, table.weight_decay), (rest, 0.0)):
+            if parameters:
+                tables.append({"params": parameters, "weight_decay": weight_decay, "lr": rate, "depth": depth})
     if table.name == "sgd":
-        return torch.optim.SGD(groups, lr=table.lr, momentum=table.momentum)
+        return torch.optim.SGD(tables, momentum=table.momentum)
     kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "adamax": torch.optim.Adamax}
-    return kinds[table.name](groups, lr=table.lr)
+    return kinds[table.name](tables)
 
 
 def build_schedule(
-    optimizer: torch.optim.Optimizer, table: OptimTable, steps: int
+    optimizer: torch.optim.Optimizer, table: OptimTable, run: Sequence[Phase], steps: int
 ) -> torch.optim.lr_scheduler.LRScheduler:
-    """The learning rate at each step, as a fraction of `lr`.
+    """The learning rate at each step, as a fraction of `lr`; `steps` make an epoch.
+
+    It runs anew in each phase of `run`; a group has no rate until its stage is released.
+    """
+
+    def factor_at(depth: int) -> Callable[[int], float]:
+        def factor(step: int) -> float:
+            phase = next((phase for phase in run if step < phase.end * steps), run[-1])
+            if depth > phase.released:
+                return 0.0
+            return _factor(table, step - phase.start * steps, (phase.end - phase.start) * steps)
+
+        return factor
+
+    factors = [factor_at(group["depth"]) for group in optimizer.param_groups]
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factors)
+
+
+def _factor(table: OptimTable, step: int, steps: int) -> float:
+    """The fraction of the rate at `step` of `steps`.
 
     One-cycle is Smith & Topin's (arXiv:1708.07120), the rate alone: up from 1/25 along a cosine, down to 1/25,000.
     """
     rise = max(1, round(table.warmup * steps))
-
-    def factor(step: int) -> float:
-        if table.schedule == "one-cycle":
-            if step < rise:
-                return _cosine(1 / 25, 1.0, step / rise)
-            return _cosine(1.0, 1 / 25_000, (step - rise) / max(1, steps - rise))
-        warming = min(1.0, (step + 1) / rise) if table.warmup else 1.0
-        if table.schedule == "constant" or warming < 1:
-            return warming
-        start = rise if table.warmup else 0
-        return _cosine(1.0, 0.0, (step - start) / max(1, steps - start))
-
-    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    if table.schedule == "one-cycle":
+        if step < rise:
+            return _cosine(1 / 25, 1.0, step / rise)
+        return _cosine(1.0, 1 / 25_000, (step - rise) / max(1, steps - rise))
+    warming = min(1.0, (step + 1) / rise) if table.warmup else 1.0
+    if table.schedule == "constant" or warming < 1:
+        return warming
+    start = rise if table.warmup else 0
+    return _cosine(1.0, 0.0, (step - start) / max(1, steps - start))
 
 
 def _cosine(start: float, end: float, progress: float) -> float:

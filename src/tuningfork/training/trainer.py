@@ -52,6 +52,18 @@ def build_trainer(recipe: Recipe, folder: Path, devices: int, accelerator: str, 
         ),
         RichProgressBar(leave=False),
     ]
+    if run.save_every is not None:
+        callbacks.append(
+            ModelCheckpoint(
+                folder / "checkpoints",
+                filename="epoch-{epochs:03.0f}",
+                auto_insert_metric_name=False,
+                every_n_epochs=run.save_every,
+                save_top_k=-1,
+                save_on_train_epoch_end=True,
+                enable_version_counter=False,
+            )
+        )
     if run.patience is not None:
         callbacks.append(EarlyStopping(run.monitor, patience=run.patience, mode=mode, check_on_train_epoch_end=True))
     precision = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[run.precision]
@@ -60,6 +72,8 @@ def build_trainer(recipe: Recipe, folder: Path, devices: int, accelerator: str, 
         return L.Trainer(
             accelerator=accelerator,
             devices=devices,
+            # DDP must be told where parts of a network may stay without a gradient.
+            strategy="ddp_find_unused_parameters_true" if devices > 1 and recipe.transfer.frozen else "auto",
             max_epochs=optim.epochs,
             precision=precision,  # type: ignore[arg-type]
             accumulate_grad_batches=optim.accumulate,
@@ -94,6 +108,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path} can't be read ({str(error).splitlines()[0]}); remove the folder and train again"
         ) from error
     return content
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device, or the machine, had too little memory for what was asked."""
+    # The CPU's allocator has no exception of its own.
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def stopped_early(checkpoint: dict[str, Any]) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import nn
 
 from tuningfork.schemas import Schema
@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
 class HeadSpec(BaseModel):
     """One head of a recipe.
 
     `kind` is a name in `HEADS`; `loss` one of that head's losses (its first by default); `weight` multiplies its loss;
     `hidden` is the widths of dense layers with ReLU before the output, `dropout` the fraction dropped before each
-    dense layer. `class_weights` (``"balanced"`` or one number a class) and `label_smoothing` go with classes.
+    dense layer, the output's among them: one number for all, or one for each. `class_weights` (``"balanced"`` or one
+    number a class) and `label_smoothing` go with classes.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,9 +36,15 @@ class HeadSpec(BaseModel):
     loss: str = ""
     weight: float = Field(1.0, gt=0)
     hidden: tuple[int, ...] = ()
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: Fraction | tuple[Fraction, ...] = 0.0
     class_weights: Literal["balanced"] | tuple[float, ...] | None = None
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _one_dropout_a_layer(self) -> HeadSpec:
+        if isinstance(self.dropout, tuple) and len(self.dropout) != len(self.hidden) + 1:
+            raise ValueError(f"dropout has {len(self.dropout)} numbers for {len(self.hidden) + 1} dense layers")
+        return self
 
 
 class Head(nn.Module, ABC):
@@ -49,11 +59,12 @@ class Head(nn.Module, ABC):
         self.schema = schema
         self.spec = spec
         self.loss_name = spec.loss or self.losses[0]
+        drops = spec.dropout if isinstance(spec.dropout, tuple) else (spec.dropout,) * (len(spec.hidden) + 1)
         layers: list[nn.Module] = []
-        for width in spec.hidden:
-            layers += [nn.Dropout(spec.dropout), nn.Linear(features, width), nn.ReLU(inplace=True)]
+        for width, drop in zip(spec.hidden, drops, strict=False):
+            layers += [nn.Dropout(drop), nn.Linear(features, width), nn.ReLU(inplace=True)]
             features = width
-        self.layers = nn.Sequential(*layers, nn.Dropout(spec.dropout), nn.Linear(features, outputs))
+        self.layers = nn.Sequential(*layers, nn.Dropout(drops[-1]), nn.Linear(features, outputs))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Raw outputs (N, K)."""

@@ -1,0 +1,22 @@
+"""`tuningfork anomalies`: the galaxies least like the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    embedding: Annotated[Path, typer.Argument(help="An embedding (tuningfork embed).")],
+    out: Annotated[
+        Path, typer.Option(help="The table to write: .csv, .parquet, .fits, .vot. Contact sheets go beside it.")
+    ] = Path("anomalies.csv"),
+    n: Annotated[int, typer.Option("-n", min=1, help="How many to show on the contact sheets.")] = 24,
+    seed: Annotated[int, typer.Option(help="Of the isolation forest.")] = 0,
+) -> None:
+    """Rank every galaxy by how unlike the others it is: isolation forest, and distance to its nearest neighbours."""
+    from tuningfork.spaces import anomalies
+
+    typer.echo(anomalies(embedding, out, n=n, seed=seed))

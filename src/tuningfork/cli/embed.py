@@ -1,0 +1,28 @@
+"""`tuningfork embed`: images to features and their maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    images: Annotated[str, typer.Argument(help="A folder, a glob, a catalog, Parquet or HDF5 with images, or a pack.")],
+    out: Annotated[Path, typer.Argument(help="The embedding to write: .parquet.")],
+    model: Annotated[str, typer.Option(help="A model folder, or the name of a bundled model.")] = "default",
+    maps: Annotated[str, typer.Option(help="Maps to make: pca, tsne, umap, with commas between; or none.")] = "pca",
+    seed: Annotated[int, typer.Option(help="Of the maps, and of the intervals of the purity.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")] = "auto",
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one a core unless told.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that stands there already.")] = False,
+) -> None:
+    """The features of every image, and where each lies on the map. A killed run goes on where it stopped."""
+    from tuningfork.inference import embed
+
+    names = [] if maps == "none" else maps.split(",")
+    written = embed(
+        images, out, model=model, maps=names, seed=seed, device=device, workers=workers, overwrite=overwrite
+    )
+    typer.echo(f"embedding: {written}")

@@ -1,0 +1,23 @@
+"""`tuningfork explain`: what a model looks at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    model: Annotated[str, typer.Argument(help="A model folder, or the name of a bundled model.")],
+    images: Annotated[str, typer.Argument(help="A folder, a glob, a catalog, Parquet or HDF5 with images, or a pack.")],
+    out: Annotated[Path, typer.Argument(help="The folder to write.")],
+    answer: Annotated[
+        str | None, typer.Option(help="The answer to explain, a prediction column; the most likely one unless told.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many images.")] = 12,
+) -> None:
+    """Grad-CAM, occlusion, feature maps layer by layer and the channels apart, for each image."""
+    from tuningfork.explain import explain
+
+    typer.echo(f"explanations: {explain(model, images, out, answer=answer, limit=limit)}")

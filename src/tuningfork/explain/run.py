@@ -1,0 +1,150 @@
+"""Explaining many galaxies: two figures each, and a manifest written last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import shutil
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tuningfork.errors import OutputError
+from tuningfork.explain.galaxy import explain_galaxy
+from tuningfork.explain.occlusion import default_patch
+from tuningfork.explain.target import find_target
+from tuningfork.files import clear_temporaries, output_errors, read_json, sole_run, stamp, write_json
+from tuningfork.images import Decoded
+from tuningfork.models import GalaxyModel, load_model, model_folder, read_manifest
+from tuningfork.packs import ImageSource, PackSource, open_images
+from tuningfork.progress import progress_bar
+
+log = logging.getLogger(__name__)
+
+FORMAT = "tuningfork-explanation"
+VERSION = 1
+MANIFEST = "explanation.json"
+
+
+def explain(
+    model: str | Path, images: str | Path, out: str | Path, *, answer: str | None = None, limit: int = 12
+) -> Path:
+    """Draw for each galaxy what a model's answer rests on, and its feature maps layer by layer.
+
+    Parameters
+    ----------
+    model
+        A model folder, or the name of a bundled model.
+    images
+        A folder, a glob, a catalog, Parquet with embedded images, one image, or a pack; the first `limit` are taken.
+    out
+        The folder to write: ``ID.png`` and ``ID-features.png`` for each galaxy, then ``explanation.json``.
+    answer
+        The answer explained, a prediction column; unless told, for each galaxy the one that `leading_target` chooses.
+
+    An unreadable image is listed with its error and the rest goes on. The same call after a kill goes on after the last
+    galaxy that was drawn.
+
+    Raises
+    ------
+    CatalogError, ImageError, ModelError, PackError, OutputError
+        If the images or the model can't be opened, the model has no such answer, or `out` can't be written.
+    """
+    folder = Path(out)
+    network = load_model(model)
+    if answer is not None:
+        find_target(network, answer)
+    source = open_images(images, network.spec.geometry)
+    inputs = {"model": read_manifest(model)["sha256"], "images": source.describe(), "answer": answer, "limit": limit}
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    work = folder.parent / f".{folder.name}.partial"
+    with sole_run(work, OutputError):
+        records = _explain_rest(folder, work / "journal.jsonl", network, source, inputs)
+        write_json(folder / MANIFEST, _manifest(records, model_folder(model).name, network, inputs))
+        shutil.rmtree(work)
+    return folder
+
+
+def _explain_rest(
+    folder: Path, journal: Path, network: GalaxyModel, source: PackSource | ImageSource, inputs: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Explain the galaxies that are not in the journal yet; the records of all."""
+    records = _resume(folder, journal, inputs)
+    total = min(inputs["limit"], source.n)
+    taken = {name.casefold() for record in records for name in record.get("plots", ())}
+    notes: Counter[str] = Counter()
+    with progress_bar("explain", total) as advance:
+        advance(len(records))
+        for decoded in islice(source.decoded(len(records)), total - len(records)):
+            record = _explain_one(folder, network, decoded, inputs["answer"], taken)
+            with output_errors(journal), journal.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+            records.append(record)
+            notes.update([decoded.note] if decoded.note else [])
+            advance(1)
+    for note, count in notes.items():
+        log.info("%d images: %s", count, note)
+    return records
+
+
+def _explain_one(
+    folder: Path, network: GalaxyModel, decoded: Decoded, answer: str | None, taken: set[str]
+) -> dict[str, Any]:
+    record: dict[str, Any] = {"id_str": decoded.id_str, "file_loc": decoded.file_loc}
+    if decoded.pixels is None:
+        log.warning("unreadable: %s: %s", decoded.file_loc or decoded.id_str, decoded.error)
+        return record | {"error": decoded.error}
+    plots = _file_names(decoded.id_str, taken)
+    return record | explain_galaxy(network, decoded.id_str, decoded.pixels, answer, [folder / name for name in plots])
+
+
+def _resume(folder: Path, journal: Path, inputs: dict[str, Any]) -> list[dict[str, Any]]:
+    """The records that a killed run of the same job left; another job's are thrown away, and the old manifest."""
+    job = journal.with_name("job.json")
+    key = hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
+    clear_temporaries(folder)
+    if job.exists() and journal.exists() and read_json(job, OutputError).get("job") == key:
+        whole = journal.read_text(encoding="utf-8").rpartition("\n")[0]
+        records = [json.loads(line) for line in whole.splitlines()]
+        log.info("going on after the %d galaxies that an earlier run left in %s", len(records), folder)
+    else:
+        whole, records = "", []
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MANIFEST).unlink(missing_ok=True)  # the old one must not speak for new plots
+        journal.write_text(whole + "\n" * bool(whole), encoding="utf-8")
+    write_json(job, {"job": key})
+    return records
+
+
+def _file_names(identity: str, taken: set[str]) -> list[str]:
+    """File names for a galaxy's two plots that any file system takes and no galaxy before it has; adds them."""
+    stem = re.sub(r"[^\w.+-]", "_", identity).strip(".")[:80] or "galaxy"
+    number = 1
+    while True:
+        unique = stem if number == 1 else f"{stem}-{number}"
+        names = [f"{unique}.png", f"{unique}-features.png"]
+        if taken.isdisjoint(name.casefold() for name in names):
+            taken.update(name.casefold() for name in names)
+            return names
+        number += 1
+
+
+def _manifest(records: list[dict[str, Any]], name: str, network: GalaxyModel, inputs: dict[str, Any]) -> dict[str, Any]:
+    galaxies = [record for record in records if "error" not in record]
+    errors = [record for record in records if "error" in record]
+    if errors:
+        log.warning("%d of %d images could not be read; the manifest holds the errors", len(errors), len(records))
+    return {
+        **stamp(FORMAT, VERSION),
+        "model": name,
+        "view": {"field": network.spec.view.field, "size": network.spec.view.size, "patch": default_patch(network)},
+        "galaxies": galaxies,
+        "errors": errors,
+        "inputs": inputs,
+    }

@@ -1,0 +1,119 @@
+"""The answer that is explained: found by its column, or chosen for a galaxy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import numpy as np
+
+from tuningfork.errors import ModelError
+from tuningfork.evaluation.style import words
+from tuningfork.evaluation.votes import of_everyone, votes_of
+from tuningfork.models import GalaxyModel
+from tuningfork.schemas import Schema
+
+
+@dataclass(frozen=True)
+class Target:
+    """One answer of a model: prediction column `index` of a schema."""
+
+    schema: Schema
+    index: int
+
+    @property
+    def column(self) -> str:
+        """Its column in a predictions table."""
+        return self.schema.prediction_columns[self.index]
+
+    @property
+    def words(self) -> str:
+        """The answer as people say it: `Spiral arms: yes`, a class's label, a quantity's name."""
+        if self.schema.kind == "tree":
+            question, answer = _answers(self.schema)[self.index]
+            return f"{words(question)}: {answer.replace('-', ' ')}"
+        if self.schema.kind == "classes":
+            return words(self.schema.classes[self.index].label)
+        return words(self.column)
+
+
+def find_target(model: GalaxyModel, column: str) -> Target:
+    """The answer with a prediction column.
+
+    Raises
+    ------
+    ModelError
+        If no head has it; the error names the nearest.
+    """
+    targets = {
+        column: Target(schema, index)
+        for schema in reversed(model.schemas)
+        for index, column in enumerate(schema.prediction_columns)
+    }
+    if column not in targets:
+        near = get_close_matches(column, targets, n=3, cutoff=0.0)
+        raise ModelError(f"the model gives no answer {column!r}; the nearest are {', '.join(near)}")
+    return targets[column]
+
+
+def leading_target(model: GalaxyModel, answers: Mapping[str, np.ndarray]) -> Target:
+    """The answer most worth explaining for one galaxy, by the model's first head; `answers[schema.name]` is (K,).
+
+    Of classes the most likely, of quantities the first. Of a tree the most specific answer (furthest down) that more
+    than half of all volunteers are predicted to give, or, where there is none, the one most of them give. A plain no
+    is never chosen: there is nothing to look at.
+    """
+    schema = model.schemas[0]
+    if schema.kind == "quantities":
+        return Target(schema, 0)
+    shares = share_of_everyone(schema, answers[schema.name])
+    if schema.kind == "classes":
+        return Target(schema, int(shares.argmax()))
+    depths = _depths(schema)
+    ranks = [
+        (-1, 0.0) if answer == "no" else (depths[question] if share > 0.5 else 0, share)
+        for (question, answer), share in zip(_answers(schema), shares, strict=True)
+    ]
+    return Target(schema, ranks.index(max(ranks)))
+
+
+def share_of_everyone(schema: Schema, values: np.ndarray) -> np.ndarray:
+    """Answers (K,) as shares that can be compared across a tree's questions: of everyone, not of those asked, (K,)."""
+    if schema.kind != "tree" or of_everyone(schema):
+        return values
+    reach = votes_of(values[None].astype(np.float64), schema).reach[0]
+    return values * np.repeat(reach, [len(question.answers) for question in schema.questions])
+
+
+def answer_lines(target: Target, values: np.ndarray, most: int) -> list[tuple[str, str, float, bool]]:
+    """The most likely answers of a target's schema, the target always among them, from its answers (K,).
+
+    Each in words, its value as text, the value as a share of its range, and whether it is the target.
+    """
+    schema, shown = target.schema, range(len(values))
+    if schema.kind != "quantities":
+        shares = share_of_everyone(schema, values)
+        order = sorted(shown, key=lambda index: (index != target.index, -shares[index]))[:most]
+        return [
+            (Target(schema, index).words, f"{values[index]:.2f}", float(values[index]), index == target.index)
+            for index in sorted(order, key=lambda index: -shares[index])
+        ]
+    return [
+        (Target(schema, index).words, f"{value:.2f}", float((value - q.low) / (q.high - q.low)), index == target.index)
+        for index, (value, q) in enumerate(zip(values, schema.quantities, strict=True))
+    ]
+
+
+def _answers(schema: Schema) -> list[tuple[str, str]]:
+    """(question, answer) of each column of a tree."""
+    return [(question.name, answer.name) for question in schema.questions for answer in question.answers]
+
+
+def _depths(schema: Schema) -> dict[str, int]:
+    """How many questions lead to each question of a tree, itself counted."""
+    asked_by = {answer.column: question.name for question in schema.questions for answer in question.answers}
+    depths: dict[str, int] = {}
+    for question in schema.walk:
+        depths[question.name] = 1 + max((depths[asked_by[parent]] for parent in question.parents), default=0)
+    return depths

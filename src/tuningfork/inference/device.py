@@ -1,0 +1,23 @@
+"""The device a model runs on."""
+
+from __future__ import annotations
+
+import torch
+
+from tuningfork.errors import ModelError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; ``auto`` is a GPU where there is one.
+
+    Raises
+    ------
+    ModelError
+        If there is no such device here.
+    """
+    if name != "auto":
+        try:
+            return torch.empty(0, device=name).device
+        except (RuntimeError, AssertionError) as error:
+            raise ModelError(f"no device {name!r} here ({str(error).splitlines()[0]}); use cpu or auto") from error
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

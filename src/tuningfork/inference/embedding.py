@@ -1,0 +1,162 @@
+"""Images to features and their maps: streaming as prediction does, a row for every image asked about."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from tuningfork.errors import OutputError
+from tuningfork.files import sole_run, stamp
+from tuningfork.images import Decoded
+from tuningfork.inference.device import choose_device
+from tuningfork.inference.output import check_target
+from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, write_shards
+from tuningfork.models import DEFAULT_MODEL, GalaxyModel, crop, load_model, read_manifest
+from tuningfork.packs import PackSource, open_images
+from tuningfork.schemas import Schema, class_indices, schema_to_dict
+from tuningfork.spaces import check_maps, make_maps, write_embedding, write_summary
+from tuningfork.spaces.embedding import FORMAT, VERSION, feature_array
+
+
+def embed(
+    images: str | Path,
+    out: str | Path,
+    *,
+    model: str | Path = DEFAULT_MODEL,
+    maps: Sequence[str] = ("pca",),
+    seed: int = 0,
+    device: str = "auto",
+    workers: int | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """The features of every image of a source, and where each lies on the maps, as one Parquet table.
+
+    Parameters
+    ----------
+    images
+        A folder, a glob, a catalog, Parquet or HDF5 with images, or a pack.
+    out
+        The embedding to write (.parquet). A row for every image: `id_str`, `file_loc`; `split` and class names, where
+        a pack or catalog gives them (by the schemas of the pack, or else of the model); `features` (F float32, what the
+        encoder makes of the image); `error`, null where the image was read; `<map>_x` and `<map>_y`. Plots of the maps
+        and the purity of the classes are written beside it.
+    maps
+        Any of ``pca``, ``tsne``, ``umap``; empty for the features alone.
+    seed
+        Of the maps and of the intervals of the purity.
+
+    Rows are kept in shards beside `out` until all are there: the same call after a kill goes on after the last shard.
+    A file that stands there already is kept unless `overwrite`.
+
+    Raises
+    ------
+    CatalogError, ModelError, OutputError, PackError, SchemaError
+        If the images, their labels or the model can't be read, or the output can't be written.
+    TuningforkError
+        If a map needs a library that is not installed, or there are too few images for one.
+    """
+    target = Path(out)
+    network = load_model(model)
+    source = open_images(images, network.spec.geometry, workers)
+    check_target(target, (".parquet",), overwrite=overwrite)
+    check_maps(maps)
+    asked = source.pack.schemas if isinstance(source, PackSource) else network.schemas
+    labels, schemas = _labels(source.table, asked, str(images))
+    chosen = choose_device(device)
+    network.to(chosen)
+    hashes = read_manifest(model)["sha256"]
+    job = {"verb": "embed", "images": source.describe(), "model": hashes}
+    folder = target.parent / f".{target.name}.partial"
+    with sole_run(folder, OutputError):
+        shards = write_shards(
+            folder,
+            source,
+            lambda batch: _batch_rows(batch, network, chosen),
+            job,
+            verb="embed",
+            batch=BATCH,
+            rows_a_shard=ROWS_A_SHARD,
+        )
+        positions, settings = _positions(shards, maps, seed)
+        n_features = pq.read_schema(shards[0]).field("features").type.list_size
+        manifest = stamp(FORMAT, VERSION) | {
+            "n": source.n,
+            "n_features": n_features,
+            "inputs": {"images": source.origin(), "model": {"name": str(model), "sha256": hashes}},
+            "geometry": network.spec.geometry.as_dict(),
+            "seed": seed,
+            "maps": settings,
+            "schemas": [schema_to_dict(schema) for schema in schemas],
+        }
+        write_embedding(target, _joined(shards, labels | positions), n_features, list(labels), manifest)
+        write_summary(target, seed=seed)
+        shutil.rmtree(folder)
+    return target
+
+
+def _labels(table: pd.DataFrame, asked: Sequence[Schema], where: str) -> tuple[dict[str, pa.Array], list[Schema]]:
+    """What is known of each galaxy, as text columns: its split, and the name of its class by each class list."""
+    columns: dict[str, pa.Array] = {}
+    if "split" in table:
+        columns["split"] = pa.array(table["split"], pa.string())
+    schemas = [s for s in asked if s.kind == "classes" and s.label_column in table]
+    for schema in schemas:
+        classes = class_indices(table, schema, where)
+        names = np.array([*schema.class_names, None], dtype=object)
+        columns[schema.label_column] = pa.array(names[classes], pa.string())
+    return columns, schemas
+
+
+def _batch_rows(batch: list[Decoded], network: GalaxyModel, device: torch.device) -> pa.Table:
+    spec, readable = network.spec, np.array([entry.pixels is not None for entry in batch])
+    features = np.zeros((len(batch), int(network.encoder.features)), np.float32)  # type: ignore[arg-type]
+    if readable.any():
+        pixels = torch.from_numpy(np.stack([entry.pixels for entry in batch if entry.pixels is not None]))
+        with torch.inference_mode():
+            features[readable] = network.features(crop(pixels.to(device), spec.view, spec.geometry)).cpu().numpy()
+    values = pa.FixedSizeListArray.from_arrays(features.ravel(), features.shape[1], mask=pa.array(~readable))
+    return pa.table(
+        {
+            "id_str": pa.array([entry.id_str for entry in batch], pa.string()),
+            "file_loc": pa.array([entry.file_loc for entry in batch], pa.string()),
+            "features": values,
+            "error": pa.array([entry.error for entry in batch], pa.string()),
+        }
+    )
+
+
+def _positions(shards: Sequence[Path], maps: Sequence[str], seed: int) -> tuple[dict[str, pa.Array], dict[str, Any]]:
+    """A column for each axis of each map, null where the image could not be read; and the maps' settings."""
+    if not maps:
+        return {}, {}
+    features = feature_array(
+        pa.concat_tables(pq.read_table(shard, columns=["features"]) for shard in shards)["features"]
+    )
+    readable = np.isfinite(features).all(axis=1)
+    positions, settings = make_maps(features[readable], maps, seed)
+    columns = {}
+    for name, drawn in positions.items():
+        everyone = np.full((len(features), 2), np.nan, np.float32)
+        everyone[readable] = drawn
+        for axis, values in zip("xy", everyone.T, strict=True):
+            columns[f"{name}_{axis}"] = pa.array(values, mask=~readable)
+    return columns, settings
+
+
+def _joined(shards: Sequence[Path], columns: dict[str, pa.Array]) -> Iterator[pa.Table]:
+    """The shards, one at a time, each with its part of the columns of the whole."""
+    start = 0
+    for shard in shards:
+        table = pq.read_table(shard)
+        for name, values in columns.items():
+            table = table.append_column(name, values.slice(start, len(table)))
+        start += len(table)
+        yield table

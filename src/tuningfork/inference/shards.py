@@ -1,0 +1,127 @@
+"""Rows of a table in shards beside the output: constant memory, and a killed run goes on after the last shard."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tuningfork.errors import OutputError
+from tuningfork.files import clear_temporaries, output_errors, read_json, whole_file, write_json
+from tuningfork.images import Decoded
+from tuningfork.packs import ImageSource, PackSource
+from tuningfork.progress import progress_bar
+
+log = logging.getLogger(__name__)
+
+BATCH = 256
+ROWS_A_SHARD = 4 * BATCH
+Rows = Callable[[list[Decoded]], pa.Table]
+
+
+def write_shards(
+    folder: Path,
+    source: ImageSource | PackSource,
+    rows: Rows,
+    job: dict[str, Any],
+    *,
+    verb: str,
+    batch: int,
+    rows_a_shard: int,
+) -> list[Path]:
+    """Write the rows that are not in `folder` yet, a shard at a time; all the shards, in order.
+
+    Parameters
+    ----------
+    rows
+        Makes the rows of a batch of images, unreadable ones among them.
+    job
+        What fixes the rows; shards of another job are thrown away.
+    verb
+        The name of the progress bar.
+    batch, rows_a_shard
+        How many images at once, and how many rows a kill may cost.
+    """
+    done = _resume(folder, job)
+    failed = _Unreadable()
+    with progress_bar(verb, source.n) as advance:
+        advance(done)
+
+        def seen(part: list[Decoded]) -> None:
+            failed.count(part)
+            advance(len(part))
+
+        for shard in shards(source.decoded(done), rows, seen, batch, rows_a_shard):
+            with whole_file(folder / f"{done:012d}.parquet") as temporary:
+                pq.write_table(shard, temporary)
+            done += len(shard)
+    failed.say(done)
+    return sorted(folder.glob("[0-9]*.parquet"))
+
+
+def shards(
+    decoded: Iterator[Decoded],
+    rows: Rows,
+    seen: Callable[[list[Decoded]], None],
+    batch: int,
+    rows_a_shard: int,
+) -> Iterator[pa.Table]:
+    """Tables of at most `rows_a_shard` rows; `seen` is told of each batch that has been worked off."""
+    notes: Counter[str] = Counter()
+    tables: list[pa.Table] = []
+    while part := list(islice(decoded, batch)):
+        tables.append(rows(part))
+        notes.update(entry.note for entry in part if entry.note)
+        seen(part)
+        if len(tables) * batch >= rows_a_shard:
+            yield pa.concat_tables(tables)
+            tables = []
+    if tables:
+        yield pa.concat_tables(tables)
+    for note, count in notes.items():
+        log.info("%d images: %s", count, note)
+
+
+def _resume(folder: Path, job: dict[str, Any]) -> int:
+    """Open the folder of shards; how many rows are there already. Another job's shards are thrown away."""
+    key = hashlib.sha256(json.dumps(job, sort_keys=True, default=str).encode()).hexdigest()
+    claim = folder / "job.json"
+    clear_temporaries(folder)
+    if claim.exists() and read_json(claim, OutputError).get("job") == key:
+        rows = sum(pq.read_metadata(shard).num_rows for shard in folder.glob("[0-9]*.parquet"))
+        if rows:
+            log.info("going on after the %d rows that an earlier run left in %s", rows, folder)
+        return rows
+    with output_errors(folder):
+        for path in folder.iterdir():
+            if path.name != "lock":
+                path.unlink()
+    write_json(claim, {"job": key})
+    return 0
+
+
+class _Unreadable:
+    """The first few unreadable images and the number of all; the table holds every one."""
+
+    def __init__(self) -> None:
+        self.first: list[str] = []
+        self.n = 0
+
+    def count(self, batch: list[Decoded]) -> None:
+        wrong = [f"{entry.file_loc or entry.id_str}: {entry.error}" for entry in batch if entry.error is not None]
+        self.n += len(wrong)
+        self.first = (self.first + wrong)[:10]
+
+    def say(self, total: int) -> None:
+        for line in self.first:
+            log.warning("unreadable: %s", line)
+        if self.n:
+            log.warning("%d of %d images could not be read; their rows hold the error", self.n, total)

@@ -1,0 +1,91 @@
+"""Images brought to a geometry: those of any source, or the rows of a pack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tuningfork.errors import PackError
+from tuningfork.images import Decoded, Geometry, decode_stream, open_source
+from tuningfork.packs.read import Pack, open_pack
+
+
+def open_images(images: str | Path, geometry: Geometry, workers: int | None = None) -> ImageSource | PackSource:
+    """What `images.open_source` opens, or a pack, for a model of that geometry; `workers` threads decode.
+
+    Raises
+    ------
+    CatalogError
+        If there is nothing there.
+    PackError
+        If it is a pack that can't be opened or is not of the model's geometry.
+    """
+    if (Path(images) / "pack.json").exists():
+        return PackSource(open_pack(images), geometry)
+    return ImageSource(images, geometry, workers)
+
+
+class ImageSource:
+    """Images of any source, decoded in threads."""
+
+    def __init__(self, images: str | Path, geometry: Geometry, workers: int | None) -> None:
+        self.source = open_source(images)
+        self.n = self.source.n
+        self.geometry = geometry
+        self.workers = workers
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """What is known of each image, row for row."""
+        return self.source.table
+
+    def describe(self) -> Any:
+        """What changes when an image does."""
+        return self.source.describe()
+
+    def origin(self) -> dict[str, Any]:
+        """Where the images are, for a manifest."""
+        return self.source.describe()
+
+    def decoded(self, start: int) -> Iterator[Decoded]:
+        """The images from the `start`-th on."""
+        return decode_stream(self.source.items(start), self.geometry, self.workers)
+
+
+class PackSource:
+    """Rows of a pack, whose geometry must be the one asked for."""
+
+    def __init__(self, pack: Pack, geometry: Geometry, rows: np.ndarray | None = None) -> None:
+        if pack.geometry != geometry:
+            raise PackError(
+                f"{pack.path} has geometry {pack.geometry.as_dict()}, the model (`default` unless another is named) "
+                f"was trained on {geometry.as_dict()}; "
+                f"pack again with --field {geometry.field:g} --size {geometry.size}"
+            )
+        self.pack = pack
+        self.rows = np.arange(len(pack.pixels)) if rows is None else rows
+        self.n = len(self.rows)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """What is known of each image, row for row."""
+        return self.pack.catalog.iloc[self.rows].reset_index(drop=True)
+
+    def describe(self) -> Any:
+        """What changes when an image does."""
+        return self.pack.manifest["sha256"]
+
+    def origin(self) -> dict[str, Any]:
+        """Where the images are, for a manifest."""
+        return {"kind": "pack", "origin": str(self.pack.path), "n": self.n, "sha256": self.describe()}
+
+    def decoded(self, start: int) -> Iterator[Decoded]:
+        """The images from the `start`-th on."""
+        catalog = self.pack.catalog
+        for row in self.rows[start:]:
+            location = catalog["file_loc"].iloc[row] if "file_loc" in catalog else ""
+            yield Decoded(catalog["id_str"].iloc[row], location, self.pack.pixels[row])

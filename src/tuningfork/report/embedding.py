@@ -1,0 +1,118 @@
+"""The section of an embedding: its maps, how well classes keep together on them and in the features, and which mix."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from tuningfork.evaluation.style import DPI, styled
+from tuningfork.report.blocks import Block, Facts, Note, Picture, Pictures, Section, Table
+from tuningfork.report.pictures import data_uri
+from tuningfork.report.provenance import flat, provenance
+from tuningfork.spaces import Embedding, read_embedding, read_purity
+from tuningfork.spaces.draw import NAMES, maps_figure, mixing_figure
+from tuningfork.spaces.purity import EVERY, most_mixed
+
+WIDE = 6.5  # inches; a wider plot gets a row of its own
+PAIRS_SHOWN = 6
+
+
+def embedding_section(path: Path) -> Section:
+    """Maps, then purity and mixing from the file that stands beside the embedding, then where it comes from."""
+    embedding = read_embedding(path)
+    n, bad = len(embedding.table), len(embedding.table) - len(embedding.readable)
+    rows = [("Galaxies", f"{n:,}"), ("Not readable", f"{bad:,}"), ("Features", f"{embedding.manifest['n_features']:,}")]
+    rows += [("Model", str(embedding.manifest["inputs"]["model"]["name"])), *_settings(embedding)]
+    blocks: list[Block] = [Facts(rows)]
+    with styled():
+        if embedding.maps:
+            blocks.append(Pictures(list(_maps(embedding)), "Maps"))
+        if embedding.schemas:
+            blocks += _purity(path)
+    blocks.append(provenance(embedding.manifest | {"sha256": {}}))
+    return Section("Embedding", path.name, f"{n:,} galaxies", blocks)
+
+
+def _settings(embedding: Embedding) -> Iterator[tuple[str, str]]:
+    for name, settings in embedding.manifest["maps"].items():
+        if name == "pca":
+            yield NAMES[name], f"{100 * sum(settings['explained_variance']):.0f} % of the variance on two axes"
+        else:
+            shown = {key.replace("_", " "): value for key, value in settings.items() if key != "library"}
+            shown["explained variance"] = f"{100 * settings['explained_variance']:.0f} %"
+            yield NAMES[name], f"{settings['library']}; " + ", ".join(f"{key} {value}" for key, value in flat(shown))
+
+
+def _maps(embedding: Embedding) -> Iterator[Picture]:
+    names = ", ".join(NAMES[name] for name in embedding.maps)
+    for schema in embedding.schemas or (None,):
+        drawn = maps_figure(embedding, schema)
+        caption = f"{names} of the features" + (f", coloured by class: {schema.title}" if schema else "")
+        yield _picture(drawn, caption)
+
+
+def _purity(path: Path) -> Iterator[Block]:
+    manifest = read_purity(path)
+    if manifest is None:
+        yield Note("How well its classes keep together is not known: embed again.", warning=True)
+        return
+    for name, result in manifest["schemas"].items():
+        pictures = []
+        for split, group in result["splits"].items():
+            of_split = "" if split == EVERY else f", {split}"
+            yield _table(f"Purity of {name}{of_split}", group, result["classes"])
+            yield _pairs(f"Classes of {name} that mix most{of_split}", group, result["classes"])
+            drawn = mixing_figure(group, result["classes"], split)
+            caption = f"Mean share of each class (column) among the {group['k']} nearest neighbours of each class (row)"
+            pictures.append(_picture(drawn, caption + of_split))
+        yield Pictures(pictures, f"Who mixes with whom: {name}")
+
+
+def _table(title: str, group: dict[str, Any], classes: list[str]) -> Table:
+    spaces = group["spaces"]
+    chance = sum(count * share for count, share in zip(group["counts"], group["chance"], strict=True) if count)
+    everyone = [
+        "all",
+        f"{group['n']:,}",
+        f"{chance / group['n']:.3f}",
+        *(_cell(space["purity"]["value"], space["purity"]["interval"]) for space in spaces.values()),
+    ]
+    rows = [everyone]
+    for index, label in enumerate(classes):
+        if group["counts"][index]:
+            figures = [space["class_purity"] for space in spaces.values()]
+            cells = [_cell(figure["value"][index], figure["interval"][index]) for figure in figures]
+            rows.append([label, f"{group['counts'][index]:,}", f"{group['chance'][index]:.3f}", *cells])
+    note = (
+        f"The share of a galaxy's {group['k']} nearest neighbours that are of its class, itself excluded, in the space "
+        "of features and on each map; below it the 95 % interval. By chance: what galaxies at random would give."
+    )
+    if any(most is not None and most < 1 for most in group["most"]):
+        note += f" A class of n galaxies can reach (n - 1) / {group['k']} at most, if that is below 1."
+    return Table(title, ("class", "galaxies", "by chance", *(NAMES[space] for space in spaces)), rows, note=note)
+
+
+def _pairs(title: str, group: dict[str, Any], classes: list[str]) -> Table:
+    rows = [
+        (pair["class"], pair["neighbour"], f"{pair['share']:.1%}", f"{pair['chance']:.1%}")
+        for pair in most_mixed(group, classes)[:PAIRS_SHOWN]
+    ]
+    header = ("class", "has neighbours of", "share", "by chance")
+    return Table(title, header, rows or [("none mix", "", "", "")], texts=2, folded=True)
+
+
+def _cell(value: float | None, interval: list[float] | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" + (f"\n{interval[0]:.3f}–{interval[1]:.3f}" if interval else "")
+
+
+def _picture(drawn: Figure, caption: str) -> Picture:
+    """As PNG: a map has too many points to be drawn as lines and curves."""
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    return Picture(data_uri(buffer.getvalue(), "image/png"), caption, wide=drawn.get_figwidth() > WIDE)

@@ -1,0 +1,141 @@
+"""What a run needs of its pack: schemas, rows, targets, and how the network is to see the pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from tuningfork.errors import PackError, RecipeError
+from tuningfork.models import GalaxyModel, ModelSpec, View, crop, load_model
+from tuningfork.models.heads.classes import ClassesHead
+from tuningfork.packs import Pack
+from tuningfork.schemas import Schema
+from tuningfork.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Material:
+    """A pack as a recipe uses it: targets (N, T) of each schema, and the rows of the splits train and val."""
+
+    pack: Pack
+    spec: ModelSpec
+    targets: dict[str, np.ndarray]
+    rows: dict[str, np.ndarray]
+
+
+def prepare(recipe: Recipe, pack: Pack) -> Material:
+    """Check that a recipe can be used with a pack, and take what it needs.
+
+    Raises
+    ------
+    RecipeError, PackError
+        If a schema or a split is absent, no galaxy has a label, or the recipe judges by a figure it won't have.
+    """
+    schemas = _schemas(recipe, pack)
+    view = View(recipe.input.field, recipe.input.size)
+    view.scale(pack.geometry)
+    mean, std = _colours(pack, view, recipe.run.seed) if recipe.input.normalise else _plain(pack)
+    spec = ModelSpec(
+        encoder=recipe.encoder.name,
+        options=recipe.encoder.options,
+        geometry=pack.geometry,
+        view=view,
+        mean=mean,
+        std=std,
+        heads=recipe.head,
+        schemas=tuple(schemas),
+    )
+    model = GalaxyModel(spec)
+    _check_monitor(recipe, model)
+    targets = {schema.name: model.head(schema.name).targets(pack.catalog, str(pack.path)) for schema in schemas}
+    return Material(pack, spec, targets, _rows(recipe, pack, targets))
+
+
+def build_model(recipe: Recipe, material: Material) -> GalaxyModel:
+    """The model at the start of the run, its class weights taken from the training labels.
+
+    Raises
+    ------
+    RecipeError, ModelError
+        If the encoder to start from is another one, or can't be read.
+    """
+    model = GalaxyModel(material.spec, pretrained=recipe.encoder.pretrained)
+    if recipe.encoder.start:
+        _start(model, load_model(recipe.encoder.start), recipe)
+    for name, head in model.heads.items():
+        if isinstance(head, ClassesHead):
+            head.balance(material.targets[name][material.rows["train"]])
+    return model
+
+
+def _start(model: GalaxyModel, other: GalaxyModel, recipe: Recipe) -> None:
+    """Take the weights of another model's encoder."""
+    if other.spec.encoder != recipe.encoder.name or other.spec.options != recipe.encoder.options:
+        raise RecipeError(
+            f"the encoder of encoder.start = {recipe.encoder.start!r} is {other.spec.encoder!r} with "
+            f"{other.spec.options}; the recipe's is {recipe.encoder.name!r} with {recipe.encoder.options}: set it alike"
+        )
+    model.encoder.load_state_dict(other.encoder.state_dict())
+
+
+def _schemas(recipe: Recipe, pack: Pack) -> list[Schema]:
+    held = {schema.name: schema for schema in pack.schemas}
+    for head in recipe.head:
+        if head.schema_name not in held:
+            raise RecipeError(
+                f"recipe {recipe.name!r} asks for labels of schema {head.schema_name!r}; {pack.path} holds "
+                f"{', '.join(held) or 'none'}: pack again with --schema {head.schema_name}, or --set head.0.schema=..."
+            )
+    names = [head.schema_name for head in recipe.head]
+    if len(set(names)) != len(names):
+        raise RecipeError(f"recipe {recipe.name!r} has two heads for one schema")
+    return [held[name] for name in names]
+
+
+def _check_monitor(recipe: Recipe, model: GalaxyModel) -> None:
+    """The figure that the fit is judged by must be one it will have."""
+    figures = ["val_loss"]
+    for name in model.heads:
+        figures += [f"val_{name}_loss", f"val_{name}_{model.head(name).metric}"]
+    if recipe.run.monitor not in figures:
+        raise RecipeError(f"run.monitor = {recipe.run.monitor!r} is not a figure of this run: {', '.join(figures)}")
+
+
+def _rows(recipe: Recipe, pack: Pack, targets: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The rows of the train and val splits that have a label to learn from; each schema needs some in both."""
+    rows = {}
+    for split in ("train", "val"):
+        found = pack.rows(split)
+        if len(found) == 0:
+            raise PackError(f"{pack.path} has no galaxies in its {split} split; pack again with --split 0.8/0.1/0.1")
+        known = {name: ~np.isnan(values[found]).all(axis=1) for name, values in targets.items()}
+        rows[split] = found[np.logical_or.reduce(list(known.values()))]
+        if split == "train" and recipe.run.galaxies is not None:
+            # The first of one shuffled order, so that a larger sample holds the smaller ones.
+            shuffled = np.random.default_rng(recipe.run.seed).permutation(rows[split])
+            rows[split] = np.sort(shuffled[: recipe.run.galaxies])
+        for name, values in targets.items():
+            if np.isnan(values[rows[split]]).all():
+                raise PackError(f"{pack.path}: no galaxy of the {split} split has a label of schema {name!r}")
+    return rows
+
+
+def _plain(pack: Pack) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    channels = pack.geometry.channels
+    return (0.0,) * channels, (1.0,) * channels
+
+
+def _colours(pack: Pack, view: View, seed: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel over a thousand training galaxies, in 0 to 1."""
+    sample = np.sort(np.random.default_rng(seed).permutation(pack.rows("train"))[:1000])
+    if len(sample) == 0:
+        raise PackError(f"{pack.path} has no galaxies in its train split; pack again with --split 0.8/0.1/0.1")
+    sums = torch.zeros(2, pack.geometry.channels, dtype=torch.float64)
+    for rows in np.array_split(sample, -(-len(sample) // 50)):
+        images = crop(torch.from_numpy(pack.pixels[rows]), view, pack.geometry).double()
+        sums += torch.stack([images.sum(dim=(0, 2, 3)), images.square().sum(dim=(0, 2, 3))])
+    mean, square = sums / (len(sample) * view.size**2)
+    std = (square - mean**2).clamp(min=1e-6).sqrt()
+    return tuple(round(float(x), 4) for x in mean), tuple(round(float(x), 4) for x in std)
