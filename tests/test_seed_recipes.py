@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -28,6 +29,10 @@ def test_a_report_s_recipe_trains_from_the_command(name: str, pack: Path, tmp_pa
     changes = [*SMALL, "input.size=64" if recipe.input.size > 64 else f"input.size={recipe.input.size}"]
     if recipe.head[0].kind == "classes":
         changes.append("head.0.schema=five-classes")
+    if name == "gavrilita/finetune":
+        changes.append("optim.epochs=2")
+    if name == "gavrilita/gradual":
+        changes += ["optim.epochs=6", "transfer.frozen=1"]
     if name == "deep-galaxies/vgg":
         changes.append("encoder.options.dense=[32, 32]")
     arguments = [part for change in changes for part in ("--set", change)]
@@ -79,11 +84,26 @@ def test_without_normalisation_the_network_sees_plain_pixels(pack: Path, recipe_
     assert (spec.mean, spec.std) == ((0, 0, 0), (1, 1, 1))
 
 
-def test_a_checkpoint_is_kept_of_every_so_many_epochs(pack: Path, recipe_file: Path, tmp_path: Path) -> None:
+def test_a_model_is_kept_of_every_so_many_epochs(pack: Path, recipe_file: Path, tmp_path: Path) -> None:
     recipe = load_recipe(recipe_file, ["run.save_every=2", "optim.epochs=5"])
     folder = train(recipe, pack, tmp_path / "m", accelerator="cpu")
-    names = {path.name for path in (folder / "checkpoints").iterdir()}
-    assert names == {"best.ckpt", "last.ckpt", "epoch-002.ckpt", "epoch-004.ckpt"}
+    assert sorted(path.name for path in (folder / "epochs").iterdir()) == ["002", "004"]
+    pixels = torch.from_numpy(open_pack(pack).pixels[:4].copy())
+    answers = [load_model(folder / "epochs" / name).predict(pixels)["gz-challenge"] for name in ("002", "004")]
+    assert not torch.equal(*answers)
+    assert read_manifest(folder / "epochs" / "004")["figures"]["epoch"] == 4
+
+
+def test_the_last_epoch_is_kept_even_where_an_earlier_one_was_better(
+    pack: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    recipe = load_recipe(recipe_file, ["optim.lr=0.5", "optim.name=sgd", "optim.epochs=5", "run.keep=last"])
+    folder = train(recipe, pack, tmp_path / "m", accelerator="cpu")
+    history = pd.read_csv(folder / "history.csv")
+    assert history["val_loss"].idxmin() < 4  # or this test says nothing
+    assert torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 4
+    assert torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True)["epoch"] == history["val_loss"].idxmin()
+    assert read_manifest(folder)["figures"]["epoch"] == 5
 
 
 @pytest.fixture
@@ -123,3 +143,18 @@ def test_where_not_one_galaxy_fits_it_says_so(
     monkeypatch.setattr(Task, "training_step", training_step)
     with pytest.raises(ModelError, match="not even one galaxy fits"):
         train(load_recipe(recipe_file, ["optim.batch_size=2"]), pack, tmp_path / "m", accelerator="cpu")
+
+
+@pytest.mark.parametrize("name", ["densenet121", "vgg11_bn"])
+def test_networks_with_a_part_called_features_are_encoders_too(name: str) -> None:
+    encoder = build_encoder(name, channels=3, size=64)
+    assert encoder(torch.zeros(2, 3, 64, 64)).shape == (2, encoder.n_features)
+
+
+def test_blown_up_pixels_are_warned_of(pack: Path, recipe_file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    prepare(load_recipe(recipe_file), open_pack(pack))
+    assert "blown up" not in caplog.text
+    prepare(load_recipe(recipe_file, ["input.size=64"]), open_pack(pack))
+    assert (
+        "64 pixels a side are blown up from 32 of the pack's; for sharper ones pack again with --size 72" in caplog.text
+    )

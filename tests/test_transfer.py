@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from tuningfork.errors import RecipeError
+from tuningfork.errors import ModelError, RecipeError
 from tuningfork.models import build_encoder, encoder_stages, load_model, read_manifest
+from tuningfork.packs import open_pack
 from tuningfork.training import load_recipe, train
 from tuningfork.training.lr_finder import steepest
+from tuningfork.training.prepare import prepare
 from tuningfork.training.recipe import OptimTable, TransferTable
 from tuningfork.training.task import build_optimizer, build_schedule
 from tuningfork.training.transfer import phases
@@ -33,18 +36,30 @@ def test_every_parameter_of_an_encoder_is_in_one_stage(name: str) -> None:
     assert any(parameter is next(encoder.parameters()) for parameter in stages[0])
 
 
-@given(frozen=st.integers(0, 6), unfreeze=st.integers(0, 4), epochs=st.integers(1, 30), stages=st.integers(1, 13))
+@given(frozen=st.integers(0, 6), unfreeze=st.integers(0, 4), epochs=st.integers(1, 60), stages=st.integers(1, 13))
 def test_phases_follow_each_other_and_release_ever_more(frozen: int, unfreeze: int, epochs: int, stages: int) -> None:
-    run = phases(TransferTable(frozen=frozen, unfreeze=unfreeze), epochs, stages)
+    table = TransferTable(frozen=frozen, unfreeze=unfreeze if frozen else 0)
+    needed = frozen + (unfreeze * (stages - 1) if frozen else 0)
+    if frozen and epochs <= needed:
+        with pytest.raises(RecipeError, match=f"ends before the whole encoder is released, in epoch {needed + 1}"):
+            phases(table, epochs, stages)
+        return
+    run = phases(table, epochs, stages)
     assert run[0].start == 0
     assert run[-1].end == epochs
     assert all(phase.start < phase.end for phase in run)
     assert all(a.end == b.start and a.released < b.released for a, b in pairwise(run))
     assert run[0].released == (0 if frozen else stages)
-    if frozen and not unfreeze and epochs > frozen:
-        assert [(phase.start, phase.released) for phase in run] == [(0, 0), (frozen, stages)]
+    assert run[-1].released == stages
     if frozen and unfreeze:
         assert all(phase.released == index for index, phase in enumerate(run))
+
+
+def test_a_frozen_encoder_can_stay_so() -> None:
+    assert [phase.released for phase in phases(TransferTable(frozen="all"), 7, 5)] == [0]
+    for frozen in ("0", '"all"'):
+        with pytest.raises(RecipeError, match="unfreeze needs a number of frozen epochs before it"):
+            load_recipe("gavrilita/gradual", [f"transfer.frozen={frozen}"])
 
 
 def test_a_stage_has_no_rate_until_it_is_released_and_then_its_own() -> None:
@@ -89,21 +104,85 @@ def changed(before: Path, after: Path) -> set[str]:
 def test_a_frozen_encoder_keeps_every_weight_and_average(
     model: Path, pack: Path, recipe_file: Path, tmp_path: Path
 ) -> None:
-    changes = [f"encoder.start={model}", "run.keep=last", "run.seed=9", "optim.epochs=2"]
-    frozen = train(load_recipe(recipe_file, [*changes, "transfer.frozen=2"]), pack, tmp_path / "f", accelerator="cpu")
+    changes = [f"encoder.start={model}", "run.keep=last", "run.seed=9", "optim.epochs=2", "transfer.frozen=all"]
+    frozen = train(load_recipe(recipe_file, changes), pack, tmp_path / "f", accelerator="cpu")
     assert {name.partition(".")[0] for name in changed(model, frozen)} == {"heads"}
-    released = ["transfer.frozen=1", "transfer.unfreeze=1"]
-    partly = train(load_recipe(recipe_file, [*changes, *released]), pack, tmp_path / "p", accelerator="cpu")
-    moved = {name for name in changed(model, partly) if name.startswith("encoder")}
-    last = [name for name, _ in load_model(model).encoder.named_parameters()][-3:]
-    assert {name.removeprefix("encoder.") for name in moved} >= set(last)
-    assert all(name.removeprefix("encoder.").startswith(("body.24", "body.25")) for name in moved), moved
+
+
+def test_stages_are_released_from_the_last_to_the_first(
+    model: Path, pack: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    changes = [
+        "transfer.frozen=1",
+        "transfer.unfreeze=1",
+        "optim.epochs=9",
+        "run.save_every=1",
+        "optim.schedule=constant",
+    ]
+    folder = train(
+        load_recipe(recipe_file, [f"encoder.start={model}", *changes]), pack, tmp_path / "m", accelerator="cpu"
+    )
+    encoder = load_model(model).encoder
+    names = {id(parameter): f"encoder.{name}" for name, parameter in encoder.named_parameters()}
+    stages = [{names[id(parameter)] for parameter in stage} for stage in encoder_stages(encoder)]
+    before = model
+    for epoch in range(1, 10):
+        after = folder / "epochs" / f"{epoch:03d}"
+        moved = {name for name in changed(before, after) if name in names.values()}
+        assert moved == set().union(*stages[len(stages) - epoch + 1 :]) if epoch > 1 else not moved
+        before = after
 
 
 def test_another_encoder_cannot_be_started_from(model: Path, pack: Path, recipe_file: Path, tmp_path: Path) -> None:
     changes = [f"encoder.start={model}", "encoder.options.width=6"]
     with pytest.raises(RecipeError, match=r"\{'width': 4\}.*set it alike"):
         train(load_recipe(recipe_file, changes), pack, tmp_path / "m", accelerator="cpu")
+
+
+def test_an_encoder_brings_its_normalisation(model: Path, pack: Path, recipe_file: Path) -> None:
+    data = open_pack(pack)
+    own = prepare(load_recipe(recipe_file), data).spec
+    started = prepare(load_recipe(recipe_file, [f"encoder.start={model}", "run.galaxies=9"]), data).spec
+    assert (started.mean, started.std) == (load_model(model).spec.mean, load_model(model).spec.std)
+    assert own.mean != prepare(load_recipe(recipe_file, ["run.galaxies=9"]), data).spec.mean
+    changes = ["encoder.name=resnet18", "encoder.options={}", "encoder.pretrained=true"]
+    assert prepare(load_recipe(recipe_file, changes), data).spec.mean == (0.485, 0.456, 0.406)  # ImageNet's
+
+
+def test_a_run_knows_which_encoder_it_started_from(model: Path, pack: Path, recipe_file: Path, tmp_path: Path) -> None:
+    start = tmp_path / "start"
+    shutil.copytree(model, start)
+    recipe = load_recipe(recipe_file, [f"encoder.start={start}", "optim.epochs=1"])
+    folder = train(recipe, pack, tmp_path / "m", accelerator="cpu")
+    assert read_manifest(folder)["data"]["start"] == read_manifest(model)["sha256"]
+    shutil.rmtree(start)
+    train(load_recipe(recipe_file, ["run.seed=4", "optim.epochs=1"]), pack, start, accelerator="cpu")
+    with pytest.raises(ModelError, match="holds a run of another recipe or pack"):
+        train(recipe, pack, tmp_path / "m", accelerator="cpu")
+
+
+def test_an_encoder_of_another_size_is_refused_by_name(pack: Path, recipe_file: Path, tmp_path: Path) -> None:
+    network = ["encoder.name=conv-dense", "encoder.options={stages=[[4], [4]], dense=[8]}", "optim.epochs=1"]
+    start = train(load_recipe(recipe_file, network), pack, tmp_path / "s", accelerator="cpu")
+    with pytest.raises(RecipeError, match=r"trained at 32 px.*can't be used at 24 px"):
+        train(
+            load_recipe(recipe_file, [*network, f"encoder.start={start}", "input.size=24"]),
+            pack,
+            tmp_path / "m",
+            accelerator="cpu",
+        )
+
+
+def test_where_weights_are_out_of_reach_the_folder_is_not_claimed(
+    pack: Path, recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    changes = ["encoder.name=resnet18", "encoder.options={}", "optim.epochs=1"]
+    with pytest.raises(ModelError, match=r"encoder\.pretrained = false; the networks written here.*need none"):
+        train(load_recipe(recipe_file, [*changes, "encoder.pretrained=true"]), pack, tmp_path / "m")
+    assert not list(tmp_path.glob("m/*"))
 
 
 def test_the_finder_takes_the_steepest_fall_before_the_minimum() -> None:
@@ -115,7 +194,7 @@ def test_the_finder_takes_the_steepest_fall_before_the_minimum() -> None:
 
 
 def test_the_rate_found_is_used_recorded_and_found_again(pack: Path, recipe_file: Path, tmp_path: Path) -> None:
-    changes = ["optim.find_lr=true", "optim.epochs=1", "optim.schedule=constant", "optim.warmup=0"]
+    changes = ["optim.find_lr=true", "optim.epochs=2", "optim.schedule=constant", "optim.warmup=0"]
     recipe = load_recipe(recipe_file, changes)
     first = train(recipe, pack, tmp_path / "a", accelerator="cpu")
     rate = read_manifest(first)["training"]["lr"]
@@ -123,5 +202,11 @@ def test_the_rate_found_is_used_recorded_and_found_again(pack: Path, recipe_file
     assert curve["lr"].is_monotonic_increasing
     assert curve["loss"].min() < curve["loss"].iloc[0]
     assert rate == steepest(curve["lr"].to_numpy(), curve["loss"].to_numpy())
-    assert pd.read_csv(first / "history.csv")["lr"].iloc[-1] == pytest.approx(rate)
+    assert pd.read_csv(first / "history.csv")["lr"].tolist() == pytest.approx([rate, rate])
+    assert rate <= curve["lr"][curve["loss"].idxmin()] / 10 * 1.06
     assert read_manifest(train(recipe, pack, tmp_path / "b", accelerator="cpu"))["training"]["lr"] == rate
+
+
+def test_a_loss_that_is_never_finite_is_said() -> None:
+    with pytest.raises(ModelError, match="set optim.lr yourself"):
+        steepest(np.array([1e-6]), np.array([2.0]))

@@ -26,6 +26,7 @@ NAMES = {
     "bias": "bias",
     "pearson": "Pearson r",
     "spearman": "Spearman r",
+    "volunteers": "equivalent volunteers",
     "within_limits": "within limits",
 }
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from tuningfork.evaluation.bootstrap import Array, Measure, figure
 from tuningfork.evaluation.calibration import vote_ece, vote_reliability
 from tuningfork.evaluation.metrics import mean, rmse
-from tuningfork.evaluation.votes import Votes, tree_violation
+from tuningfork.evaluation.volunteers import equivalent_volunteers
+from tuningfork.evaluation.votes import Votes, of_everyone, tree_violation
 from tuningfork.schemas import Question, Schema
 
 ASKED = (
@@ -25,7 +26,7 @@ def tree_measures(truth: Votes, predicted: Votes, schema: Schema) -> dict[str, A
     the challenge's own figure. `rmse_complete` takes only galaxies with every column. The baselines predict each
     column's mean over these same labels. In a question, `rmse_where_asked` and `accuracy` (the predicted most likely
     answer is one no other got more votes than) are of the fractions among those asked, on galaxies where at least half
-    of all volunteers were.
+    of all volunteers were. `volunteers` is how many of them are worth the model (`equivalent_volunteers`).
     """
     errors = predicted.fractions - truth.fractions
     known = np.asarray(np.isfinite(errors))
@@ -58,13 +59,15 @@ def _question(question: Question, truth: Votes, predicted: Votes, schema: Schema
     answers = schema.slices[question.name]
     observed, given = truth.conditional[:, answers], predicted.conditional[:, answers]
     counts = relevant(truth, schema, question)
-    reliability = vote_reliability(given, observed, truth.asked[:, schema.questions.index(question)])
+    index = schema.questions.index(question)
+    reliability = vote_reliability(given, observed, truth.asked[:, index])
     return {
         "rmse": _rmse(predicted.fractions[:, answers] - truth.fractions[:, answers]),
         "baseline_rmse": _rmse(deviations[:, answers]),
         "rmse_where_asked": _rmse(np.where(counts[:, None], given - observed, np.nan)),
         "accuracy": _accuracy(given, observed, counts),
         "ece": Measure(lambda weights: vote_ece(reliability, weights), reliability[0].n),
+        **_volunteers(predicted.fractions[:, answers], truth.fractions[:, answers], truth.asked[:, index], schema),
         "reliability": {
             answer.name: {
                 "predicted": [float(value) for value in curve.curve(np.ones((1, len(observed))))[0][0]],
@@ -74,6 +77,16 @@ def _question(question: Question, truth: Votes, predicted: Votes, schema: Schema
             if curve.n
         },
     }
+
+
+def _volunteers(given: Array, observed: Array, asked: Array, schema: Schema) -> dict[str, Measure]:
+    """The equivalent number of volunteers, where it is known how many voted."""
+    if schema.votes == "counts":
+        return {"volunteers": equivalent_volunteers(given, observed, asked)}
+    if not schema.volunteers:
+        return {}
+    votes = np.full(len(asked), schema.volunteers) if of_everyone(schema) else asked * schema.volunteers
+    return {"volunteers": equivalent_volunteers(given, observed, votes)}
 
 
 def _rmse(errors: Array) -> Measure:

@@ -117,7 +117,7 @@ def _labels(table: pd.DataFrame, asked: Sequence[Schema], where: str) -> tuple[d
 
 def _batch_rows(batch: list[Decoded], network: GalaxyModel, device: torch.device) -> pa.Table:
     spec, readable = network.spec, np.array([entry.pixels is not None for entry in batch])
-    features = np.zeros((len(batch), int(network.encoder.features)), np.float32)  # type: ignore[arg-type]
+    features = np.zeros((len(batch), int(network.encoder.n_features)), np.float32)  # type: ignore[arg-type]
     if readable.any():
         pixels = torch.from_numpy(np.stack([entry.pixels for entry in batch if entry.pixels is not None]))
         with torch.inference_mode():

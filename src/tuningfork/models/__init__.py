@@ -1,6 +1,6 @@
 """A model is an encoder and one head a schema; a model folder is its weights and its manifest, never a pickle."""
 
-from tuningfork.models.encoders import build_encoder, own_encoders
+from tuningfork.models.encoders import build_encoder, own_encoders, pretrained_colours
 from tuningfork.models.folder import DEFAULT_MODEL, load_model, model_folder, read_manifest, save_model
 from tuningfork.models.heads import HEADS, Head, HeadSpec, build_head
 from tuningfork.models.model import GalaxyModel, ModelSpec
@@ -23,6 +23,7 @@ __all__ = [
     "load_model",
     "model_folder",
     "own_encoders",
+    "pretrained_colours",
     "read_manifest",
     "save_model",
     "warp",

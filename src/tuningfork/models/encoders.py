@@ -24,7 +24,7 @@ def own_encoders() -> list[str]:
 def build_encoder(
     name: str, *, channels: int, size: int, pretrained: bool = False, options: dict[str, Any] | None = None
 ) -> nn.Module:
-    """Build an encoder: images (N, channels, size, size) to features (N, encoder.features).
+    """Build an encoder: images (N, channels, size, size) to features (N, encoder.n_features).
 
     Parameters
     ----------
@@ -73,12 +73,20 @@ def _timm_encoder(name: str, channels: int, size: int, pretrained: bool, options
         raise ModelError(
             f"the pretrained weights of {name!r} can't be had ({str(error).splitlines()[0]}). With a network they are "
             "downloaded once and kept; on a machine without, copy the cache folder of Hugging Face (HF_HOME) from one "
-            "that has it, or set encoder.pretrained = false"
+            "that has it, or set encoder.pretrained = false; the networks written here (tuningfork/small, "
+            "serrano/crop, khunger/cnn, deep-galaxies/small) need none"
         ) from error
     except TypeError as error:
         raise ModelError(f"encoder {name!r} does not take these options {options}: {error}") from error
-    encoder.features = encoder.num_features
     return encoder
+
+
+def pretrained_colours(name: str) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Mean and standard deviation of the colours that an encoder's weights in timm were trained with, or None."""
+    import timm
+
+    known = timm.models.get_pretrained_cfg(name, allow_unregistered=True) if ":" not in name else None
+    return (tuple(known.mean), tuple(known.std)) if known is not None else None
 
 
 class _timm_quiet:
@@ -107,5 +115,5 @@ def _initialised(encoder: nn.Module, name: str, channels: int, size: int) -> nn.
         raise ModelError(f"encoder {name!r} can't take images of {size} px; use larger ones ({reason})") from error
     if features.ndim != 2:
         raise ModelError(f"encoder {name!r} gives features of shape {tuple(features.shape)}, not (N, F)")
-    encoder.features = features.shape[1]
+    encoder.n_features = features.shape[1]
     return encoder.train(training)

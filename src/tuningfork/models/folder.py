@@ -14,12 +14,21 @@ from safetensors.torch import load_file, save_file
 from tuningfork.errors import ModelError, OutputError
 from tuningfork.files import read_json, sha256, stamp, whole_file, write_json
 from tuningfork.models.model import GalaxyModel, ModelSpec
+from tuningfork.models.uncertainty import read_uncertainty
 
 SPEC_KEYS = ("encoder", "geometry", "input", "heads")
 DEFAULT_MODEL = "default"
 FORMAT = "tuningfork-model"
 VERSION = 1
-FILES = ("model.safetensors", "recipe.toml", "history.csv", "lr-finder.csv", "augmented.png", "card.md")
+FILES = (
+    "model.safetensors",
+    "recipe.toml",
+    "history.csv",
+    "lr-finder.csv",
+    "augmented.png",
+    "card.md",
+    "uncertainty.safetensors",
+)
 
 
 def model_folder(model: str | Path) -> Path:
@@ -114,4 +123,6 @@ def load_model(model: str | Path) -> GalaxyModel:
         built.load_state_dict(load_file(folder / "model.safetensors"))
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder / 'model.json'} does not describe the weights beside it: {error}") from error
+    if "uncertainty.safetensors" in manifest["sha256"]:
+        built.uncertainty = read_uncertainty(folder / "uncertainty.safetensors")
     return built.eval()

@@ -9,10 +9,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from tuningfork.errors import ModelError
 from tuningfork.images import Geometry
 from tuningfork.models.encoders import build_encoder
 from tuningfork.models.heads import Head, HeadSpec, build_head
+from tuningfork.models.uncertainty import Uncertainty
 from tuningfork.models.view import View, crop
+from tuningfork.models.views import COUNTS, exact_views
 from tuningfork.schemas import Schema, schema_from_dict, schema_to_dict
 
 
@@ -61,10 +64,24 @@ class ModelSpec:
         )
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a model makes of N galaxies, averaged over the views it was given.
+
+    `features` is (N, F); `answers` and `spread`, by schema name, are (N, K): the mean answer, and the standard
+    deviation of the answer between views, which a model that knew would not have.
+    """
+
+    features: torch.Tensor
+    answers: dict[str, torch.Tensor]
+    spread: dict[str, torch.Tensor]
+
+
 class GalaxyModel(nn.Module):
     """An encoder and its heads, with the preprocessing that belongs to them.
 
-    `heads` is keyed by schema name. Raw outputs and answers are dictionaries with the same keys.
+    `heads` is keyed by schema name. Raw outputs and answers are dictionaries with the same keys. `uncertainty` is what
+    was measured of the model on galaxies it was not trained on, or None.
     """
 
     mean: torch.Tensor
@@ -73,11 +90,12 @@ class GalaxyModel(nn.Module):
     def __init__(self, spec: ModelSpec, *, pretrained: bool = False) -> None:
         super().__init__()
         self.spec = spec
+        self.uncertainty: Uncertainty | None = None
         channels = spec.geometry.channels
         self.encoder = build_encoder(
             spec.encoder, channels=channels, size=spec.view.size, pretrained=pretrained, options=spec.options
         )
-        features = int(self.encoder.features)  # type: ignore[arg-type]
+        features = int(self.encoder.n_features)  # type: ignore[arg-type]
         self.heads = nn.ModuleDict(
             {
                 schema.name: build_head(features, schema, head)
@@ -109,10 +127,33 @@ class GalaxyModel(nn.Module):
         return head
 
     def answers(self, raw: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """The answers of every head, each (N, len(schema.prediction_columns)) float32."""
-        return {name: self.head(name).answers(value) for name, value in raw.items()}
+        """The answers of every head, each (N, len(schema.prediction_columns)) float32; probabilities calibrated."""
+        warmth = self.uncertainty.temperatures if self.uncertainty else {}
+        return {name: self.head(name).answers(value / warmth.get(name, 1.0)) for name, value in raw.items()}
 
     @torch.inference_mode()
-    def predict(self, pixels: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The answers for pack pixels (N, H, W, C) uint8 in the model's geometry."""
-        return self.answers(self(crop(pixels, self.spec.view, self.spec.geometry)))
+    def look(self, pixels: torch.Tensor, views: int = 1) -> Look:
+        """Look at pack pixels (N, H, W, C) uint8 in the model's geometry from `views` exact sides.
+
+        Raises
+        ------
+        ModelError
+            If `views` is not 1, 2, 4 or 8.
+        """
+        if views not in COUNTS:
+            raise ModelError(f"{views} views can't be had; a square has {', '.join(map(str, COUNTS))}")
+        images = crop(pixels, self.spec.view, self.spec.geometry)
+        features, answers = [], []
+        for view in exact_views(images, views):
+            features.append(self.features(view))
+            answers.append(self.answers({name: head(features[-1]) for name, head in self.heads.items()}))
+        stacked = {name: torch.stack([seen[name] for seen in answers]) for name in self.heads}
+        return Look(
+            features=torch.stack(features).mean(dim=0),
+            answers={name: values.mean(dim=0) for name, values in stacked.items()},
+            spread={name: values.std(dim=0, correction=0) for name, values in stacked.items()},
+        )
+
+    def predict(self, pixels: torch.Tensor, views: int = 1) -> dict[str, torch.Tensor]:
+        """The answers for pack pixels (N, H, W, C) uint8 in the model's geometry, averaged over `views` exact sides."""
+        return self.look(pixels, views).answers

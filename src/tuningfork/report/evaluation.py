@@ -54,11 +54,14 @@ def _details(name: str, schema: dict[str, Any]) -> Iterator[Block]:
     keys: tuple[str, ...]
     rows: list[list[str]]
     if "questions" in schema:
-        keys = ("rmse", "baseline_rmse", "rmse_where_asked", "accuracy", "ece")
+        known = any("volunteers" in entry for entry in schema["questions"].values())
+        keys = ("rmse", "baseline_rmse", "rmse_where_asked", "accuracy", "ece", *["volunteers"] * known)
         rows = [[words(q), *(_cell(entry[key]) for key in keys)] for q, entry in schema["questions"].items()]
         note = (
             "Where asked, as accuracy is too: on galaxies of which at least half of the volunteers were asked. "
             "Below each figure its 95 % interval and the number of galaxies."
+            + " Equivalent volunteers: how many volunteers' mean is as close to the crowd as the model is."
+            * known
         )
         yield Table(f"Questions of {name}", ("question", *(in_words(key) for key in keys)), rows, note=note)
     if "classes" in schema:

@@ -24,9 +24,8 @@ def study_section(folder: Path, manifest: dict[str, Any]) -> Section:
     blocks += [Note(f"{run['label']} failed: {run['error']}", warning=True) for run in runs if "error" in run]
     if done:
         blocks += [_figures(done), *_differences(done), _made(done)]
-        pictures = [
-            Picture(file_uri(folder / name), name.removesuffix(".png"), wide=True) for name in manifest["plots"]
-        ]
+        said = "Each run on its training images, as its augmentation made them, and on the validation split."
+        pictures = [Picture(file_uri(folder / name), said, wide=True) for name in manifest["plots"]]
         blocks.append(Pictures(pictures, "Training curves"))
     blocks.append(provenance(manifest))
     return Section("Study", folder.name, manifest["title"], blocks)

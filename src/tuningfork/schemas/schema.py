@@ -82,6 +82,8 @@ class Schema:
         (each question sums to 1).
     label_column
         Class lists only: the column with the class of each galaxy.
+    volunteers
+        Trees with fractions only: how many volunteers typically saw a galaxy; 0 where it is not known.
     tolerance
         How far the fractions of a question may sum from what the tree demands before labels are refused.
     id_column
@@ -103,6 +105,7 @@ class Schema:
     label_column: str = ""
     classes: tuple[GalaxyClass, ...] = ()
     quantities: tuple[Quantity, ...] = ()
+    volunteers: float = 0
     tolerance: float = 0.01
     id_column: str = "id_str"
 
@@ -188,6 +191,8 @@ class Schema:
             raise SchemaError(f"schema {self.name!r}: name, title and id_column can't be empty")
         if self.tolerance < 0:
             raise SchemaError(f"schema {self.name!r}: tolerance = {self.tolerance:g} must be 0 or more")
+        if self.volunteers < 0:
+            raise SchemaError(f"schema {self.name!r}: volunteers = {self.volunteers:g} must be 0 or more")
         if self.kind == "tree" and self.votes == "counts" and self.relative_to == "everyone":
             raise SchemaError(f"schema {self.name!r}: relative_to is for vote fractions; remove it or votes = 'counts'")
         belongs = {"question": "tree", "class": "classes", "label_column": "classes", "quantity": "quantities"}

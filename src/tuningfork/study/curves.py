@@ -34,7 +34,7 @@ def _chart(name: str, histories: Mapping[str, pd.DataFrame]) -> Figure:
     schema, _, metric = name.rpartition("_")
     drawn = figure(f"{schema}: {in_words(metric)}" if schema else in_words(metric).capitalize(), 9.0, 3.9)
     left, right = drawn.subplots(1, 2, sharey=True)
-    for axes, split, title in ((left, "train", "training, augmented"), (right, "val", "validation")):
+    for axes, split, title in ((left, "train", "training"), (right, "val", "validation")):
         for index, (label, history) in enumerate(histories.items()):
             values = history.get(f"{split}_{name}")
             if values is not None:

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import nullcontext
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,8 @@ from tuningfork.files import (
     write_json,
     write_text,
 )
-from tuningfork.models import save_model
-from tuningfork.packs import open_pack
+from tuningfork.models import GalaxyModel, read_manifest, save_model
+from tuningfork.packs import Pack, open_pack
 from tuningfork.training.card import model_card
 from tuningfork.training.data import Batch, BatchRows, loader
 from tuningfork.training.lr_finder import find_rate
@@ -37,6 +38,7 @@ from tuningfork.training.sheet import draw_augmented
 from tuningfork.training.task import Task, write_history
 from tuningfork.training.trainer import (
     build_trainer,
+    hardware,
     is_out_of_memory,
     known_warnings,
     read_checkpoint,
@@ -61,10 +63,7 @@ def train(recipe: Recipe, pack: str | Path, out: str | Path, *, devices: int = 1
         If `out` holds a run of another recipe or pack, the loss is no longer finite, or no batch fits into memory.
     """
     folder, data = Path(out), open_pack(pack)
-    run = {
-        "recipe": hashlib.sha256(json.dumps(recipe.model_dump(mode="json")).encode()).hexdigest(),
-        "pack": data.manifest["sha256"],
-    }
+    run = fingerprint(recipe, data)
     if _already(folder, run):
         log.info("%s is already trained with this recipe and pack; nothing to do", folder)
         return folder
@@ -77,6 +76,7 @@ def train(recipe: Recipe, pack: str | Path, out: str | Path, *, devices: int = 1
             f"{devices} devices can't share {len(material.rows['val'])} validation galaxies; use fewer, 1 at least"
         )
     trainer = build_trainer(recipe, folder, devices, accelerator, _batches(recipe, material, devices))
+    model = build_model(recipe, material)  # before the folder is claimed: weights may be out of reach
     with sole_run(folder, ModelError) if trainer.is_global_zero else nullcontext():
         if trainer.is_global_zero:
             clear_temporaries(folder)
@@ -84,11 +84,20 @@ def train(recipe: Recipe, pack: str | Path, out: str | Path, *, devices: int = 1
             resolved = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
             write_text(folder / "recipe.toml", tomli_w.dumps(resolved))
             draw_augmented(recipe, material, folder / "augmented.png")
-        task = _fit_in_memory(recipe, material, folder, trainer)
+        task = _fit_in_memory(recipe, material, folder, trainer, model)
         if trainer.is_global_zero:
-            _finish(task, recipe, material, folder, str(trainer.strategy.root_device))
+            _finish(task, recipe, material, folder)
             (folder / "lock").unlink()
     return folder
+
+
+def fingerprint(recipe: Recipe, pack: Pack) -> dict[str, Any]:
+    """What fixes a run, such that no other is ever taken for it; keys of a recipe that are not set don't count."""
+    settings = json.dumps(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+    run = {"recipe": hashlib.sha256(settings.encode()).hexdigest(), "pack": pack.manifest["sha256"]}
+    if recipe.encoder.start:
+        run["start"] = read_manifest(recipe.encoder.start)["sha256"]
+    return run
 
 
 def _batches(recipe: Recipe, material: Material, devices: int) -> int:
@@ -96,15 +105,16 @@ def _batches(recipe: Recipe, material: Material, devices: int) -> int:
     return -(-len(material.rows["train"]) // (recipe.optim.batch_size * devices))
 
 
-def _fit_in_memory(recipe: Recipe, material: Material, folder: Path, trainer: L.Trainer) -> Task:
+def _fit_in_memory(recipe: Recipe, material: Material, folder: Path, trainer: L.Trainer, model: GalaxyModel) -> Task:
     """Fit; where a batch is too large for the memory, go on from the last whole epoch with half of it."""
     while True:
         try:
-            return _fit(recipe, material, folder, trainer)
+            return _fit(recipe, material, folder, trainer, model)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error) or trainer.world_size > 1:
                 raise
             recipe = _halved(recipe, folder)
+        model = build_model(recipe, material)
         trainer = build_trainer(recipe, folder, 1, trainer.strategy.root_device.type, _batches(recipe, material, 1))
 
 
@@ -144,10 +154,9 @@ def _already(folder: Path, run: dict[str, Any]) -> bool:
     return False
 
 
-def _fit(recipe: Recipe, material: Material, folder: Path, trainer: L.Trainer) -> Task:
+def _fit(recipe: Recipe, material: Material, folder: Path, trainer: L.Trainer, model: GalaxyModel) -> Task:
     """Fit from the start or from the last whole epoch."""
-    torch.manual_seed(recipe.run.seed)
-    task = Task(build_model(recipe, material), recipe, folder / "history.csv")
+    task = Task(model, recipe, folder / "history.csv", keep=partial(_keep, material, folder))
     if recipe.optim.find_lr:
         rate = find_rate(task, _endless(recipe, material), trainer.strategy.root_device, folder / "lr-finder.csv")
         log.info("the learning-rate finder chose %g", rate)
@@ -189,13 +198,28 @@ def _endless(recipe: Recipe, material: Material) -> Iterator[Batch]:
         yield from loader(material.pack, material.targets, sampler)
 
 
-def _finish(task: Task, recipe: Recipe, material: Material, folder: Path, device: str) -> None:
+def _keep(material: Material, folder: Path, task: Task) -> None:
+    """Write the model as it is after an epoch: a model folder like any other, in `epochs`."""
+    row = task.history[-1]
+    save_model(task.judged, folder / "epochs" / f"{row['epoch']:03d}", _record(task, material, row))
+
+
+def _finish(task: Task, recipe: Recipe, material: Material, folder: Path) -> None:
     """Keep the chosen weights, and write the folder's manifest last."""
     chosen = folder / "checkpoints" / ("best.ckpt" if recipe.run.keep == "best" else "last.ckpt")
     state = read_checkpoint(chosen)
     task.load_state_dict(state["state_dict"])
     epoch = int(state["epoch"]) + 1
-    row = next(row for row in task.history if row["epoch"] == epoch)
+    record = _record(task, material, next(row for row in task.history if row["epoch"] == epoch))
+    record["recipe"] = recipe.model_dump(mode="json", by_alias=True)  # as it was asked for
+    write_history(task.history, folder / "history.csv")
+    write_text(folder / "card.md", model_card(recipe, record, material.pack))
+    save_model(task.judged, folder, record)
+
+
+def _record(task: Task, material: Material, row: dict[str, float]) -> dict[str, Any]:
+    """What the manifest of a model tells of how it was made; `row` is the epoch of its weights in the history."""
+    recipe = task.recipe
     record: dict[str, Any] = {
         "recipe": recipe.model_dump(mode="json", by_alias=True),
         "data": {
@@ -203,16 +227,16 @@ def _finish(task: Task, recipe: Recipe, material: Material, folder: Path, device
             "sha256": material.pack.manifest["sha256"],
             "n": {split: len(which) for split, which in material.rows.items()},
         },
-        "figures": {name: value for name, value in row.items() if name.startswith("val")} | {"epoch": epoch},
+        "figures": {name: value for name, value in row.items() if name.startswith("val")} | {"epoch": row["epoch"]},
         "training": {
             "seconds": round(sum(entry["seconds"] for entry in task.history), 1),
-            "lr": task.recipe.optim.lr,
-            "batch_size": task.recipe.optim.batch_size,
+            "lr": recipe.optim.lr,
+            "batch_size": recipe.optim.batch_size,
             "parameters": sum(parameter.numel() for parameter in task.model.parameters()),
-            "device": device,
+            "device": hardware(task.device),
             "torch": torch.__version__,
         },
     }
-    write_history(task.history, folder / "history.csv")
-    write_text(folder / "card.md", model_card(recipe, record, material.pack))
-    save_model(task.judged, folder, record)
+    if recipe.encoder.start:
+        record["data"]["start"] = read_manifest(recipe.encoder.start)["sha256"]
+    return record

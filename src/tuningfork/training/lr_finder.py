@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from tuningfork.errors import ModelError
 from tuningfork.files import write_text
 from tuningfork.progress import progress_bar
 from tuningfork.training.data import Batch
@@ -42,10 +43,23 @@ def find_rate(task: Task, batches: Iterator[Batch], device: torch.device, path: 
 
 
 def steepest(rates: np.ndarray, losses: np.ndarray) -> float:
-    """The rate at which the loss falls fastest per decade of the rate, before its minimum; (N,) each, one number."""
-    end = max(int(np.argmin(losses)) + 1, 3)
-    slope = np.gradient(losses[:end], np.log10(rates[:end]))
-    return float(f"{rates[int(np.argmin(slope))]:.2g}")
+    """The rate at which the loss falls fastest per decade of the rate; (N,) each, one number.
+
+    The first tenth of the test, where the running mean has yet to settle, does not count, nor does the decade below the
+    rate of the smallest loss: that near to divergence no run is stable.
+
+    Raises
+    ------
+    ModelError
+        If the loss was not finite almost from the start.
+    """
+    if len(rates) < STEPS // 10:
+        raise ModelError(f"the loss was not finite at rates above {LOWEST:g}: set optim.lr yourself, or optim.clip")
+    bound = rates[int(np.argmin(losses))] / 10
+    slope = np.gradient(losses, np.log10(rates))
+    possible = np.flatnonzero(rates <= bound)[STEPS // 10 :]
+    rate = rates[possible[np.argmin(slope[possible])]] if len(possible) else bound
+    return float(f"{rate:.2g}")
 
 
 def _test(task: Task, batches: Iterator[Batch], device: torch.device) -> tuple[list[float], list[float]]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from tuningfork.errors import PackError, RecipeError
-from tuningfork.models import GalaxyModel, ModelSpec, View, crop, load_model
+from tuningfork.models import GalaxyModel, ModelSpec, View, crop, load_model, pretrained_colours
 from tuningfork.models.heads.classes import ClassesHead
 from tuningfork.packs import Pack
 from tuningfork.schemas import Schema
 from tuningfork.training.recipe import Recipe
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,22 +39,32 @@ def prepare(recipe: Recipe, pack: Pack) -> Material:
     """
     schemas = _schemas(recipe, pack)
     view = View(recipe.input.field, recipe.input.size)
-    view.scale(pack.geometry)
-    mean, std = _colours(pack, view, recipe.run.seed) if recipe.input.normalise else _plain(pack)
+    if view.scale(pack.geometry) < 0.99:
+        log.warning(
+            "the network's %d pixels a side are blown up from %.0f of the pack's; for sharper ones pack again with "
+            "--size %d",
+            view.size,
+            view.size * view.scale(pack.geometry),
+            math.ceil(view.size * pack.geometry.field / view.field),
+        )
     spec = ModelSpec(
         encoder=recipe.encoder.name,
         options=recipe.encoder.options,
         geometry=pack.geometry,
         view=view,
-        mean=mean,
-        std=std,
+        mean=(0.0,) * pack.geometry.channels,
+        std=(1.0,) * pack.geometry.channels,
         heads=recipe.head,
         schemas=tuple(schemas),
     )
     model = GalaxyModel(spec)
     _check_monitor(recipe, model)
     targets = {schema.name: model.head(schema.name).targets(pack.catalog, str(pack.path)) for schema in schemas}
-    return Material(pack, spec, targets, _rows(recipe, pack, targets))
+    rows = _rows(recipe, pack, targets)
+    if recipe.input.normalise:
+        mean, std = _normalisation(recipe, pack, view, rows["train"])
+        spec = replace(spec, mean=mean, std=std)
+    return Material(pack, spec, targets, rows)
 
 
 def build_model(recipe: Recipe, material: Material) -> GalaxyModel:
@@ -77,7 +91,14 @@ def _start(model: GalaxyModel, other: GalaxyModel, recipe: Recipe) -> None:
             f"the encoder of encoder.start = {recipe.encoder.start!r} is {other.spec.encoder!r} with "
             f"{other.spec.options}; the recipe's is {recipe.encoder.name!r} with {recipe.encoder.options}: set it alike"
         )
-    model.encoder.load_state_dict(other.encoder.state_dict())
+    try:
+        model.encoder.load_state_dict(other.encoder.state_dict())
+    except RuntimeError as error:
+        raise RecipeError(
+            f"the encoder of encoder.start = {recipe.encoder.start!r} was trained at {other.spec.view.size} px with "
+            f"{other.spec.geometry.channels} channels and can't be used at {model.spec.view.size} px with "
+            f"{model.spec.geometry.channels}; set input.size alike, or choose another encoder"
+        ) from error
 
 
 def _schemas(recipe: Recipe, pack: Pack) -> list[Schema]:
@@ -122,19 +143,29 @@ def _rows(recipe: Recipe, pack: Pack, targets: dict[str, np.ndarray]) -> dict[st
     return rows
 
 
-def _plain(pack: Pack) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    channels = pack.geometry.channels
-    return (0.0,) * channels, (1.0,) * channels
+def _normalisation(
+    recipe: Recipe, pack: Pack, view: View, rows: np.ndarray
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel, in 0 to 1: those that the encoder's weights were trained with.
+
+    From scratch, those of the training galaxies.
+    """
+    if recipe.encoder.start:
+        spec = load_model(recipe.encoder.start).spec
+        return spec.mean, spec.std
+    if recipe.encoder.pretrained and pack.geometry.channels == 3:
+        known = pretrained_colours(recipe.encoder.name)
+        if known is not None:
+            return known
+    return _colours(pack, view, rows, recipe.run.seed)
 
 
-def _colours(pack: Pack, view: View, seed: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel over a thousand training galaxies, in 0 to 1."""
-    sample = np.sort(np.random.default_rng(seed).permutation(pack.rows("train"))[:1000])
-    if len(sample) == 0:
-        raise PackError(f"{pack.path} has no galaxies in its train split; pack again with --split 0.8/0.1/0.1")
+def _colours(pack: Pack, view: View, rows: np.ndarray, seed: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel over a thousand of these galaxies, in 0 to 1."""
+    sample = np.sort(np.random.default_rng(seed).permutation(rows)[:1000])
     sums = torch.zeros(2, pack.geometry.channels, dtype=torch.float64)
-    for rows in np.array_split(sample, -(-len(sample) // 50)):
-        images = crop(torch.from_numpy(pack.pixels[rows]), view, pack.geometry).double()
+    for part in np.array_split(sample, -(-len(sample) // 50)):
+        images = crop(torch.from_numpy(pack.pixels[part]), view, pack.geometry).double()
         sums += torch.stack([images.sum(dim=(0, 2, 3)), images.square().sum(dim=(0, 2, 3))])
     mean, square = sums / (len(sample) * view.size**2)
     std = (square - mean**2).clamp(min=1e-6).sqrt()

@@ -6,9 +6,9 @@ import tomllib
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tuningfork.errors import RecipeError
 from tuningfork.files import read_toml
@@ -54,14 +54,21 @@ class InputTable(_Table):
 class TransferTable(_Table):
     """How an encoder that knows something already is trained on (Howard & Ruder 2018, arXiv:1801.06146).
 
-    The encoder keeps its weights for `frozen` epochs, in which the heads learn. Then its last stage is released, and
-    after every `unfreeze` epochs more the stage before it; 0 releases all at once. The schedule of the rate runs anew
-    from each release. The rate of each stage is `decay` times that of the stage after it; the heads have the full rate.
+    The encoder keeps its weights for `frozen` epochs (``"all"``: for ever), in which the heads learn. Then its last
+    stage is released, and after every `unfreeze` epochs more the stage before it; 0 releases all at once. The schedule
+    of the rate runs anew from each release. The rate of each stage is `decay` times that of the stage after it; the
+    heads have the full rate.
     """
 
-    frozen: int = Field(0, ge=0)
+    frozen: Annotated[int, Field(ge=0)] | Literal["all"] = 0
     unfreeze: int = Field(0, ge=0)
     decay: float = Field(1.0, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _frozen_first(self) -> TransferTable:
+        if self.unfreeze and self.frozen in (0, "all"):
+            raise ValueError("unfreeze needs a number of frozen epochs before it")
+        return self
 
 
 class OptimTable(_Table):

@@ -26,9 +26,12 @@ Sums = dict[str, torch.Tensor]
 
 
 class Task(L.LightningModule):
-    """Trains a `GalaxyModel` as a recipe says and keeps the history of its epochs."""
+    """Trains a `GalaxyModel` as a recipe says and keeps the history of its epochs.
 
-    def __init__(self, model: GalaxyModel, recipe: Recipe, history_path: Path) -> None:
+    `keep` is called after each of the epochs whose model the recipe wants kept.
+    """
+
+    def __init__(self, model: GalaxyModel, recipe: Recipe, history_path: Path, keep: Callable[[Task], None]) -> None:
         super().__init__()
         self.model = model
         self.recipe = recipe
@@ -40,11 +43,13 @@ class Task(L.LightningModule):
         if self.average is not None:
             self.average.requires_grad_(False)
         self.history_path = history_path
+        self.keep = keep
         self.history: list[dict[str, float]] = []
         self._figures: dict[str, float] = {}
         self._train: Sums = {}
         self._val: Sums = {}
         self._steps_averaged = 0
+        self._rate = 0.0
         self._started = time.monotonic()
 
     @property
@@ -81,6 +86,10 @@ class Task(L.LightningModule):
         spec = self.model.spec
         images = augment(batch.pixels, spec.view, spec.geometry, self.recipe.augmentation, batch.seed)
         return self._losses(self.model, images, batch, sums)
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Note the rate of the heads; after the step the schedule has moved on."""
+        self._rate = self.trainer.optimizers[0].param_groups[0]["lr"]
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Take the weights into their average after each optimiser step."""
@@ -125,10 +134,9 @@ class Task(L.LightningModule):
             If the loss is no longer finite.
         """
         row = {"epoch": self.current_epoch + 1, **self._finish(self._train, "train"), **self._figures}
-        row["lr"] = self.trainer.optimizers[0].param_groups[0]["lr"]
+        row["lr"] = self._rate
         row["seconds"] = time.monotonic() - self._started
         self.log_dict({name: value for name, value in row.items() if name.startswith("train")})
-        self.log("epochs", row["epoch"])  # checkpoints are named by it
         self.history.append(row)
         if self.trainer.is_global_zero:
             write_history(self.history, self.history_path)
@@ -137,6 +145,9 @@ class Task(L.LightningModule):
                 f"training has diverged in epoch {self.current_epoch + 1}: the loss is not finite; "
                 "start again in another folder with a lower optim.lr, or set optim.clip"
             )
+        every = self.recipe.run.save_every
+        if every is not None and row["epoch"] % every == 0 and self.trainer.is_global_zero:
+            self.keep(self)
 
     def _finish(self, sums: Sums, split: str) -> dict[str, float]:
         """Means over a whole split and all devices, from sums and numbers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import platform
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,24 +47,15 @@ def build_trainer(recipe: Recipe, folder: Path, devices: int, accelerator: str, 
             filename="best",
             monitor=run.monitor,
             mode=mode,
-            save_last=True,
             save_on_train_epoch_end=True,
             enable_version_counter=False,
         ),
+        # A callback of its own: what Lightning calls `save_last` is written only when the best is.
+        ModelCheckpoint(
+            folder / "checkpoints", filename="last", save_on_train_epoch_end=True, enable_version_counter=False
+        ),
         RichProgressBar(leave=False),
     ]
-    if run.save_every is not None:
-        callbacks.append(
-            ModelCheckpoint(
-                folder / "checkpoints",
-                filename="epoch-{epochs:03.0f}",
-                auto_insert_metric_name=False,
-                every_n_epochs=run.save_every,
-                save_top_k=-1,
-                save_on_train_epoch_end=True,
-                enable_version_counter=False,
-            )
-        )
     if run.patience is not None:
         callbacks.append(EarlyStopping(run.monitor, patience=run.patience, mode=mode, check_on_train_epoch_end=True))
     precision = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[run.precision]
@@ -108,6 +100,24 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path} can't be read ({str(error).splitlines()[0]}); remove the folder and train again"
         ) from error
     return content
+
+
+def hardware(device: torch.device) -> str:
+    """A device in words: a GPU's name, or the processor and how many threads work on it."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    if device.type != "cpu":
+        return device.type
+    return f"{torch.get_num_threads()} threads of {_processor()}"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(iter(named), platform.processor() or platform.machine())
 
 
 def is_out_of_memory(error: BaseException) -> bool:

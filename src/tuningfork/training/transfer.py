@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from tuningfork.errors import RecipeError
 from tuningfork.models import GalaxyModel, encoder_stages
 from tuningfork.training.recipe import TransferTable
 
@@ -21,12 +22,22 @@ class Phase:
 
 
 def phases(table: TransferTable, epochs: int, stages: int) -> list[Phase]:
-    """The phases of a run: they follow each other without a gap, and each releases at least one stage more."""
+    """The phases of a run: they follow each other without a gap, and each releases at least one stage more.
+
+    Raises
+    ------
+    RecipeError
+        If the run ends before the last stage is released.
+    """
     starts = [(0, 0 if table.frozen else stages)]
-    if table.frozen:
+    if table.frozen and table.frozen != "all":
         steps = range(1, stages + 1) if table.unfreeze else [stages]
         starts += [(table.frozen + index * table.unfreeze, released) for index, released in enumerate(steps)]
-    starts = [(start, released) for start, released in starts if start < epochs]
+    if starts[-1][0] >= epochs:
+        raise RecipeError(
+            f"optim.epochs = {epochs} ends before the whole encoder is released, in epoch {starts[-1][0] + 1}: train "
+            'longer, or set transfer.frozen = "all" to keep it frozen'
+        )
     ends = [start for start, _ in starts[1:]] + [epochs]
     return [Phase(start, end, released) for (start, released), end in zip(starts, ends, strict=True)]
 

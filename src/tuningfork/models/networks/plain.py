@@ -25,7 +25,6 @@ class PlainCNN(nn.Module):
 
     def __init__(self, channels: int, width: int = 32) -> None:
         super().__init__()
-        self.features = 8 * width
         layers = _stage(channels, width)
         for factor in (1, 2, 4):
             layers += [nn.MaxPool2d(2), *_stage(factor * width, 2 * factor * width)]

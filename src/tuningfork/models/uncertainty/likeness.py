@@ -1,0 +1,40 @@
+"""Whether an image is like those that a model was trained on: the distance of its features from theirs.
+
+The Mahalanobis distance in the encoder's feature space (Lee et al. 2018, arXiv:1807.03888), with the covariance shrunk
+(Ledoit & Wolf 2004) so that it can be inverted whatever the number of galaxies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.covariance import LedoitWolf
+
+Array = NDArray[np.float64]
+
+SHARE = 0.99  # of galaxies like the training set's that must not be flagged
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """`mean` (F,) of the features, `whitening` (F, F) that makes their covariance 1, and the distance of the flag."""
+
+    mean: Array
+    whitening: Array
+    threshold: float
+
+    def distance(self, features: Array) -> Array:
+        """How unlike each image is, (N,): its distance in units of the threshold, so that above 1 it is flagged."""
+        whitened = (features.astype(np.float64) - self.mean) @ self.whitening
+        return np.sqrt((whitened**2).sum(axis=1)) / self.threshold
+
+
+def fit_likeness(features: Array) -> Likeness:
+    """Fit to the features (N, F) of galaxies that the model was not trained on but that are like its training set."""
+    fitted = LedoitWolf().fit(features.astype(np.float64))
+    values, vectors = np.linalg.eigh(fitted.covariance_)
+    whitening = vectors / np.sqrt(np.maximum(values, 1e-9 * max(values.max(), 1e-12)))
+    distances = Likeness(fitted.location_, whitening, 1.0).distance(features)
+    return Likeness(fitted.location_, whitening, float(np.quantile(distances, SHARE)))

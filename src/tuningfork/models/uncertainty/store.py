@@ -1,0 +1,63 @@
+"""The uncertainty of a model as a file of its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from tuningfork.files import whole_file
+from tuningfork.models.uncertainty.intervals import Intervals
+from tuningfork.models.uncertainty.likeness import Likeness
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """What was fitted, by schema name: the temperature of class probabilities, the intervals of everything else.
+
+    It holds for predictions averaged over `views` exact views, and no other number of them.
+    """
+
+    views: int
+    temperatures: Mapping[str, float]
+    intervals: Mapping[str, Intervals]
+    likeness: Likeness
+
+
+def write_uncertainty(uncertainty: Uncertainty, path: Path) -> None:
+    """Write it as safetensors, whole or not at all."""
+    likeness = uncertainty.likeness
+    arrays = {
+        "views": np.array(uncertainty.views),
+        "likeness/mean": likeness.mean.astype(np.float32),
+        "likeness/whitening": likeness.whitening.astype(np.float32),
+        "likeness/threshold": np.array(likeness.threshold),
+    }
+    arrays |= {f"temperature/{name}": np.array(value) for name, value in uncertainty.temperatures.items()}
+    for name, table in uncertainty.intervals.items():
+        parts = {"knots": table.knots, "low": table.low, "high": table.high}
+        arrays |= {f"intervals/{name}/{part}": values.astype(np.float32) for part, values in parts.items()}
+    with whole_file(path) as temporary:
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
+
+
+def read_uncertainty(path: Path) -> Uncertainty:
+    """Read what `write_uncertainty` wrote."""
+    arrays = {name: array.astype(np.float64) for name, array in load_file(path).items()}
+    names = dict.fromkeys(name.split("/")[1] for name in arrays if name.startswith("intervals/"))
+    return Uncertainty(
+        views=int(arrays["views"]),
+        temperatures={
+            name.removeprefix("temperature/"): float(value)
+            for name, value in arrays.items()
+            if name.startswith("temperature/")
+        },
+        intervals={
+            name: Intervals(*(arrays[f"intervals/{name}/{part}"] for part in ("knots", "low", "high")))
+            for name in names
+        },
+        likeness=Likeness(arrays["likeness/mean"], arrays["likeness/whitening"], float(arrays["likeness/threshold"])),
+    )
