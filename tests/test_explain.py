@@ -283,6 +283,7 @@ def test_each_channel_has_its_panel(channels, panels):
         evidence=np.zeros((16, 16)),
         side=4,
         drops=np.zeros((16, 16)),
+        full=1.0,
         patch=2,
         extremes=(0.0, 0.0),
         answers=[("Spiral", "0.70", 0.7, True)],
@@ -409,6 +410,6 @@ def test_a_pack_of_another_geometry_is_refused(model, galaxies, tmp_path):
 
 def test_the_report_shows_an_explanation(explained, tmp_path):
     page = write_report([explained], tmp_path / "report.html").read_text()
-    assert page.count("data:image/png") == 3  # what two answers rest on, and the feature maps of one galaxy
+    assert page.count("data:image/webp") == 3  # what two answers rest on, and the feature maps of one galaxy
     for said in ("Grad-CAM", "g0000", "g0002", "g0001", "largest drop"):
         assert said in page

@@ -139,7 +139,7 @@ def test_everything_on_one_page_that_needs_nothing_else(pack, model_folder, pred
 
 def test_every_image_is_whole(pack, evaluation, tmp_path):
     page = Page(write_report([pack, evaluation], tmp_path / "report.html"))
-    plots = [image for image in page.images if image["src"].startswith("data:image/png")]
+    plots = [image for image in page.images if image["src"].startswith("data:image/webp")]
     thumbnails = [image for image in page.images if image["src"].startswith("data:image/jpeg")]
     assert len(plots) == 5 and len(thumbnails) == 24
     for image in page.images:

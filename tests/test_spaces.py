@@ -54,6 +54,7 @@ def write(
         "id_str": [f"g{index}" for index in range(n)] + [f"bad{index}" for index in range(unreadable)],
         "file_loc": [f"g{index}.jpg" for index in range(n + unreadable)],
         "features": pa.array([*features.astype(np.float32), *blank], pa.list_(pa.float32(), width)),
+        "note": pa.array([None] * (n + unreadable), pa.string()),
         "error": pa.array([None] * n + ["cut short"] * unreadable, pa.string()),
     }
     labels = []

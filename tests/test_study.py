@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tuningfork.cli.app import build
-from tuningfork.errors import CatalogError, PackError, RecipeError
+from tuningfork.errors import CatalogError, OutputError, PackError, RecipeError
 from tuningfork.evaluation import paired_difference
 from tuningfork.inference import evaluate_model, predict_pack
 from tuningfork.packs import open_pack
@@ -36,7 +36,7 @@ recipe = "{recipe_file}"
 [[run]]
 label = "none"
 recipe = "{recipe_file}"
-set = ["run.monitor=val_nothing"]
+set = ["encoder.name=resnet18", "encoder.options={{}}", "encoder.pretrained=true"]
 """
     )
     return path
@@ -44,9 +44,14 @@ set = ["run.monitor=val_nothing"]
 
 @pytest.fixture(scope="module")
 def study(study_file: Path, pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import huggingface_hub.constants
+
     out = tmp_path_factory.mktemp("studies") / "out"
-    result = CliRunner().invoke(build(), ["study", str(study_file), str(pack), str(out)])
-    assert result.exception is None, result.exception
+    with pytest.MonkeyPatch.context() as offline:
+        offline.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+        result = CliRunner().invoke(build(), ["study", str(study_file), str(pack), str(out)])
+    assert result.exit_code == 1  # one run failed, and that is said
+    assert "failed: none" in result.stderr
     return out
 
 
@@ -54,7 +59,9 @@ def test_every_run_is_a_row_and_a_failed_one_has_its_error(study: Path) -> None:
     table = pd.read_csv(study / "comparison.csv")
     assert table["label"].tolist() == ["slow", "Fast!", "none"]
     assert table["error"].notna().tolist() == [False, False, True]
-    assert "val_nothing" in table["error"].iloc[2]
+    assert "pretrained weights of 'resnet18' can't be had" in table["error"].iloc[2]
+    assert (table["split"] == "val").all()
+    assert table["gz-challenge rmse minus the first's low"].notna().tolist() == [False, True, False]
     assert table["lr"].tolist()[:2] == [1e-4, 1e-2]
     assert (table["galaxies"][:2] == 72).all()
     manifest = json.loads((study / "study.json").read_text())
@@ -84,12 +91,41 @@ def test_curves_and_report_hold_every_run(study: Path) -> None:
 def test_a_study_run_again_goes_on(study: Path, study_file: Path, pack: Path) -> None:
     weights = study / "models" / "01-slow" / "model.safetensors"
     before = weights.stat().st_mtime_ns
-    run_study(load_study(study_file), pack, study, where=["five_class=cigar"])
+    with pytest.MonkeyPatch.context() as offline:
+        offline.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        run_study(load_study(study_file), pack, study, where=["five_class=cigar"])
     assert weights.stat().st_mtime_ns == before
     manifest = json.loads((study / "study.json").read_text())
     catalog = open_pack(pack).catalog
     n = int(((catalog["split"] == "val") & (catalog["five_class"] == "cigar")).sum())
     assert {figure["n"] for figure in manifest["runs"][0]["figures"] if figure["schema"] == "five-classes"} == {n}
+
+
+def test_another_study_or_folder_is_left_alone(study: Path, study_file: Path, pack: Path, model: Path) -> None:
+    before = (study / "comparison.csv").read_bytes()
+    with pytest.raises(OutputError, match="holds a study of other recipes"):
+        run_study(load_study(study_file), pack, study, changes=["optim.lr=3e-3"])
+    assert (study / "comparison.csv").read_bytes() == before
+    with pytest.raises(OutputError, match="is not this study"):
+        run_study(load_study(study_file), pack, model)
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "says"),
+    [
+        ("run.monitor=val_nothing", {}, "val_nothing"),
+        ("head.0.schema=galaxy10-decals", {}, "asks for labels of schema 'galaxy10-decals'"),
+        ("optim.epochs=2", {"split": "holdout"}, "no split 'holdout'"),
+        ("optim.epochs=2", {"where": ["block=a"]}, "write it as column=value"),
+        ("optim.epochs=2", {"where": ["five_class=square"]}, "no galaxies in its val split and five_class=square"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_any_training(
+    study_file: Path, pack: Path, tmp_path: Path, change: str, options: dict, says: str
+) -> None:
+    with pytest.raises((RecipeError, PackError, CatalogError), match=says):
+        run_study(load_study(study_file), pack, tmp_path / "out", changes=[change], **options)
+    assert not (tmp_path / "out").exists()
 
 
 def test_every_bundled_study_names_recipes_that_are_there() -> None:
@@ -105,6 +141,9 @@ def test_every_bundled_study_names_recipes_that_are_there() -> None:
             load_recipe(run.recipe, [*study.set, *run.set])
     listed = CliRunner().invoke(build(), ["study", "list"]).output
     assert all(name in listed for name in bundled_studies())
+    assert all(load_study(name).source in listed for name in bundled_studies())
+    shown = CliRunner().invoke(build(), ["study", "show", "serrano/own"]).output
+    assert "serrano/crop" in shown and "2: crop" in shown
 
 
 @pytest.mark.parametrize(
@@ -155,3 +194,16 @@ def test_the_paired_interval_is_that_of_a_plain_loop(study: Path, pack: Path) ->
     rng = np.random.default_rng(0)
     draws = [each[rng.integers(len(each), size=len(each))].mean() for _ in range(4000)]
     np.testing.assert_allclose(found["interval"], np.percentile(draws, [2.5, 97.5]), atol=0.03)
+
+
+def test_unreadable_images_leave_the_pairs_in_step(study: Path, pack: Path) -> None:
+    data = open_pack(pack)
+    schema = next(schema for schema in data.schemas if schema.name == "five-classes")
+    tables = [predict_pack(study / "models" / name, data, data.rows("all")) for name in ("01-slow", "02-fast")]
+    whole = [table[~table["id_str"].isin(["g0003", "g0017"])] for table in tables]
+    for table, bad in zip(tables, ("g0003", "g0017"), strict=True):
+        table.loc[table["id_str"] == bad, "error"] = "truncated"
+    shuffled = tables[1].sample(frac=1, random_state=0)
+    assert paired_difference(tables[0], shuffled, data.catalog, schema) == paired_difference(
+        *whole, data.catalog, schema
+    )

@@ -208,5 +208,5 @@ def test_the_rate_found_is_used_recorded_and_found_again(pack: Path, recipe_file
 
 
 def test_a_loss_that_is_never_finite_is_said() -> None:
-    with pytest.raises(ModelError, match="set optim.lr yourself"):
+    with pytest.raises(ModelError, match=r"set optim\.lr yourself"):
         steepest(np.array([1e-6]), np.array([2.0]))

@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -96,6 +96,13 @@ def whole_file(path: Path) -> Iterator[Path]:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def refuse_existing(paths: Iterable[Path], *, overwrite: bool) -> None:
+    """Raise an `OutputError` if one of these files stands there already and may not be replaced."""
+    for path in paths:
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path} exists; choose another name, or replace it with --overwrite")
 
 
 def write_text(path: Path, text: str) -> None:

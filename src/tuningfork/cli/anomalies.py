@@ -15,8 +15,9 @@ def command(
     ] = Path("anomalies.csv"),
     n: Annotated[int, typer.Option("-n", min=1, help="How many to show on the contact sheets.")] = 24,
     seed: Annotated[int, typer.Option(help="Of the isolation forest.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that stand there already.")] = False,
 ) -> None:
     """Rank every galaxy by how unlike the others it is: isolation forest, and distance to its nearest neighbours."""
     from tuningfork.spaces import anomalies
 
-    typer.echo(anomalies(embedding, out, n=n, seed=seed))
+    typer.echo(anomalies(embedding, out, n=n, seed=seed, overwrite=overwrite))

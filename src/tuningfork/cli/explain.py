@@ -16,8 +16,9 @@ def command(
         str | None, typer.Option(help="The answer to explain, a prediction column; the most likely one unless told.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many images.")] = 12,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an explanation that stands there.")] = False,
 ) -> None:
     """Grad-CAM, occlusion, feature maps layer by layer and the channels apart, for each image."""
     from tuningfork.explain import explain
 
-    typer.echo(f"explanations: {explain(model, images, out, answer=answer, limit=limit)}")
+    typer.echo(f"explanations: {explain(model, images, out, answer=answer, limit=limit, overwrite=overwrite)}")

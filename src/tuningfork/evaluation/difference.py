@@ -41,11 +41,11 @@ def paired_difference(
         If the two have no galaxy in common, or as `evaluate_predictions`.
     """
     tables = []
-    common = set(first["id_str"]) & set(second["id_str"])
+    common = _read(first) & _read(second)
     if not common:
         raise PredictionsError("the two predictions have no galaxy in common; evaluate both on the same split")
     for table in (first, second):
-        shared = table[table["id_str"].isin(common)].sort_values("id_str")
+        shared = table[table["id_str"].isin(list(common))].sort_values("id_str")
         kept, known, _ = join(shared, labels, [schema], "a comparison")
         tables.append((kept, measures_of(kept, known, schema, "a comparison")["figures"]))
     (kept, ours), (_, theirs) = tables
@@ -56,3 +56,9 @@ def paired_difference(
     }
     figures = estimate(differences, len(kept), n_bootstrap, seed)
     return {name: figures[name] for name in ours if name in figures}
+
+
+def _read(table: pd.DataFrame) -> set[str]:
+    """The galaxies of a predictions table whose images could be read."""
+    failed = table["error"].notna() if "error" in table else pd.Series(False, index=table.index)
+    return set(table.loc[~failed, "id_str"])

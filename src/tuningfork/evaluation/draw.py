@@ -125,6 +125,6 @@ def _top_losses(schema: Schema, losses: list[dict[str, Any]], pixels: Pixels) ->
             for entry in losses
         ]
     drawn = plots.contact_sheet(
-        [pixels(entry["id_str"]) for entry in losses], texts, f"Most wrong: the {len(losses)} largest losses"
+        [pixels(entry["id_str"]) for entry in losses], texts, f"The {len(losses)} highest losses"
     )
     return Plot(f"top-losses-{schema.name}.png", caption, drawn)

@@ -43,7 +43,7 @@ class Explanation:
         Grad-CAM (size, size), and the side of the maps that it comes from.
     drops, patch, extremes
         Occlusion (size, size), the side of a hidden patch in pixels, and how much the answer falls at most, and at
-        least, when one patch is hidden.
+        least, when one patch is hidden; `full` is the range that the answer can have.
     answers, unit
         The most likely answers: in words, the value as text, as a share of the most it can be, and whether it is the
         one explained; what the values are.
@@ -54,6 +54,7 @@ class Explanation:
     evidence: np.ndarray
     side: int
     drops: np.ndarray
+    full: float
     patch: int
     extremes: tuple[float, float]
     answers: Sequence[tuple[str, str, float, bool]]
@@ -116,7 +117,8 @@ def _evidence(axes: Axes, shown: Explanation) -> None:
 
 def _drops(axes: Axes, shown: Explanation) -> None:
     _over(axes, shown.image)
-    most = float(np.abs(shown.drops).max()) or 1.0
+    # A tenth is full colour at the least: of an answer that hardly moves, nothing should glow.
+    most = max(float(np.abs(shown.drops).max()), 0.1 * shown.full)
     axes.imshow(shown.drops, cmap=BOTH, vmin=-most, vmax=most)
     fall, rise = max(shown.extremes[0], 0), max(-shown.extremes[1], 0)
     title = f"Occlusion, {shown.patch} × {shown.patch} pixels"

@@ -44,6 +44,7 @@ def explain_galaxy(
         evidence=cam,
         side=heat.shape[-1],
         drops=spread(drops, starts, patch)[0],
+        full=target.full,
         patch=patch,
         extremes=(float(drops.max()), float(drops.min())),
         answers=answer_lines(target, values, ANSWERS),

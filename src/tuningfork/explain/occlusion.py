@@ -67,8 +67,9 @@ def patch_drops(model: GalaxyModel, pixels: np.ndarray, target: Target, patch: i
     """The drop in the answer for each patch hidden, by row and column of `starts`: (N, P, P) float32."""
     corners = [(row, column) for row in starts for column in starts]
     drops = []
-    for image in network_view(model, pixels):
-        sky = sky_level(image)
+    skies = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float() / 255
+    for image, frame in zip(network_view(model, pixels), skies.to(model.mean.device), strict=True):
+        sky = sky_level(frame)
         whole = _answer(model, image[None], target)
         for first in range(0, len(corners), BATCH):
             some = corners[first : first + BATCH]

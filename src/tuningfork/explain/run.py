@@ -32,7 +32,13 @@ MANIFEST = "explanation.json"
 
 
 def explain(
-    model: str | Path, images: str | Path, out: str | Path, *, answer: str | None = None, limit: int = 12
+    model: str | Path,
+    images: str | Path,
+    out: str | Path,
+    *,
+    answer: str | None = None,
+    limit: int = 12,
+    overwrite: bool = False,
 ) -> Path:
     """Draw for each galaxy what a model's answer rests on, and its feature maps layer by layer.
 
@@ -47,13 +53,17 @@ def explain(
     answer
         The answer explained, a prediction column; unless told, for each galaxy the one that `leading_target` chooses.
 
+    overwrite
+        Replace an explanation that stands in `out` already.
+
     An unreadable image is listed with its error and the rest goes on. The same call after a kill goes on after the last
     galaxy that was drawn.
 
     Raises
     ------
     CatalogError, ImageError, ModelError, PackError, OutputError
-        If the images or the model can't be opened, the model has no such answer, or `out` can't be written.
+        If the images or the model can't be opened, the model has no such answer, or `out` can't be written or holds
+        anything else.
     """
     folder = Path(out)
     network = load_model(model)
@@ -61,13 +71,26 @@ def explain(
         find_target(network, answer)
     source = open_images(images, network.spec.geometry)
     inputs = {"model": read_manifest(model)["sha256"], "images": source.describe(), "answer": answer, "limit": limit}
-    network.to("cuda" if torch.cuda.is_available() else "cpu")
     work = folder.parent / f".{folder.name}.partial"
+    _refuse_others(folder, work, overwrite=overwrite)
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
     with sole_run(work, OutputError):
         records = _explain_rest(folder, work / "journal.jsonl", network, source, inputs)
         write_json(folder / MANIFEST, _manifest(records, model_folder(model).name, network, inputs))
         shutil.rmtree(work)
     return folder
+
+
+def _refuse_others(folder: Path, work: Path, *, overwrite: bool) -> None:
+    """Only an empty folder is written to, one that a killed run left, or, to overwrite, an explanation's."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file; name a folder")
+    if not folder.exists() or not any(folder.iterdir()) or (work / "journal.jsonl").exists():
+        return
+    if not (folder / MANIFEST).exists():
+        raise OutputError(f"{folder} holds other files; name an empty folder or a new one")
+    if not overwrite:
+        raise OutputError(f"{folder} holds an explanation; choose another folder, or replace it with --overwrite")
 
 
 def _explain_rest(
@@ -100,6 +123,7 @@ def _explain_one(
         log.warning("unreadable: %s: %s", decoded.file_loc or decoded.id_str, decoded.error)
         return record | {"error": decoded.error}
     plots = _file_names(decoded.id_str, taken)
+    record |= {"note": decoded.note} if decoded.note else {}
     return record | explain_galaxy(network, decoded.id_str, decoded.pixels, answer, [folder / name for name in plots])
 
 

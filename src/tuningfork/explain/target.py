@@ -37,6 +37,14 @@ class Target:
             return words(self.schema.classes[self.index].label)
         return words(self.column)
 
+    @property
+    def full(self) -> float:
+        """The range of the answer: 1, or that of the quantity in its own units."""
+        if self.schema.kind != "quantities":
+            return 1.0
+        quantity = self.schema.quantities[self.index]
+        return quantity.high - quantity.low
+
 
 def find_target(model: GalaxyModel, column: str) -> Target:
     """The answer with a prediction column.

@@ -3,22 +3,27 @@
 The stretch is that of the Legacy Surveys sky viewer (`sdss_rgb` and `dr2_rgb` of github.com/legacysurvey/imagine),
 after Lupton et al. 2004, PASP 116, 133 (arXiv:astro-ph/0312483): with I the mean of the scaled bands, each band is
 multiplied by asinh(Q I) / (sqrt(Q) I), so that colour survives where brightness is compressed. Flux is in nanomaggies a
-pixel.
+pixel; where the header tells the pixel scale, a pixel of any size is brought to the brightness of one of the viewer's.
 """
 
 from __future__ import annotations
 
 import gzip
 import io
+import warnings
 
 import numpy as np
 from astropy.io import fits
+from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_scales
 from scipy.ndimage import distance_transform_edt
 
 from tuningfork.errors import ImageError
 
-GRZ_SCALES = np.array([6.0, 3.4, 2.2], dtype=np.float32)  # of g, r, z, which become blue, green, red
-ONE_BAND_SCALE = 3.4  # that of r
+SCALES = {"g": 6.0, "r": 3.4, "i": 3.0, "z": 2.2}
+GRZ_SCALES = np.array([SCALES[band] for band in "grz"], dtype=np.float32)  # they become blue, green, red
+ONE_BAND_SCALE = SCALES["r"]
+PIXEL = 0.262  # arcsec, of the viewer's images
 OFFSET = 0.03
 SOFTENING = 20.0  # Q
 FILLED = "bad pixels (NaN or infinite) filled from their neighbours"
@@ -46,10 +51,13 @@ def read(data: bytes) -> tuple[np.ndarray, str | None]:
         image = next((unit for unit in units if unit.is_image and unit.header.get("NAXIS", 0) >= 2), None)
         if image is None:
             raise ImageError("a FITS file without an image")
-        planes = np.asarray(image.data, dtype=np.float32)
+        planes = np.asarray(image.data, dtype=np.float32) * _pixel_area(image.header)
+        header = image.header
     planes = planes[None] if planes.ndim == 2 else planes
     if planes.ndim != 3:
         raise ImageError(f"a FITS image of {planes.ndim} axes; 2 (one band) or 3 (bands, height, width) are read")
+    if header.get("BANDS") == "gri" and len(planes) == 3:
+        planes[2] *= np.float32(SCALES["i"] / SCALES["z"])
     notes = []
     good = np.isfinite(planes)
     if not good.all():
@@ -76,6 +84,17 @@ def stretch(flux: np.ndarray) -> np.ndarray:
     compressed = np.arcsinh(SOFTENING * brightness) / np.sqrt(SOFTENING)
     out: np.ndarray = 255 * np.clip(scaled * compressed / np.maximum(brightness, 1e-6), 0, 1)
     return out
+
+
+def _pixel_area(header: fits.Header) -> np.float32:
+    """What a pixel's flux is multiplied by to be that of a viewer's pixel: 1 where the header tells no pixel scale."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # astropy mends what surveys write, and says so
+        sky = WCS(header, naxis=2)
+    if not sky.has_celestial:
+        return np.float32(1)
+    scale = float(np.sqrt(np.prod(proj_plane_pixel_scales(sky.celestial)))) * 3600
+    return np.float32((PIXEL / scale) ** 2) if np.isfinite(scale) and scale > 0 else np.float32(1)
 
 
 def _unzipped(data: bytes) -> bytes:

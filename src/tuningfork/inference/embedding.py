@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import torch
 
 from tuningfork.errors import OutputError
-from tuningfork.files import sole_run, stamp
+from tuningfork.files import output_errors, sole_run, stamp
 from tuningfork.images import Decoded
 from tuningfork.inference.device import choose_device
 from tuningfork.inference.output import check_target
@@ -96,8 +96,13 @@ def embed(
             "maps": settings,
             "schemas": [schema_to_dict(schema) for schema in schemas],
         }
-        write_embedding(target, _joined(shards, labels | positions), n_features, list(labels), manifest)
-        write_summary(target, seed=seed)
+        made = folder / target.name
+        write_embedding(made, _joined(shards, labels | positions), n_features, list(labels), manifest)
+        write_summary(made, seed=seed)
+        with output_errors(target):
+            for part in folder.glob(f"{target.stem}-*"):
+                part.replace(target.parent / part.name)
+            made.replace(target)  # last: where it stands, all of it does
         shutil.rmtree(folder)
     return target
 
@@ -128,6 +133,7 @@ def _batch_rows(batch: list[Decoded], network: GalaxyModel, device: torch.device
             "id_str": pa.array([entry.id_str for entry in batch], pa.string()),
             "file_loc": pa.array([entry.file_loc for entry in batch], pa.string()),
             "features": values,
+            "note": pa.array([entry.note for entry in batch], pa.string()),
             "error": pa.array([entry.error for entry in batch], pa.string()),
         }
     )

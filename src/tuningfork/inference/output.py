@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from tuningfork.catalogs import write_table
 from tuningfork.errors import OutputError, PredictionsError, SchemaError
-from tuningfork.files import whole_file
+from tuningfork.files import refuse_existing, whole_file
 from tuningfork.inference.rows import prediction_schema
 from tuningfork.schemas import Schema, check_labels
 
@@ -41,8 +41,7 @@ def check_target(out: Path, endings: Sequence[str], *, overwrite: bool) -> None:
         raise OutputError(f"{out}: the ending {out.suffix!r} is not one of {', '.join(endings)}")
     if out.is_dir():
         raise OutputError(f"{out} is a folder; name a file in it")
-    if out.exists() and not overwrite:
-        raise OutputError(f"{out} exists; choose another name, or replace it with --overwrite")
+    refuse_existing([out], overwrite=overwrite)
     with whole_file(out.parent / f".{out.name}.probe") as probe:  # raises where the folder can't be written
         probe.touch()
     (out.parent / f".{out.name}.probe").unlink(missing_ok=True)

@@ -17,12 +17,13 @@ def prediction_schema(schemas: Sequence[Schema]) -> pa.Schema:
         fields += [pa.field(column, pa.float32()) for column in schema.prediction_columns]
         if schema.summary_column:
             fields.append(pa.field(schema.summary_column, pa.string()))
-    return pa.schema([*fields, pa.field("error", pa.string())])
+    return pa.schema([*fields, pa.field("note", pa.string()), pa.field("error", pa.string())])
 
 
 def prediction_rows(
     ids: Sequence[str],
     locations: Sequence[str],
+    notes: Sequence[str | None],
     errors: Sequence[str | None],
     answers: Mapping[str, np.ndarray],
     schemas: Sequence[Schema],
@@ -30,7 +31,7 @@ def prediction_rows(
     """One row for each of N images.
 
     `answers[schema.name]` is (number of readable images, K): the unreadable ones, whose `errors` entry is text, get
-    nulls in their place.
+    nulls in their place. `notes` are what a user should know of an image that was read.
     """
     readable = np.array([error is None for error in errors], dtype=bool)
     columns: dict[str, object] = {"id_str": list(ids), "file_loc": list(locations)}
@@ -43,6 +44,7 @@ def prediction_rows(
             texts = np.full(len(ids), None, dtype=object)
             texts[readable] = most_likely(answers[schema.name], schema)
             columns[schema.summary_column] = pa.array(texts, pa.string())
+    columns["note"] = pa.array(list(notes), pa.string())
     columns["error"] = pa.array(list(errors), pa.string())
     return pa.table(columns, schema=prediction_schema(schemas))
 

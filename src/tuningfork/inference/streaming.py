@@ -102,6 +102,7 @@ def _batch_rows(batch: list[Decoded], network: GalaxyModel, device: torch.device
     return prediction_rows(
         [entry.id_str for entry in batch],
         [entry.file_loc for entry in batch],
+        [entry.note for entry in batch],
         [entry.error for entry in batch],
         answers,
         network.schemas,

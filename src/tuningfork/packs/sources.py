@@ -62,7 +62,7 @@ class PackSource:
     def __init__(self, pack: Pack, geometry: Geometry, rows: np.ndarray | None = None) -> None:
         if pack.geometry != geometry:
             raise PackError(
-                f"{pack.path} has geometry {pack.geometry.as_dict()}, the model (`default` unless another is named) "
+                f"{pack.path} has geometry {pack.geometry.as_dict()}, the model "
                 f"was trained on {geometry.as_dict()}; "
                 f"pack again with --field {geometry.field:g} --size {geometry.size}"
             )

@@ -31,6 +31,9 @@ def explanation_section(folder: Path, manifest: dict[str, Any]) -> Section:
     blocks: list[Block] = [Facts(facts)]
     if galaxies:
         blocks.append(Table("Answers and where they come from", header, [_row(g) for g in galaxies], 2, NOTE))
+    noted = [(galaxy["id_str"], galaxy["note"]) for galaxy in galaxies if "note" in galaxy]
+    if noted:
+        blocks.append(Table("Read with a note", ("galaxy", "note"), noted, texts=2))
     if errors:
         rows = [(error["id_str"], error["error"]) for error in errors]
         blocks.append(Table("Unreadable images", ("galaxy", "error"), rows, texts=2, folded=True))

@@ -62,7 +62,9 @@ def _facts(manifest: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("Trained on", ", ".join(f"{split} {n:,}" for split, n in counts.items())))
     training = manifest.get("training") or {}
     if training.get("seconds"):
-        rows.append(("Training took", f"{training['seconds'] / 60:.1f} minutes on {training.get('device', '?')}"))
+        seconds = training["seconds"]
+        took = f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.1f} minutes"
+        rows.append(("Training took", f"{took} on {training.get('device', '?')}"))
     return rows
 
 

@@ -26,8 +26,11 @@ def data_uri(data: bytes, media: str) -> str:
 
 
 def file_uri(path: Path) -> str:
-    """A PNG file as a `data:` address."""
-    return data_uri(path.read_bytes(), "image/png")
+    """A PNG file as a `data:` address: as WebP without loss, which makes plots half as large."""
+    buffer = io.BytesIO()
+    with Image.open(path) as image:
+        image.convert("RGB").save(buffer, "WEBP", lossless=True, method=2)
+    return data_uri(buffer.getvalue(), "image/webp")
 
 
 def png_width(path: Path) -> int:

@@ -48,7 +48,9 @@ def predictions_section(path: Path, schemas: Sequence[Schema], finder: Finder) -
     if not answered:
         blocks.append(Note("No schema is known for these columns; give the model's folder too.", warning=True))
     if failed.any():
-        blocks.append(_errors(table[failed]))
+        blocks.append(_named(table[failed], "error", "Images that could not be read"))
+    if "note" in good and good["note"].notna().any():
+        blocks.append(_named(good[good["note"].notna()], "note", "Images read with a note"))
     for schema in answered if len(good) else ():
         blocks += _of_schema(good, schema, partial(finder.uri, beside=path.parent))
     blocks.append(provenance({"sha256": {path.name: sha256(path)}}))
@@ -71,12 +73,13 @@ def _failed(table: pd.DataFrame) -> pd.Series:
     return table["error"].notna() & (table["error"].astype(str) != "")
 
 
-def _errors(table: pd.DataFrame) -> Table:
+def _named(table: pd.DataFrame, column: str, title: str) -> Table:
+    """The galaxies that a text column says something of."""
     places = table["file_loc"] if "file_loc" in table else pd.Series("", index=table.index)
-    rows = [tuple(map(str, row)) for row in zip(table["id_str"], places, table["error"], strict=True)]
+    rows = [tuple(map(str, row)) for row in zip(table["id_str"], places, table[column], strict=True)]
     more = len(rows) - ERRORS_SHOWN
-    note = f"and {more:,} more; see the column error" if more > 0 else ""
-    return Table("Images that could not be read", ("galaxy", "file", "why"), rows[:ERRORS_SHOWN], texts=3, note=note)
+    note = f"and {more:,} more; see the column {column}" if more > 0 else ""
+    return Table(title, ("galaxy", "file", column), rows[:ERRORS_SHOWN], texts=3, note=note)
 
 
 def _of_schema(table: pd.DataFrame, schema: Schema, find: Find) -> Iterator[Block]:

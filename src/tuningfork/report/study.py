@@ -33,7 +33,8 @@ def study_section(folder: Path, manifest: dict[str, Any]) -> Section:
 
 def _names(runs: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """The figures of a study, each (schema, name), in the order of the runs that have them."""
-    return list(dict.fromkeys((entry["schema"], entry["figure"]) for run in runs for entry in run["figures"]))
+    named = dict.fromkeys((entry["schema"], entry["figure"]) for run in runs for entry in run["figures"])
+    return [name for name in named if not name[1].startswith(("baseline", "tree")) and not name[1].endswith("complete")]
 
 
 def _find(entries: list[dict[str, Any]], name: tuple[str, str]) -> dict[str, Any] | None:
@@ -53,7 +54,8 @@ def _figures(runs: list[dict[str, Any]]) -> Table:
 def _differences(runs: list[dict[str, Any]]) -> Iterator[Table]:
     compared = [run for run in runs if run.get("differences")]
     if compared:
-        names = list(dict.fromkeys((e["schema"], e["figure"]) for run in compared for e in run["differences"]))
+        shown = {(entry["schema"], entry["figure"]) for run in compared for entry in run["differences"]}
+        names = [name for name in _names(runs) if name in shown]
         header = ["run", *(f"{in_words(figure)}\n{schema}" for schema, figure in names)]
         rows = [[run["label"], *(_cell(_find(run["differences"], name)) for name in names)] for run in compared]
         note = "The same galaxies are drawn for both: an interval without 0 is a difference that these galaxies show."

@@ -65,7 +65,7 @@ def class_indices(table: pd.DataFrame, schema: Schema, where: str) -> np.ndarray
         unknown = known.index(-1)
         row = int(np.argmax(codes == unknown))
         raise SchemaError(
-            f"{where}, galaxy {table['id_str'].iloc[row]}: {values[unknown]!r} is not a class of schema "
+            f"{where}, galaxy {table['id_str'].iloc[row]}: {str(values[unknown])!r} is not a class of schema "
             f"{schema.name!r} ({', '.join(schema.class_names)})"
         )
     return np.array([*known, -1], dtype=np.int64)[codes]  # code -1, a missing label, takes the last: -1

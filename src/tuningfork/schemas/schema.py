@@ -18,7 +18,7 @@ CHOICES = {
     "relative_to": ("everyone", "asked"),
 }
 # Columns of catalogs and predictions with a meaning of their own: no label may take their name.
-RESERVED = frozenset({"id_str", "file_loc", "image", "ra", "dec", "split", "error"})
+RESERVED = frozenset({"id_str", "file_loc", "image", "ra", "dec", "split", "note", "error"})
 
 
 @dataclass(frozen=True)

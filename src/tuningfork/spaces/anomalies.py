@@ -14,6 +14,7 @@ from sklearn.ensemble import IsolationForest
 
 from tuningfork.catalogs import write_table
 from tuningfork.errors import EmbeddingError
+from tuningfork.files import refuse_existing
 from tuningfork.progress import progress_bar
 from tuningfork.spaces.embedding import Embedding, read_embedding
 from tuningfork.spaces.neighbours import neighbours, standardise
@@ -33,7 +34,7 @@ MEASURES = {
 }
 
 
-def anomalies(embedding: str | Path, out: str | Path, *, n: int = 24, seed: int = 0) -> Path:
+def anomalies(embedding: str | Path, out: str | Path, *, n: int = 24, seed: int = 0, overwrite: bool = False) -> Path:
     """Rank every galaxy by how strange it is, and show the `n` strangest by each measure on contact sheets.
 
     The table (.csv, .parquet, .fits, .vot) has a row for every image, strangest first: `id_str`, `file_loc`, `label`
@@ -46,9 +47,12 @@ def anomalies(embedding: str | Path, out: str | Path, *, n: int = 24, seed: int 
     EmbeddingError
         If the embedding can't be read, or has fewer than two readable galaxies.
     CatalogError, OutputError
-        If the table has another ending, or can't be written.
+        If the table has another ending, can't be written, or stands there already and `overwrite` is not set.
     """
     space, target = read_embedding(embedding), Path(out)
+    refuse_existing(
+        [target, *[target.with_name(f"{target.stem}-{measure}.png") for measure in MEASURES]], overwrite=overwrite
+    )
     if len(space.readable) < 2:
         raise EmbeddingError(f"{space.path} has fewer than two readable galaxies; there is nothing to compare")
     scores = strangeness(space.features[space.readable], seed)

@@ -118,6 +118,7 @@ def write_embedding(
         [
             *((name, pa.string()) for name in ("id_str", "file_loc", *labels)),
             ("features", pa.list_(pa.float32(), n_features)),
+            ("note", pa.string()),
             ("error", pa.string()),
             *((f"{name}_{axis}", pa.float32()) for name in manifest["maps"] for axis in "xy"),
         ],

@@ -10,6 +10,7 @@ import numpy as np
 
 from tuningfork.catalogs import write_table
 from tuningfork.errors import EmbeddingError
+from tuningfork.files import refuse_existing
 from tuningfork.schemas import class_indices
 from tuningfork.spaces.embedding import Embedding, read_embedding
 from tuningfork.spaces.neighbours import neighbours, standardise
@@ -19,7 +20,9 @@ from tuningfork.spaces.sheet import Tile, contact_sheet
 ACROSS = 6  # neighbours a line of the sheet
 
 
-def similar(embedding: str | Path, ids: Sequence[str], out: str | Path, *, n: int = 12) -> Path:
+def similar(
+    embedding: str | Path, ids: Sequence[str], out: str | Path, *, n: int = 12, overwrite: bool = False
+) -> Path:
     """List the `n` galaxies nearest to each of those named, and show them on a contact sheet beside the table.
 
     The table (.csv, .parquet, .fits, .vot) has `query`, `rank` (1 is nearest), `id_str`, `file_loc`, `distance`
@@ -31,9 +34,10 @@ def similar(embedding: str | Path, ids: Sequence[str], out: str | Path, *, n: in
     EmbeddingError
         If the embedding can't be read, or holds no readable galaxy of that id.
     CatalogError, OutputError
-        If the table has another ending, or can't be written.
+        If the table has another ending, can't be written, or stands there already and `overwrite` is not set.
     """
     space, target = read_embedding(embedding), Path(out)
+    refuse_existing([target, *[target.with_suffix(".png")]], overwrite=overwrite)
     rows = [_row(space, identity) for identity in ids]
     n = min(n, len(space.readable) - 1)
     distances, found = neighbours(

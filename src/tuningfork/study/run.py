@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from tuningfork.errors import ModelError, OutputError, TuningforkError
+from tuningfork.errors import ModelError, OutputError, PackError, TuningforkError
 from tuningfork.evaluation import main_figures, paired_difference, read_evaluation
 from tuningfork.files import read_json, sole_run, stamp, write_json, write_text
 from tuningfork.inference import evaluate_model
@@ -20,7 +20,7 @@ from tuningfork.packs import Pack, open_pack
 from tuningfork.report import write_report
 from tuningfork.study.curves import draw_curves
 from tuningfork.study.study import Study
-from tuningfork.training import load_recipe, train
+from tuningfork.training import fingerprint, load_recipe, prepare, train
 
 log = logging.getLogger(__name__)
 
@@ -53,21 +53,28 @@ def run_study(
 
     Raises
     ------
-    RecipeError, PackError
-        If a recipe or the pack can't be read. A run that fails later is a row with its error.
+    RecipeError, PackError, CatalogError
+        If a recipe can't be used with this pack, or there is nothing to evaluate on; nothing has been trained then. A
+        run that fails later is a row with its error.
+    OutputError
+        If `out` holds something else, or the study of other recipes or another pack.
     """
     folder, data = Path(out), open_pack(pack)
     asked = [[*study.set, *run.set, *changes] for run in study.run]
-    # All are checked before any starts.
     recipes = [load_recipe(run.recipe, change) for run, change in zip(study.run, asked, strict=True)]
+    for recipe in recipes:
+        prepare(recipe, data)
+    if not len(data.rows(split, where)):
+        raise PackError(f"{data.path} has no galaxies in its {' and '.join([f'{split} split', *where])}")
+    _claim(folder, [fingerprint(recipe, data) for recipe in recipes])
     with sole_run(folder, OutputError):
         rows = []
         for index, (run, recipe) in enumerate(zip(study.run, recipes, strict=True)):
             log.info("%d of %d: %s", index + 1, len(recipes), run.label)
-            name = f"{index + 1:02d}-{re.sub(r'[^a-z0-9]+', '-', run.label.lower()).strip('-')}"
-            places = folder / "models" / name, folder / "evaluations" / name
             row: dict[str, Any] = {"label": run.label, "recipe": run.recipe, "changes": asked[index]}
             row["reported"] = [entry.model_dump() for entry in recipe.reported]
+            name = f"{index + 1:02d}-{re.sub(r'[^a-z0-9]+', '-', run.label.lower()).strip('-')}"
+            places = folder / "models" / name, folder / "evaluations" / name
             try:
                 train(recipe, data.path, places[0])
                 evaluate_model(places[0], data.path, places[1], split=split, where=where)
@@ -76,24 +83,44 @@ def run_study(
                 log.warning("%s failed: %s", run.label, error)
                 row |= {"error": str(error)}
             rows.append(row)
-        done = {row["label"]: row["folder"] for row in rows if "folder" in row}
-        _compare(rows, folder, data)
-        _write_comparison(folder / "comparison.csv", rows)
-        histories = {label: pd.read_csv(folder / "models" / name / "history.csv") for label, name in done.items()}
-        content = {
-            "title": study.title,
-            "source": study.source,
-            "split": split,
-            "rows": list(where),
-            "pack": data.path.name,
-            "inputs": {"pack": data.manifest["sha256"]},
-            "plots": draw_curves(histories, folder) if histories else [],
-            "runs": rows,
-        }
-        write_json(folder / "study.json", stamp(FORMAT, VERSION) | content)
+        _write(study, folder, data, rows, split, where)
+        (folder / "lock").unlink()
+    return folder
+
+
+def _claim(folder: Path, runs: list[dict[str, Any]]) -> None:
+    """Refuse a folder that holds anything but this study, begun or finished."""
+    claim = folder / "runs.json"
+    if claim.exists():
+        if read_json(claim, OutputError) != runs:
+            raise OutputError(f"{folder} holds a study of other recipes or another pack; choose another folder")
+        return
+    if folder.exists() and not (folder.is_dir() and all(path.name == "lock" for path in folder.iterdir())):
+        raise OutputError(f"{folder} exists and is not this study; choose another folder")
+    write_json(claim, runs)
+
+
+def _write(
+    study: Study, folder: Path, data: Pack, rows: list[dict[str, Any]], split: str, where: Sequence[str]
+) -> None:
+    """Compare the runs, and write table, curves, manifest and report."""
+    done = {row["label"]: row["folder"] for row in rows if "folder" in row}
+    _compare(rows, folder, data)
+    _write_comparison(folder / "comparison.csv", rows, " and ".join([split, *where]))
+    histories = {label: pd.read_csv(folder / "models" / name / "history.csv") for label, name in done.items()}
+    content = {
+        "title": study.title,
+        "source": study.source,
+        "split": split,
+        "rows": list(where),
+        "pack": data.path.name,
+        "inputs": {"pack": data.manifest["sha256"]},
+        "plots": draw_curves(histories, folder) if histories else [],
+        "runs": rows,
+    }
+    write_json(folder / "study.json", stamp(FORMAT, VERSION) | content)
     parts = [folder / kind / name for name in done.values() for kind in ("evaluations", "models")]
     write_report([folder, *parts, data.path], folder / "report.html", title=study.title)
-    return folder
 
 
 def _compare(rows: Sequence[dict[str, Any]], folder: Path, data: Pack) -> None:
@@ -107,6 +134,7 @@ def _compare(rows: Sequence[dict[str, Any]], folder: Path, data: Pack) -> None:
             for schema in data.schemas
             if schema.name in shared
             for name, figure in paired_difference(tables[0], table, data.catalog, schema).items()
+            if not name.startswith("baseline")  # the same for both
         ]
 
 
@@ -131,10 +159,10 @@ def _outcome(model: Path, evaluation: Path) -> dict[str, Any]:
     }
 
 
-def _write_comparison(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def _write_comparison(path: Path, rows: Sequence[dict[str, Any]], split: str) -> None:
     """One line a run: what it was, each figure with its interval and number of galaxies, and its error if any."""
     text = io.StringIO()
-    table = [_line(row) for row in rows]
+    table = [_line(row) | {"split": split} for row in rows]
     columns = list(dict.fromkeys(key for line in table for key in line))
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -146,8 +174,9 @@ def _line(row: dict[str, Any]) -> dict[str, Any]:
     line = {key: value for key, value in row.items() if not isinstance(value, list)}
     line["changes"] = " ".join(row["changes"])
     line["reported"] = "; ".join(f"{entry['figure']} {entry['value']:g} ({entry['on']})" for entry in row["reported"])
-    for figure in row.get("figures", []):
-        name = f"{figure['schema']} {figure['figure']}"
-        low, high = figure["interval"] or (None, None)
-        line |= {name: figure["value"], f"{name} low": low, f"{name} high": high, f"{name} n": figure["n"]}
+    for kind, text in (("figures", ""), ("differences", " minus the first's")):
+        for figure in row.get(kind, []):
+            name = f"{figure['schema']} {figure['figure']}{text}"
+            low, high = figure["interval"] or (None, None)
+            line |= {name: figure["value"], f"{name} low": low, f"{name} high": high, f"{name} n": figure["n"]}
     return line

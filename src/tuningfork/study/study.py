@@ -5,21 +5,32 @@ from __future__ import annotations
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tuningfork.errors import RecipeError
 from tuningfork.files import read_toml
 
 
 class StudyRun(BaseModel):
-    """One run: a recipe by name or path, and changes to it such as ``optim.lr=1e-3``, under a label of its own."""
+    """One run: a recipe by name or path, and changes to it such as ``optim.lr=1e-3``.
+
+    Its label is the recipe's name unless it is given one.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    label: str = Field(min_length=1)
     recipe: str
+    label: str = ""
     set: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _labelled(cls, table: Any) -> Any:
+        if isinstance(table, dict) and not table.get("label"):
+            return {**table, "label": table.get("recipe", "")}
+        return table
 
 
 class Study(BaseModel):

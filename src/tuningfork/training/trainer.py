@@ -31,6 +31,13 @@ class WholeCheckpoints(TorchCheckpointIO):
             torch.save(checkpoint, temporary)
 
 
+class EpochsFromOne(RichProgressBar):
+    """The progress bar, with the last of twenty epochs called 20/20."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return f"Epoch {current_epoch + 1}/{self.trainer.max_epochs}"
+
+
 def build_trainer(recipe: Recipe, folder: Path, devices: int, accelerator: str, steps: int) -> L.Trainer:
     """The trainer of a recipe; `steps` is the number of batches an epoch on each device.
 
@@ -54,7 +61,7 @@ def build_trainer(recipe: Recipe, folder: Path, devices: int, accelerator: str, 
         ModelCheckpoint(
             folder / "checkpoints", filename="last", save_on_train_epoch_end=True, enable_version_counter=False
         ),
-        RichProgressBar(leave=False),
+        EpochsFromOne(leave=False),
     ]
     if run.patience is not None:
         callbacks.append(EarlyStopping(run.monitor, patience=run.patience, mode=mode, check_on_train_epoch_end=True))
