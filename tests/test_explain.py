@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from typer.testing import CliRunner
 import tuningfork
 import tuningfork.simulate
 from tuningfork.cli.app import build
-from tuningfork.errors import ModelError, PackError
+from tuningfork.errors import ModelError, OutputError, PackError
 from tuningfork.explain import explain, feature_maps, gradcam, occlusion
 from tuningfork.explain.figures import Explanation, explanation_figure
 from tuningfork.explain.galaxy import drop_figures, evidence_figures
@@ -413,3 +414,30 @@ def test_the_report_shows_an_explanation(explained, tmp_path):
     assert page.count("data:image/webp") == 3  # what two answers rest on, and the feature maps of one galaxy
     for said in ("Grad-CAM", "g0000", "g0002", "g0001", "largest drop"):
         assert said in page
+
+
+def test_nothing_that_stands_in_the_folder_is_replaced(model: Path, galaxies: Path, tmp_path: Path) -> None:
+    """A user may well name the folder of the images themselves."""
+    own = tmp_path / "own"
+    own.mkdir()
+    for name in ("g0000", "g0001"):
+        shutil.copy(galaxies.parent / "images" / f"{name}.jpg", own / f"{name}.png")
+    before = (own / "g0000.png").read_bytes()
+    with pytest.raises(OutputError, match="holds other files"):
+        explain(model, own, own)
+    assert (own / "g0000.png").read_bytes() == before
+    with pytest.raises(OutputError, match="is a file; name a folder"):
+        explain(model, own, own / "g0000.png")
+    done = explain(model, own, tmp_path / "out", limit=1)
+    kept = (done / "explanation.json").read_bytes()
+    with pytest.raises(OutputError, match=r"holds an explanation.*--overwrite"):
+        explain(model, own, done, limit=2)
+    assert (done / "explanation.json").read_bytes() == kept
+    assert (
+        len(
+            json.loads((explain(model, own, done, limit=2, overwrite=True) / "explanation.json").read_text())[
+                "galaxies"
+            ]
+        )
+        == 2
+    )

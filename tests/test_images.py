@@ -554,3 +554,33 @@ def test_a_stream_keeps_order_goes_on_after_bad_images_and_holds_few_at_once() -
 def test_a_file_one_may_not_read_is_a_bad_image(tmp_path: Path) -> None:
     write(tmp_path / "1.jpg", jpeg()).chmod(0)
     assert "Permission denied" in str(next(decode_stream(open_source(tmp_path).items(), WHOLE)).error)
+
+
+def flux_cutout(pixel_scale: float | None, bands: str | None = None) -> bytes:
+    """A sky of uniform surface brightness as FITS: g, r, z a fifth of a nanomaggy a square arcsecond."""
+    scale = pixel_scale or 0.262
+    unit = fits.PrimaryHDU(np.full((3, 32, 32), 0.2 * scale**2, dtype=np.float32))
+    if pixel_scale:
+        unit.header.update(
+            CTYPE1="RA---TAN", CTYPE2="DEC--TAN", CRVAL1=10.0, CRVAL2=5.0, CRPIX1=16.5, CRPIX2=16.5,
+            CDELT1=-pixel_scale / 3600, CDELT2=pixel_scale / 3600, CUNIT1="deg", CUNIT2="deg",
+        )  # fmt: skip
+    if bands:
+        unit.header["BANDS"] = bands
+    buffer = io.BytesIO()
+    unit.writeto(buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("pixel_scale", [0.1, 0.262, 0.5, 2.0])
+def test_a_fits_image_is_as_bright_whatever_its_pixel_scale(pixel_scale: float) -> None:
+    same = decode(flux_cutout(None), Geometry(1.0, 16, 3))[0].astype(int)
+    found = decode(flux_cutout(pixel_scale), Geometry(1.0, 16, 3))[0].astype(int)
+    assert 20 < same.mean() < 200
+    np.testing.assert_allclose(found, same, atol=1)
+
+
+def test_the_i_band_of_a_fits_image_is_not_taken_for_z() -> None:
+    taken_for_z = decode(flux_cutout(0.262), Geometry(1.0, 16, 3))[0].astype(int)
+    known = decode(flux_cutout(0.262, "gri"), Geometry(1.0, 16, 3))[0].astype(int)
+    assert (known[..., 0] > taken_for_z[..., 0]).all()  # red is the last band

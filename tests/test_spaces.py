@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tuningfork.errors import EmbeddingError, TuningforkError
+from tuningfork.errors import EmbeddingError, OutputError, TuningforkError
 from tuningfork.extras import require
 from tuningfork.files import stamp
 from tuningfork.schemas import load_schema, schema_to_dict
@@ -217,6 +217,8 @@ def test_a_planted_stranger_is_first_by_both_measures(seed: int, tmp_path_factor
     features[stranger] = 12
     folder = tmp_path_factory.mktemp("strange")
     out = anomalies(write(folder / "e.parquet", features, unreadable=2), folder / "strange.csv", n=7)
+    with pytest.raises(OutputError, match="exists"):
+        anomalies(folder / "e.parquet", out.with_suffix(".parquet"), n=7)
     table = pd.read_csv(out)
     assert len(table) == 82
     first = table.iloc[0]
@@ -248,9 +250,15 @@ def test_similar_lists_the_nearest_and_says_what_it_has_not(tmp_path: Path) -> N
         assert sheet.width > 7 * SIDE  # the query and six neighbours a line
         assert sheet.height > 4 * SIDE
     with pytest.raises(EmbeddingError, match="no galaxy 'g44'; did you mean 'g4'"):
-        similar(path, ["g44"], tmp_path / "near.csv")
+        similar(path, ["g44"], tmp_path / "none.csv")
     with pytest.raises(EmbeddingError, match="'bad0' could not be read"):
-        similar(path, ["bad0"], tmp_path / "near.csv")
+        similar(path, ["bad0"], tmp_path / "none.csv")
+    sheet_before = (tmp_path / "near.png").read_bytes()
+    with pytest.raises(OutputError, match=r"near\.png exists"):  # a user's picture may have that name
+        similar(path, ["g1"], tmp_path / "near.csv")
+    assert (tmp_path / "near.png").read_bytes() == sheet_before
+    similar(path, ["g1"], tmp_path / "near.csv", overwrite=True)
+    assert (tmp_path / "near.png").read_bytes() != sheet_before
     assert len(pd.read_csv(similar(path, ["g1"], tmp_path / "all.csv", n=500))) == 29
 
 
