@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tuningfork.evaluation import evaluate_predictions
     from tuningfork.explain import explain
-    from tuningfork.inference import embed, evaluate_model, predict
+    from tuningfork.inference import calibrate, embed, evaluate_model, predict
     from tuningfork.models import load_model
     from tuningfork.packs import make_pack, open_pack
     from tuningfork.report import write_report
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "anomalies": "spaces",
+    "calibrate": "inference",
     "embed": "inference",
     "evaluate_model": "inference",
     "evaluate_predictions": "evaluation",
@@ -47,6 +48,7 @@ _HOMES = {
 
 __all__ = [
     "anomalies",
+    "calibrate",
     "embed",
     "evaluate_model",
     "evaluate_predictions",

@@ -16,6 +16,7 @@ VERBS = (
     "simulate",
     "pack",
     "train",
+    "calibrate",
     "evaluate",
     "predict",
     "embed",

@@ -13,6 +13,9 @@ def command(
     out: Annotated[Path, typer.Argument(help="The table to write: .parquet, .csv, .fits, .vot.")],
     model: Annotated[str, typer.Option(help="A model folder, or the name of a bundled model.")] = "default",
     layout: Annotated[str, typer.Option("--format", help="table, or kaggle: the challenge's submission.")] = "table",
+    views: Annotated[
+        int | None, typer.Option(help="Average over 1, 2, 4 or 8 exact views; as the model was calibrated unless told.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")] = "auto",
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one a core unless told.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that stands there already.")] = False,
@@ -20,5 +23,7 @@ def command(
     """Predict for every image. Run the same command again on a killed run: it goes on where it stopped."""
     from tuningfork.inference import predict
 
-    written = predict(images, out, model=model, layout=layout, device=device, workers=workers, overwrite=overwrite)
+    written = predict(
+        images, out, model=model, layout=layout, views=views, device=device, workers=workers, overwrite=overwrite
+    )
     typer.echo(f"predictions: {written}")

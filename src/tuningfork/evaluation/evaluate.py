@@ -10,8 +10,9 @@ import pandas as pd
 
 from tuningfork.evaluation.bootstrap import estimate
 from tuningfork.evaluation.classes import class_measures
+from tuningfork.evaluation.coverage import with_coverage
 from tuningfork.evaluation.losses import class_losses, tree_losses
-from tuningfork.evaluation.quantities import quantity_measures
+from tuningfork.evaluation.quantities import known_values, quantity_measures
 from tuningfork.evaluation.tables import join, probabilities
 from tuningfork.evaluation.trees import tree_measures
 from tuningfork.evaluation.votes import label_votes, votes_of
@@ -100,9 +101,10 @@ def measures_of(predictions: pd.DataFrame, labels: pd.DataFrame, schema: Schema,
     if values is None:
         raise TypeError("only a class list can do without numbers")
     if schema.kind == "quantities":
-        return quantity_measures(labels, values, schema)
+        truth = np.stack([known_values(labels, q.column, q.missing) for q in schema.quantities], axis=1)
+        return with_coverage(quantity_measures(labels, values, schema), predictions, truth, schema)
     votes, predicted = label_votes(labels, schema), votes_of(values, schema)
-    measures = tree_measures(votes, predicted, schema)
+    measures = with_coverage(tree_measures(votes, predicted, schema), predictions, votes.fractions, schema)
     return measures | {"top_losses": tree_losses(labels["id_str"], votes, predicted, schema)}
 
 

@@ -26,6 +26,8 @@ NAMES = {
     "bias": "bias",
     "pearson": "Pearson r",
     "spearman": "Spearman r",
+    "coverage": "coverage of the 90 % intervals",
+    "interval_width": "mean width of the intervals",
     "volunteers": "equivalent volunteers",
     "within_limits": "within limits",
 }

@@ -1,7 +1,8 @@
 """From images to predictions and features, streaming; and a model's figures on a pack."""
 
+from tuningfork.inference.calibrate import calibrate
 from tuningfork.inference.embedding import embed
 from tuningfork.inference.score import evaluate_model
 from tuningfork.inference.streaming import predict, predict_pack
 
-__all__ = ["embed", "evaluate_model", "predict", "predict_pack"]
+__all__ = ["calibrate", "embed", "evaluate_model", "predict", "predict_pack"]

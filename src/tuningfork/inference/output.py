@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 from tuningfork.catalogs import write_table
 from tuningfork.errors import OutputError, PredictionsError, SchemaError
 from tuningfork.files import refuse_existing, whole_file
-from tuningfork.inference.rows import prediction_schema
 from tuningfork.schemas import Schema, check_labels
 
 log = logging.getLogger(__name__)
@@ -52,11 +51,11 @@ def write_output(shards: list[Path], out: Path, layout: str, schemas: Sequence[S
     if layout == "kaggle":
         _write_kaggle(shards, out, next(schema for schema in schemas if schema.name == CHALLENGE))
     elif out.suffix == ".parquet":
-        with whole_file(out) as temporary, pq.ParquetWriter(temporary, prediction_schema(schemas)) as writer:
+        with whole_file(out) as temporary, pq.ParquetWriter(temporary, pq.read_schema(shards[0])) as writer:
             for shard in shards:
                 writer.write_table(pq.read_table(shard))
     elif out.suffix == ".csv":
-        with whole_file(out) as temporary, pyarrow.csv.CSVWriter(temporary, prediction_schema(schemas)) as csv:
+        with whole_file(out) as temporary, pyarrow.csv.CSVWriter(temporary, pq.read_schema(shards[0])) as csv:
             for shard in shards:
                 csv.write_table(pq.read_table(shard))
     else:

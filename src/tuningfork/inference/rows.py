@@ -7,17 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from tuningfork.inference.sureness import Sureness
 from tuningfork.schemas import Schema
-
-
-def prediction_schema(schemas: Sequence[Schema]) -> pa.Schema:
-    """The columns of a predictions table, in order."""
-    fields = [pa.field("id_str", pa.string()), pa.field("file_loc", pa.string())]
-    for schema in schemas:
-        fields += [pa.field(column, pa.float32()) for column in schema.prediction_columns]
-        if schema.summary_column:
-            fields.append(pa.field(schema.summary_column, pa.string()))
-    return pa.schema([*fields, pa.field("note", pa.string()), pa.field("error", pa.string())])
 
 
 def prediction_rows(
@@ -27,26 +18,44 @@ def prediction_rows(
     errors: Sequence[str | None],
     answers: Mapping[str, np.ndarray],
     schemas: Sequence[Schema],
+    sure: Sureness | None,
 ) -> pa.Table:
     """One row for each of N images.
+
+    After the answers of each schema come, where they are known, ``<column>_low`` and ``<column>_high``, the 90 %
+    interval, and ``<column>_spread``, how far the answers to several views differ; after all schemas `unlikeness` and
+    the flag `unlike`.
 
     `answers[schema.name]` is (number of readable images, K): the unreadable ones, whose `errors` entry is text, get
     nulls in their place. `notes` are what a user should know of an image that was read.
     """
     readable = np.array([error is None for error in errors], dtype=bool)
-    columns: dict[str, object] = {"id_str": list(ids), "file_loc": list(locations)}
+    columns: dict[str, pa.Array] = {"id_str": pa.array(ids, pa.string()), "file_loc": pa.array(locations, pa.string())}
     for schema in schemas:
-        values = np.full((len(ids), len(schema.prediction_columns)), np.nan, dtype=np.float32)
-        values[readable] = answers[schema.name]
-        for index, column in enumerate(schema.prediction_columns):
-            columns[column] = pa.array(values[:, index], mask=~readable)
+        columns |= _numbers(answers[schema.name], schema.prediction_columns, readable)
         if schema.summary_column:
             texts = np.full(len(ids), None, dtype=object)
             texts[readable] = most_likely(answers[schema.name], schema)
             columns[schema.summary_column] = pa.array(texts, pa.string())
+        for name, values in (("low", sure.low), ("high", sure.high), ("spread", sure.spread)) if sure else ():
+            if schema.name in values:
+                named = [f"{column}_{name}" for column in schema.prediction_columns]
+                columns |= _numbers(values[schema.name], named, readable)
+    if sure is not None:
+        columns |= _numbers(sure.unlikeness[:, None], ["unlikeness"], readable)
+        flags = np.zeros(len(ids), dtype=bool)
+        flags[readable] = sure.unlikeness > 1
+        columns["unlike"] = pa.array(flags, mask=~readable)
     columns["note"] = pa.array(list(notes), pa.string())
     columns["error"] = pa.array(list(errors), pa.string())
-    return pa.table(columns, schema=prediction_schema(schemas))
+    return pa.table(columns)
+
+
+def _numbers(values: np.ndarray, names: Sequence[str], readable: np.ndarray) -> dict[str, pa.Array]:
+    """Values (number of readable images, K) as columns of all images; what is not known is null."""
+    spread = np.full((len(readable), len(names)), np.nan, dtype=np.float32)
+    spread[readable] = values
+    return {name: pa.array(column, mask=np.isnan(column)) for name, column in zip(names, spread.T, strict=True)}
 
 
 def most_likely(values: np.ndarray, schema: Schema) -> np.ndarray:

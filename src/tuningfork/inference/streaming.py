@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from pathlib import Path
 
@@ -17,9 +18,12 @@ from tuningfork.inference.device import choose_device
 from tuningfork.inference.output import check_output, write_output
 from tuningfork.inference.rows import prediction_rows
 from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, shards, write_shards
+from tuningfork.inference.sureness import sureness
 from tuningfork.models import DEFAULT_MODEL, GalaxyModel, load_model, read_manifest
 from tuningfork.packs import Pack, PackSource, open_images
 from tuningfork.progress import progress_bar
+
+log = logging.getLogger(__name__)
 
 
 def predict(
@@ -28,6 +32,7 @@ def predict(
     *,
     model: str | Path = DEFAULT_MODEL,
     layout: str = "table",
+    views: int | None = None,
     device: str = "auto",
     workers: int | None = None,
     overwrite: bool = False,
@@ -43,6 +48,10 @@ def predict(
     layout
         ``table``, or ``kaggle``: the challenge's submission (GalaxyID and 37 columns; .csv).
 
+    views
+        Over how many exact views (1, 2, 4 or 8: quarter turns, mirrored) answers are averaged; unless given, as many as
+        the model was calibrated with, or one. Intervals are given for that many alone.
+
     Rows are kept in shards beside `out` until all are there: the same call after a kill goes on after the last shard.
     An unreadable image is a row with its `error`. A file that stands there already is kept unless `overwrite`.
 
@@ -53,17 +62,18 @@ def predict(
     """
     target = Path(out)
     network = load_model(model)
+    views = _views(network, views)
     source = open_images(images, network.spec.geometry, workers)
     check_output(target, layout, network.schemas, overwrite=overwrite)
     chosen = choose_device(device)
     network.to(chosen)
-    job = {"images": source.describe(), "model": read_manifest(model)["sha256"]}
+    job = {"images": source.describe(), "model": read_manifest(model)["sha256"], "views": views}
     folder = target.parent / f".{target.name}.partial"
     with sole_run(folder, OutputError):
         done = write_shards(
             folder,
             source,
-            lambda batch: _batch_rows(batch, network, chosen),
+            lambda batch: _batch_rows(batch, network, chosen, views),
             job,
             verb="predict",
             batch=BATCH,
@@ -74,16 +84,17 @@ def predict(
     return target
 
 
-def predict_pack(model: str | Path, pack: Pack, rows: np.ndarray) -> pd.DataFrame:
-    """The predictions table of some rows of a pack."""
+def predict_pack(model: str | Path, pack: Pack, rows: np.ndarray, views: int | None = None) -> pd.DataFrame:
+    """The predictions table of some rows of a pack; `views` as of `predict`."""
     network = load_model(model)
+    views = _views(network, views)
     chosen = choose_device("auto")
     network.to(chosen)
     source = PackSource(pack, network.spec.geometry, rows)
     with progress_bar("predict", source.n) as advance:
         answered = shards(
             source.decoded(0),
-            lambda batch: _batch_rows(batch, network, chosen),
+            lambda batch: _batch_rows(batch, network, chosen, views),
             lambda batch: advance(len(batch)),
             BATCH,
             ROWS_A_SHARD,
@@ -93,17 +104,29 @@ def predict_pack(model: str | Path, pack: Pack, rows: np.ndarray) -> pd.DataFram
     return frame
 
 
-def _batch_rows(batch: list[Decoded], network: GalaxyModel, device: torch.device) -> pa.Table:
+def _views(network: GalaxyModel, asked: int | None) -> int:
+    """The number of views; an uncertainty that was measured with another number says nothing of these answers."""
+    known = network.uncertainty
+    if asked is None:
+        return known.views if known else 1
+    if known and asked != known.views:
+        log.warning("the model was calibrated with %d views: no intervals are given for %d", known.views, asked)
+        network.uncertainty = None
+    return asked
+
+
+def _batch_rows(batch: list[Decoded], network: GalaxyModel, device: torch.device, views: int) -> pa.Table:
     pixels = [entry.pixels for entry in batch if entry.pixels is not None]
-    answers = {schema.name: np.empty((0, len(schema.prediction_columns)), np.float32) for schema in network.schemas}
-    if pixels:
-        stacked = torch.from_numpy(np.stack(pixels)).to(device)
-        answers = {name: values.cpu().numpy() for name, values in network.predict(stacked).items()}
+    side, channels = network.spec.geometry.size, network.spec.geometry.channels
+    blank = np.zeros((side, side, channels), np.uint8)  # networks can't look at nothing
+    look = network.look(torch.from_numpy(np.stack(pixels or [blank])).to(device), views).first(len(pixels))
+    known = network.uncertainty
     return prediction_rows(
         [entry.id_str for entry in batch],
         [entry.file_loc for entry in batch],
         [entry.note for entry in batch],
         [entry.error for entry in batch],
-        answers,
+        {name: values.cpu().numpy() for name, values in look.answers.items()},
         network.schemas,
+        sureness(look, known, {schema.name: schema for schema in network.schemas}) if known else None,
     )

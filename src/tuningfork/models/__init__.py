@@ -1,9 +1,17 @@
 """A model is an encoder and one head a schema; a model folder is its weights and its manifest, never a pickle."""
 
 from tuningfork.models.encoders import build_encoder, own_encoders, pretrained_colours
-from tuningfork.models.folder import DEFAULT_MODEL, load_model, model_folder, read_manifest, save_model
+from tuningfork.models.folder import (
+    DEFAULT_MODEL,
+    bundled_models,
+    load_model,
+    model_folder,
+    read_manifest,
+    save_model,
+    seal,
+)
 from tuningfork.models.heads import HEADS, Head, HeadSpec, build_head
-from tuningfork.models.model import GalaxyModel, ModelSpec
+from tuningfork.models.model import GalaxyModel, Look, ModelSpec
 from tuningfork.models.stages import encoder_stages
 from tuningfork.models.view import View, Warps, crop, warp
 
@@ -13,11 +21,13 @@ __all__ = [
     "GalaxyModel",
     "Head",
     "HeadSpec",
+    "Look",
     "ModelSpec",
     "View",
     "Warps",
     "build_encoder",
     "build_head",
+    "bundled_models",
     "crop",
     "encoder_stages",
     "load_model",
@@ -26,5 +36,6 @@ __all__ = [
     "pretrained_colours",
     "read_manifest",
     "save_model",
+    "seal",
     "warp",
 ]

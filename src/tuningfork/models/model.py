@@ -76,6 +76,11 @@ class Look:
     answers: dict[str, torch.Tensor]
     spread: dict[str, torch.Tensor]
 
+    def first(self, n: int) -> Look:
+        """The same of the first `n` galaxies."""
+        answers, spread = ({name: values[:n] for name, values in part.items()} for part in (self.answers, self.spread))
+        return Look(self.features[:n], answers, spread)
+
 
 class GalaxyModel(nn.Module):
     """An encoder and its heads, with the preprocessing that belongs to them.

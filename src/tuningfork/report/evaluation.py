@@ -54,8 +54,11 @@ def _details(name: str, schema: dict[str, Any]) -> Iterator[Block]:
     keys: tuple[str, ...]
     rows: list[list[str]]
     if "questions" in schema:
-        known = any("volunteers" in entry for entry in schema["questions"].values())
-        keys = ("rmse", "baseline_rmse", "rmse_where_asked", "accuracy", "ece", *["volunteers"] * known)
+        asked = list(schema["questions"].values())
+        known = any("volunteers" in entry for entry in asked)
+        sure = any("coverage" in entry for entry in asked)
+        keys = ("rmse", "baseline_rmse", "rmse_where_asked", "accuracy", "ece")
+        keys += (*["coverage"] * sure, *["volunteers"] * known)
         rows = [[words(q), *(_cell(entry[key]) for key in keys)] for q, entry in schema["questions"].items()]
         note = (
             "Where asked, as accuracy is too: on galaxies of which at least half of the volunteers were asked. "
@@ -75,7 +78,7 @@ def _details(name: str, schema: dict[str, Any]) -> Iterator[Block]:
             header = ("true class", "taken for", "galaxies", "of the true class")
             yield Table("Most confused", header, pairs, texts=2, folded=True)
     if "quantities" in schema:
-        keys = ("mae", "rmse", "median_absolute_error", "bias", "pearson", "spearman", "within_limits")
+        keys = ("mae", "rmse", "median_absolute_error", "bias", "pearson", "spearman", "within_limits", "coverage")
         quantities = schema["quantities"].items()
         shown = [key for key in keys if any(key in entry for _, entry in quantities)]
         rows = [[words(q), *(_cell(entry[key]) if key in entry else "" for key in shown)] for q, entry in quantities]

@@ -49,9 +49,9 @@ def read_uncertainty(path: Path) -> Uncertainty:
     arrays = {name: array.astype(np.float64) for name, array in load_file(path).items()}
     names = dict.fromkeys(name.split("/")[1] for name in arrays if name.startswith("intervals/"))
     return Uncertainty(
-        views=int(arrays["views"]),
+        views=int(arrays["views"].item()),
         temperatures={
-            name.removeprefix("temperature/"): float(value)
+            name.removeprefix("temperature/"): value.item()
             for name, value in arrays.items()
             if name.startswith("temperature/")
         },
@@ -59,5 +59,5 @@ def read_uncertainty(path: Path) -> Uncertainty:
             name: Intervals(*(arrays[f"intervals/{name}/{part}"] for part in ("knots", "low", "high")))
             for name in names
         },
-        likeness=Likeness(arrays["likeness/mean"], arrays["likeness/whitening"], float(arrays["likeness/threshold"])),
+        likeness=Likeness(arrays["likeness/mean"], arrays["likeness/whitening"], arrays["likeness/threshold"].item()),
     )

@@ -1,0 +1,21 @@
+"""`tuningfork calibrate`: how sure a model is, measured and kept in its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    model: Annotated[str, typer.Argument(help="A model folder.")],
+    pack: Annotated[Path, typer.Argument(help="A pack with labels, of galaxies the model was not trained on.")],
+    split: Annotated[str, typer.Option(help="The split to measure on.")] = "val",
+    where: Annotated[list[str], typer.Option(help="Intervals from rows with this value: column=value.")] = [],  # noqa: B006
+    views: Annotated[int, typer.Option(help="Answers are averaged over 1, 2, 4 or 8 exact views.")] = 8,
+) -> None:
+    """Measure a model's uncertainty: intervals, calibrated probabilities, and when an image is unlike any it knows."""
+    from tuningfork.inference import calibrate
+
+    typer.echo(f"calibrated: {calibrate(model, pack, split=split, where=where, views=views)}")

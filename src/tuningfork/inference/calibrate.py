@@ -1,0 +1,124 @@
+"""How sure a model is, measured on labelled galaxies that it was not trained on, and kept in its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.optimize import minimize_scalar
+
+from tuningfork.errors import ModelError, PackError
+from tuningfork.files import read_json
+from tuningfork.inference.device import choose_device
+from tuningfork.models import GalaxyModel, bundled_models, crop, load_model, model_folder, seal
+from tuningfork.models.uncertainty import FEWEST, Uncertainty, fit_intervals, fit_likeness, write_uncertainty
+from tuningfork.models.views import exact_views
+from tuningfork.packs import Pack, PackSource, open_pack
+from tuningfork.progress import progress_bar
+
+BATCH = 128
+
+
+def calibrate(
+    model: str | Path, pack: str | Path, *, split: str = "val", where: Sequence[str] = (), views: int = 8
+) -> Path:
+    """Measure how sure a model is on one split of a pack, and write it into the model's folder.
+
+    What is written holds for predictions averaged over `views` exact views (1, 2, 4 or 8), which `predict` then uses:
+    an interval for every fraction and quantity, the temperature of class probabilities (Guo et al. 2017,
+    arXiv:1706.04599, section 4.2), and how unlike an image must be for a flag. Intervals hold for galaxies like those
+    they were fitted to: calibrate on galaxies of your own survey and they are those of your survey. `where` narrows
+    what they are fitted to, as ``column=value``, for a split in which easy galaxies were chosen, say.
+
+    Raises
+    ------
+    ModelError, PackError
+        If either can't be opened, their geometries differ, the split has too few galaxies, or the model is one of the
+        package's own, whose folder is not yours to write.
+    """
+    if str(model) in bundled_models():
+        raise ModelError(f"{model!r} is the package's own; copy its folder ({model_folder(model)}) and name the copy")
+    folder, data = model_folder(model), open_pack(pack)
+    network = load_model(folder)
+    network.uncertainty = None
+    rows, chosen = data.rows(split), data.rows(split, where)
+    if len(chosen) < FEWEST:
+        raise PackError(
+            f"{data.path} has {len(chosen)} galaxies in its {' and '.join([f'{split} split', *where])}; "
+            f"{FEWEST} are needed at the least"
+        )
+    PackSource(data, network.spec.geometry)  # raises where the geometries differ
+    write_uncertainty(
+        fit_uncertainty(network, data, rows, np.isin(rows, chosen), views), folder / "uncertainty.safetensors"
+    )
+    manifest = read_json(folder / "model.json", ModelError)
+    manifest["calibration"] = {
+        "pack": data.path.name,
+        "sha256": data.manifest["sha256"],
+        "split": split,
+        "rows": list(where),
+        "n": len(chosen),
+        "views": views,
+    }
+    seal(folder, manifest)
+    return folder
+
+
+def fit_uncertainty(network: GalaxyModel, pack: Pack, rows: np.ndarray, chosen: np.ndarray, views: int) -> Uncertainty:
+    """The uncertainty of a network, from the labels of rows (N,) of a pack; intervals from the `chosen`, (N,) bool."""
+    features, raw = _outputs(network, pack, rows, views)
+    labels = pack.catalog.iloc[rows].reset_index(drop=True)
+    temperatures, intervals = {}, {}
+    for schema in network.schemas:
+        targets = network.head(schema.name).targets(labels, str(pack.path))
+        if schema.kind == "classes":
+            temperatures[schema.name] = _temperature(network, schema.name, raw[schema.name], targets[:, 0])
+        else:
+            answers = _mean_answers(network, schema.name, raw[schema.name], 1.0)
+            intervals[schema.name] = fit_intervals(
+                answers[chosen].astype(np.float64), targets[chosen].astype(np.float64)
+            )
+    return Uncertainty(views, temperatures, intervals, fit_likeness(features))
+
+
+def _outputs(
+    network: GalaxyModel, pack: Pack, rows: np.ndarray, views: int
+) -> tuple[np.ndarray, dict[str, torch.Tensor]]:
+    """Features (N, F), the mean over views, and the raw outputs of each head, (views, N, K)."""
+    device = choose_device("auto")
+    network.to(device)
+    features: list[torch.Tensor] = []
+    raw: dict[str, list[torch.Tensor]] = {name: [] for name in network.heads}
+    with torch.inference_mode(), progress_bar("calibrate", len(rows)) as advance:
+        for part in np.array_split(rows, -(-len(rows) // BATCH)):
+            images = crop(torch.from_numpy(pack.pixels[part]).to(device), network.spec.view, network.spec.geometry)
+            seen = torch.stack([network.features(view) for view in exact_views(images, views)])
+            features.append(seen.mean(dim=0).cpu())
+            for name, head in network.heads.items():
+                raw[name].append(torch.stack([head(view) for view in seen]).cpu())
+            advance(len(part))
+    network.to("cpu")
+    return torch.cat(features).numpy(), {name: torch.cat(parts, dim=1) for name, parts in raw.items()}
+
+
+def _mean_answers(network: GalaxyModel, name: str, raw: torch.Tensor, temperature: float) -> np.ndarray:
+    head = network.head(name)
+    with torch.inference_mode():
+        return torch.stack([head.answers(view / temperature) for view in raw]).mean(dim=0).numpy()
+
+
+def _temperature(network: GalaxyModel, name: str, raw: torch.Tensor, truth: np.ndarray) -> float:
+    """The temperature of least log-loss, (1) where too few galaxies have a class to tell."""
+    known = np.flatnonzero(~np.isnan(truth))
+    if len(known) < FEWEST:
+        return 1.0
+    classes, outputs = truth[known].astype(int), raw[:, torch.from_numpy(known)]
+
+    def log_loss(log_temperature: float) -> float:
+        answers = _mean_answers(network, name, outputs, float(np.exp(log_temperature)))
+        return float(-np.log(np.maximum(answers[np.arange(len(classes)), classes], 1e-12)).mean())
+
+    found = minimize_scalar(log_loss, bounds=(-1.6, 1.6), method="bounded")  # a factor of five either way
+    return float(np.exp(found.x))

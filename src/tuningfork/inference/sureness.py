@@ -1,0 +1,47 @@
+"""How sure each answer is, as columns of a predictions table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuningfork.models import Look
+from tuningfork.models.uncertainty import Uncertainty
+from tuningfork.schemas import Schema
+
+
+@dataclass(frozen=True)
+class Sureness:
+    """How sure a model is of N readable images.
+
+    By schema name `low` and `high`, (N, K), are the ends of the 90 % interval, and `spread`, (N, K), is how far the
+    answers to the views differ; `unlikeness`, (N,), is above 1 where an image is unlike what the model has seen.
+    """
+
+    low: Mapping[str, np.ndarray]
+    high: Mapping[str, np.ndarray]
+    spread: Mapping[str, np.ndarray]
+    unlikeness: np.ndarray
+
+
+def sureness(look: Look, uncertainty: Uncertainty, schemas: Mapping[str, Schema]) -> Sureness:
+    """What the uncertainty of a model says of what it saw."""
+    ends = {
+        name: table.of(look.answers[name].cpu().numpy().astype(np.float64), limits(schemas[name]))
+        for name, table in uncertainty.intervals.items()
+    }
+    return Sureness(
+        low={name: low for name, (low, _) in ends.items()},
+        high={name: high for name, (_, high) in ends.items()},
+        spread={name: values.cpu().numpy() for name, values in look.spread.items()} if uncertainty.views > 1 else {},
+        unlikeness=uncertainty.likeness.distance(look.features.cpu().numpy()),
+    )
+
+
+def limits(schema: Schema) -> np.ndarray:
+    """The range that each answer can have, (K, 2)."""
+    if schema.kind == "quantities":
+        return np.array([[quantity.low, quantity.high] for quantity in schema.quantities], dtype=np.float64)
+    return np.tile([0.0, 1.0], (len(schema.prediction_columns), 1))

@@ -1,0 +1,186 @@
+"""Views, intervals, calibrated probabilities and the flag for unlike images: what they promise is measured here."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image
+from typer.testing import CliRunner
+
+from tuningfork.cli.app import build
+from tuningfork.errors import ModelError, PackError
+from tuningfork.inference import calibrate, evaluate_model, predict
+from tuningfork.models import load_model, read_manifest
+from tuningfork.models.uncertainty import (
+    LEVEL,
+    Uncertainty,
+    fit_intervals,
+    fit_likeness,
+    read_uncertainty,
+    write_uncertainty,
+)
+from tuningfork.models.uncertainty.intervals import shortest
+from tuningfork.packs import open_pack
+from tuningfork.schemas import load_schema
+
+
+@pytest.fixture(scope="module")
+def calibrated(model: Path, pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("calibrated") / "model"
+    shutil.copytree(model, folder)
+    result = CliRunner().invoke(build(), ["calibrate", str(folder), str(pack), "--split", "train"])
+    assert result.exception is None, result.exception
+    return folder
+
+
+@given(turns=st.integers(0, 3), mirrored=st.booleans(), seed=st.integers(0, 50))
+@settings(max_examples=12, deadline=None)
+def test_eight_views_make_answers_blind_to_the_eight_turns(turns: int, mirrored: bool, seed: int) -> None:
+    network = load_model("default")
+    side = network.spec.geometry.size
+    pixels = np.random.default_rng(seed).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
+    turned = np.rot90(pixels[:, :, ::-1] if mirrored else pixels, turns, (1, 2))
+    one = network.look(torch.from_numpy(pixels), 8)
+    other = network.look(torch.from_numpy(np.ascontiguousarray(turned)), 8)
+    for name in one.answers:
+        torch.testing.assert_close(one.answers[name], other.answers[name], atol=1e-5, rtol=0)
+        torch.testing.assert_close(one.spread[name], other.spread[name], atol=1e-5, rtol=0)
+    alone = network.predict(torch.from_numpy(pixels))
+    assert all((one.spread[name] >= 0).all() for name in alone)
+    with pytest.raises(ModelError, match="3 views can't be had; a square has 1, 2, 4, 8"):
+        network.look(torch.from_numpy(pixels), 3)
+
+
+def test_views_are_the_mean_of_turned_predictions(model: Path, pack: Path) -> None:
+    network, pixels = load_model(model), open_pack(pack).pixels[:3].copy()
+    turns = [np.rot90(part, k, (1, 2)) for part in (pixels, pixels[:, :, ::-1]) for k in range(4)]
+    each = [network.predict(torch.from_numpy(np.ascontiguousarray(turn)))["gz-challenge"] for turn in turns]
+    seen = network.look(torch.from_numpy(pixels), 8)
+    torch.testing.assert_close(seen.answers["gz-challenge"], torch.stack(each).mean(dim=0), atol=2e-6, rtol=0)
+    torch.testing.assert_close(
+        seen.spread["gz-challenge"], torch.stack(each).std(dim=0, correction=0), atol=2e-6, rtol=0
+    )
+
+
+@given(
+    values=arrays.arrays(np.float64, st.integers(5, 40), elements=st.floats(-1, 1)),
+    level=st.floats(0.5, 0.95),
+    data=st.data(),
+)
+@settings(max_examples=80, deadline=None)
+def test_the_shortest_interval_is_the_shortest(values: np.ndarray, level: float, data: st.DataObject) -> None:
+    values = np.sort(values)
+    weights = np.array(data.draw(st.lists(st.floats(0.1, 1), min_size=len(values), max_size=len(values))))
+    low, high = shortest(values, weights, level)
+    inside = (values >= low) & (values <= high)
+    assert weights[inside].sum() >= level * weights.sum() - 1e-9
+    for start in range(len(values)):
+        for end in range(start, len(values)):
+            if weights[start : end + 1].sum() >= level * weights.sum() + 1e-9:
+                assert values[end] - values[start] >= high - low - 1e-12
+
+
+@pytest.mark.parametrize("kind", ["beta", "crowded at 0", "noise that grows"])
+def test_intervals_cover_what_they_promise_on_new_galaxies(kind: str) -> None:
+    rng = np.random.default_rng(4)
+
+    def draw(n: int) -> tuple[np.ndarray, np.ndarray]:
+        truth = rng.beta(0.5, 1.5, size=n)
+        if kind == "crowded at 0":
+            truth *= rng.random(n) < 0.4
+        predicted = np.clip(truth + rng.normal(0, 0.05, n) * (1 + 2 * truth * (kind == "noise that grows")), 0, 1)
+        return predicted[:, None], rng.binomial(44, truth)[:, None] / 44
+
+    fitted = fit_intervals(*draw(1500))
+    predicted, observed = draw(20_000)
+    low, high = fitted.of(predicted, np.array([[0.0, 1.0]]))
+    assert (low >= 0).all() and (high <= 1).all() and (low <= high).all()
+    inside = (observed >= low - 1e-9) & (observed <= high + 1e-9)
+    assert LEVEL - 0.03 < inside.mean() < LEVEL + 0.05
+    for part in np.array_split(np.argsort(predicted[:, 0]), 4):  # not on the whole alone
+        assert inside[part].mean() > LEVEL - 0.08
+    assert np.isnan(fit_intervals(*draw(30)).low).all()  # too few to say
+
+
+def test_unlike_images_are_far_and_like_ones_are_not() -> None:
+    rng = np.random.default_rng(5)
+    mixing = rng.normal(size=(20, 20))
+    likeness = fit_likeness(rng.normal(size=(800, 20)) @ mixing)
+    same, other = rng.normal(size=(4000, 20)) @ mixing, rng.normal(size=(400, 20)) * 40
+    assert 0.97 < (likeness.distance(same) < 1).mean() < 1
+    assert (likeness.distance(other) > 1).mean() > 0.99
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    intervals = fit_intervals(rng.random((200, 3)), rng.random((200, 3)))
+    likeness = fit_likeness(rng.normal(size=(100, 4)))
+    write_uncertainty(
+        Uncertainty(4, {"five-classes": 1.3}, {"a-tree": intervals}, likeness), tmp_path / "u.safetensors"
+    )
+    found = read_uncertainty(tmp_path / "u.safetensors")
+    assert (found.views, found.temperatures) == (4, {"five-classes": 1.3})
+    np.testing.assert_allclose(found.intervals["a-tree"].low, intervals.low, atol=1e-6)
+    values = rng.normal(size=(10, 4))
+    np.testing.assert_allclose(found.likeness.distance(values), likeness.distance(values), rtol=1e-4)
+
+
+def test_predictions_say_how_sure_they_are(calibrated: Path, galaxies: Path, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    shutil.copytree(galaxies.parent / "images", images)
+    (images / "broken.jpg").write_bytes(b"\xff\xd8 cut short")
+    noise = np.random.default_rng(0).integers(0, 256, (72, 72, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(images / "noise.png")
+    table = pd.read_parquet(predict(images, tmp_path / "p.parquet", model=calibrated)).set_index("id_str")
+    broken = table.loc["broken"]
+    assert broken["error"] and broken.drop(["file_loc", "error"]).isna().all()
+    good = table.drop(index="broken")
+    for column in load_schema("gz-challenge").columns:
+        assert (good[f"{column}_low"] <= good[f"{column}_high"]).all()
+        assert (good[f"{column}_spread"] >= 0).all()
+    assert bool(good.loc["noise", "unlike"]) and good.loc["noise", "unlikeness"] > 1
+    assert good.drop(index="noise")["unlike"].mean() < 0.2
+    other = pd.read_parquet(predict(images, tmp_path / "one.parquet", model=calibrated, views=1))
+    assert "Class1.1_low" not in other and "unlike" not in other
+    for name in ("p.csv", "p.fits", "p.vot"):
+        predict(images, tmp_path / name, model=calibrated)
+
+
+def test_an_evaluation_measures_coverage(calibrated: Path, pack: Path, tmp_path: Path) -> None:
+    evaluate_model(calibrated, pack, tmp_path / "e", split="train")
+    import json
+
+    found = json.loads((tmp_path / "e" / "evaluation.json").read_text())["schemas"]["gz-challenge"]
+    table = pd.read_parquet(tmp_path / "e" / "predictions.parquet")
+    labels = open_pack(pack).catalog.set_index("id_str").loc[table["id_str"]]
+    column = "Class7.1"
+    inside = (labels[column].to_numpy() >= table[f"{column}_low"] - 1e-6) & (
+        labels[column].to_numpy() <= table[f"{column}_high"] + 1e-6
+    )
+    assert found["columns"][column]["coverage"]["value"] == pytest.approx(inside.mean())
+    assert found["questions"]["roundedness"]["coverage"]["value"] > 0.85
+    assert found["figures"]["coverage"]["interval"] is not None
+
+
+def test_a_calibration_is_part_of_the_model_and_its_hashes(calibrated: Path, model: Path) -> None:
+    manifest = read_manifest(calibrated)
+    assert manifest["calibration"]["views"] == 8
+    assert manifest["sha256"]["uncertainty.safetensors"]
+    assert load_model(calibrated).uncertainty is not None
+    assert load_model(model).uncertainty is None
+    (calibrated / "card.md").touch()
+
+
+def test_what_cannot_be_calibrated_is_said(model: Path, pack: Path) -> None:
+    with pytest.raises(ModelError, match="the package's own; copy its folder"):
+        calibrate("default", pack)
+    with pytest.raises(PackError, match="24 galaxies in its val split; 50 are needed"):
+        calibrate(model, pack)
