@@ -22,7 +22,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = Path(__file__).parents[1] / "src" / "tuningfork" / "models" / "bundled" / options.name
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("model.safetensors", "recipe.toml", "history.csv"):
+    for name in ("model.safetensors", "recipe.toml", "history.csv", "uncertainty.safetensors"):
         shutil.copy(options.model / name, folder / name)
     shutil.copy(options.card, folder / "card.md")
     seal(folder, json.loads((options.model / "model.json").read_text(encoding="utf-8")))

@@ -41,7 +41,9 @@ def evaluate_model(
     rows, chosen = data.rows(split, where), " and ".join([f"{split} split", *where])
     if len(rows) == 0:
         raise PackError(f"{data.path} has no galaxies in its {chosen}")
+    held = {schema.name: schema for schema in data.schemas}  # they know most of the labels
     answered = [schema_from_dict(head["schema"], "model.json") for head in manifest["heads"]]
+    answered = [held.get(schema.name, schema) for schema in answered]
     schemas = [schema for schema in answered if set(schema.columns) & set(data.catalog.columns)]
     if not schemas:
         names = ", ".join(schema.name for schema in answered)
