@@ -62,8 +62,30 @@ def main() -> int:
         for _, name, figure in main_figures(evaluation):
             interval = " to ".join(f"{end:.4f}" for end in figure["interval"] or ())
             print(f"| {title}: {name} | {figure['value']:.4f} | {interval} | {figure['n']} |")
+    _print_details(results)
     print(f"\n{time.monotonic() - started:.0f} seconds", file=sys.stderr)
     return 0
+
+
+def _print_details(results: dict[str, dict]) -> None:
+    """The figures question by question and class by class."""
+    for title, evaluation in results.items():
+        for schema in evaluation["schemas"].values():
+            for kind, keys in (
+                ("questions", ("rmse", "baseline_rmse", "accuracy", "ece", "coverage", "volunteers")),
+                ("classes", ("recall", "precision", "f1")),
+            ):
+                if kind in schema:
+                    print(f"\n| {title} | {' | '.join(keys)} |\n| --- |{' --- |' * len(keys)}")
+                for name, entry in schema.get(kind, {}).items():
+                    print(f"| {name} | {' | '.join(_cell(entry.get(key)) for key in keys)} |")
+
+
+def _cell(figure: dict | None) -> str:
+    if figure is None or figure["value"] is None:
+        return "–"
+    low, high = figure["interval"] or (float("nan"), float("nan"))
+    return f"{figure['value']:.3f} ({low:.3f} to {high:.3f}), n = {figure['n']}"
 
 
 if __name__ == "__main__":
