@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tuningfork.evaluation import evaluate_predictions
     from tuningfork.explain import explain
-    from tuningfork.inference import calibrate, embed, evaluate_model, predict
+    from tuningfork.inference import calibrate, embed, evaluate_model, predict, robustness
     from tuningfork.models import load_model
     from tuningfork.packs import make_pack, open_pack
     from tuningfork.report import write_report
@@ -39,6 +39,7 @@ _HOMES = {
     "open_pack": "packs",
     "predict": "inference",
     "read_embedding": "spaces",
+    "robustness": "inference",
     "run_study": "study",
     "similar": "spaces",
     "simulate": "simulate",
@@ -61,6 +62,7 @@ __all__ = [
     "open_pack",
     "predict",
     "read_embedding",
+    "robustness",
     "run_study",
     "similar",
     "simulate",

@@ -18,6 +18,7 @@ VERBS = (
     "train",
     "calibrate",
     "evaluate",
+    "robustness",
     "predict",
     "embed",
     "similar",

@@ -22,6 +22,7 @@ from tuningfork.report.model import model_section
 from tuningfork.report.pack import pack_section
 from tuningfork.report.pictures import Finder
 from tuningfork.report.predictions import predictions_section
+from tuningfork.report.robustness import robustness_section
 from tuningfork.report.study import study_section
 from tuningfork.schemas import Schema, schema_from_dict
 from tuningfork.spaces import is_embedding
@@ -31,6 +32,7 @@ KINDS = {
     "model.json": "model",
     "evaluation.json": "evaluation",
     "explanation.json": "explanation",
+    "robustness.json": "robustness",
     "study.json": "study",
 }
 
@@ -38,7 +40,8 @@ KINDS = {
 def write_report(paths: Sequence[str | Path], out: str | Path, title: str = "Tuningfork report") -> Path:
     """Draw what Tuningfork makes, in the order given, as one self-contained HTML file.
 
-    A path is a pack, a model, a predictions table, an embedding, an evaluation, an explanation or a study.
+    A path is a pack, a model, a predictions table, an embedding, an evaluation, an explanation, a robustness
+    measurement or a study.
 
     A predictions table shows galaxies whose images can be read, or are held by a pack of the same page; it is read by
     the schemas of the page's packs and models, then by the bundled ones.
@@ -69,6 +72,8 @@ def write_report(paths: Sequence[str | Path], out: str | Path, title: str = "Tun
             sections.append(embedding_section(path))
         elif kind == "explanation":
             sections.append(explanation_section(path, read_json(path / "explanation.json", TuningforkError)))
+        elif kind == "robustness":
+            sections.append(robustness_section(path, read_json(path / "robustness.json", TuningforkError)))
         elif kind == "study":
             sections.append(study_section(path, read_json(path / "study.json", TuningforkError)))
         else:
@@ -78,7 +83,7 @@ def write_report(paths: Sequence[str | Path], out: str | Path, title: str = "Tun
 
 
 def kind_of(path: Path) -> str:
-    """What a path is: pack, model, evaluation, explanation, study, embedding or predictions.
+    """What a path is: pack, model, evaluation, explanation, robustness, study, embedding or predictions.
 
     Raises
     ------

@@ -1,0 +1,23 @@
+"""`tuningfork robustness`: where a model breaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    model: Annotated[str, typer.Argument(help="A model folder, or the name of a bundled model.")],
+    pack: Annotated[Path, typer.Argument(help="A pack with labels.")],
+    out: Annotated[Path, typer.Argument(help="The folder to write.")],
+    split: Annotated[str, typer.Option(help="The split to measure on.")] = "val",
+    where: Annotated[list[str], typer.Option(help="Only rows with this value: column=value. Repeatable.")] = [],  # noqa: B006
+    limit: Annotated[int, typer.Option(min=1, help="At most this many galaxies.")] = 500,
+    seed: Annotated[int, typer.Option(help="Of the choice of galaxies and the bootstrap.")] = 0,
+) -> None:
+    """Measure a model on galaxies turned, shifted, noisier, blurred, coarser and compressed; draw the curves."""
+    from tuningfork.inference import robustness
+
+    typer.echo(f"robustness: {robustness(model, pack, out, split=split, where=where, limit=limit, seed=seed)}")
