@@ -563,7 +563,7 @@ def flux_cutout(pixel_scale: float | None, bands: str | None = None) -> bytes:
     if pixel_scale:
         unit.header.update(
             CTYPE1="RA---TAN", CTYPE2="DEC--TAN", CRVAL1=10.0, CRVAL2=5.0, CRPIX1=16.5, CRPIX2=16.5,
-            CDELT1=-pixel_scale / 3600, CDELT2=pixel_scale / 3600, CUNIT1="deg", CUNIT2="deg",
+            BUNIT="nanomaggy", CDELT1=-pixel_scale / 3600, CDELT2=pixel_scale / 3600, CUNIT1="deg", CUNIT2="deg",
         )  # fmt: skip
     if bands:
         unit.header["BANDS"] = bands
@@ -584,3 +584,18 @@ def test_the_i_band_of_a_fits_image_is_not_taken_for_z() -> None:
     taken_for_z = decode(flux_cutout(0.262), Geometry(1.0, 16, 3))[0].astype(int)
     known = decode(flux_cutout(0.262, "gri"), Geometry(1.0, 16, 3))[0].astype(int)
     assert (known[..., 0] > taken_for_z[..., 0]).all()  # red is the last band
+
+
+def test_a_cutout_of_the_viewer_is_taken_as_it_is() -> None:
+    """It tells its scale, but holds the flux of a pixel of 0.262 arcsec whatever that is."""
+    unit = fits.open(io.BytesIO(flux_cutout(0.1)))[0]
+    plain = fits.PrimaryHDU(unit.data)
+    del unit.header["BUNIT"]
+    plain.header.update(CTYPE1="RA---TAN", CTYPE2="DEC--TAN", BUNIT="nanomaggy")  # no scale
+    seen = []
+    for each in (unit, fits.PrimaryHDU(unit.data), plain):
+        buffer = io.BytesIO()
+        each.writeto(buffer)
+        seen.append(decode(buffer.getvalue(), Geometry(1.0, 16, 3))[0])
+    assert np.array_equal(seen[0], seen[1])
+    assert np.array_equal(seen[0], seen[2])

@@ -88,17 +88,25 @@ def test_curves_and_report_hold_every_run(study: Path) -> None:
         assert text in page
 
 
-def test_a_study_run_again_goes_on(study: Path, study_file: Path, pack: Path) -> None:
+def test_a_study_run_again_goes_on(study: Path, study_file: Path, pack: Path, tmp_path: Path) -> None:
     weights = study / "models" / "01-slow" / "model.safetensors"
     before = weights.stat().st_mtime_ns
     with pytest.MonkeyPatch.context() as offline:
         offline.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-        run_study(load_study(study_file), pack, study, where=["five_class=cigar"])
+        run_study(load_study(study_file), pack, study)
     assert weights.stat().st_mtime_ns == before
-    manifest = json.loads((study / "study.json").read_text())
+    with pytest.raises(OutputError, match="other galaxies to compare on"):
+        run_study(load_study(study_file), pack, study, where=["five_class=cigar"])
+
+
+def test_a_study_compares_on_the_rows_asked_for(recipe_file: Path, pack: Path, tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text(f'title = "x"\nset = ["optim.epochs=1"]\n[[run]]\nrecipe = "{recipe_file}"\n')
+    out = run_study(load_study(tmp_path / "s.toml"), pack, tmp_path / "out", where=["five_class=cigar"])
+    manifest = json.loads((out / "study.json").read_text())
     catalog = open_pack(pack).catalog
     n = int(((catalog["split"] == "val") & (catalog["five_class"] == "cigar")).sum())
     assert {figure["n"] for figure in manifest["runs"][0]["figures"] if figure["schema"] == "five-classes"} == {n}
+    assert manifest["runs"][0]["label"] == str(recipe_file)
 
 
 def test_another_study_or_folder_is_left_alone(study: Path, study_file: Path, pack: Path, model: Path) -> None:
@@ -115,6 +123,7 @@ def test_another_study_or_folder_is_left_alone(study: Path, study_file: Path, pa
     [
         ("run.monitor=val_nothing", {}, "val_nothing"),
         ("head.0.schema=galaxy10-decals", {}, "asks for labels of schema 'galaxy10-decals'"),
+        ("transfer.frozen=5", {}, "ends before the whole encoder is released, in epoch 6"),
         ("optim.epochs=2", {"split": "holdout"}, "no split 'holdout'"),
         ("optim.epochs=2", {"where": ["block=a"]}, "write it as column=value"),
         ("optim.epochs=2", {"where": ["five_class=square"]}, "no galaxies in its val split and five_class=square"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ from typer.testing import CliRunner
 
 from tuningfork.cli.app import build
 from tuningfork.errors import ModelError, PackError
+from tuningfork.images import Geometry
 from tuningfork.inference import calibrate, evaluate_model, predict
-from tuningfork.models import load_model, read_manifest
+from tuningfork.models import load_model, model_folder, read_manifest
 from tuningfork.models.uncertainty import (
     LEVEL,
     Uncertainty,
@@ -28,8 +30,9 @@ from tuningfork.models.uncertainty import (
     write_uncertainty,
 )
 from tuningfork.models.uncertainty.intervals import shortest
-from tuningfork.packs import open_pack
+from tuningfork.packs import make_pack, open_pack
 from tuningfork.schemas import load_schema
+from tuningfork.training import load_recipe, train
 
 
 @pytest.fixture(scope="module")
@@ -110,13 +113,56 @@ def test_intervals_cover_what_they_promise_on_new_galaxies(kind: str) -> None:
     assert np.isnan(fit_intervals(*draw(30)).low).all()  # too few to say
 
 
-def test_unlike_images_are_far_and_like_ones_are_not() -> None:
+@pytest.mark.parametrize(("n", "width"), [(800, 20), (300, 256)])
+def test_unlike_images_are_far_and_like_ones_are_not(n: int, width: int) -> None:
     rng = np.random.default_rng(5)
-    mixing = rng.normal(size=(20, 20))
-    likeness = fit_likeness(rng.normal(size=(800, 20)) @ mixing)
-    same, other = rng.normal(size=(4000, 20)) @ mixing, rng.normal(size=(400, 20)) * 40
-    assert 0.97 < (likeness.distance(same) < 1).mean() < 1
+    mixing = rng.normal(size=(width, width))
+    likeness = fit_likeness(rng.normal(size=(n, width)) @ mixing)
+    same, other = rng.normal(size=(4000, width)) @ mixing, rng.normal(size=(400, width)) * 10 * np.sqrt(width)
+    assert 0.965 < (likeness.distance(same) < 1).mean() <= 1
     assert (likeness.distance(other) > 1).mean() > 0.99
+
+
+def test_vote_counts_are_calibrated_as_fractions(galaxies: Path, tmp_path: Path) -> None:
+    catalog = pd.read_parquet(galaxies)
+    rng = np.random.default_rng(7)
+    asked = rng.integers(20, 60, len(catalog))
+    for answer, name in (("Class7.1", "shape_round"), ("Class7.2", "shape_between"), ("Class7.3", "shape_cigar")):
+        catalog[name] = catalog[answer] * asked
+    catalog["file_loc"] = [str(galaxies.parent / place) for place in catalog["file_loc"]]
+    catalog[["id_str", "file_loc", "shape_round", "shape_between", "shape_cigar"]].to_csv(
+        tmp_path / "c.csv", index=False
+    )
+    answers = ", ".join(f'{{ name = "{n}", column = "shape_{n}" }}' for n in ("round", "between", "cigar"))
+    (tmp_path / "counts.toml").write_text(
+        f'name = "counts"\ntitle = "Counts"\nkind = "tree"\nvotes = "counts"\nsources = ["a test"]\n'
+        f'[[question]]\nname = "shape"\ntext = "?"\nanswers = [{answers}]\n'
+    )
+    recipe = tmp_path / "r.toml"
+    recipe.write_text(
+        'name = "r"\n[encoder]\nname = "plain"\noptions = { width = 4 }\n[input]\nfield = 0.8\nsize = 32\n'
+        '[[head]]\nschema = "counts"\nkind = "dirichlet"\n[optim]\nepochs = 2\nbatch_size = 16\n'
+    )
+    data = make_pack(
+        tmp_path / "c.csv", tmp_path / "pack", schemas=(str(tmp_path / "counts.toml"),), geometry=Geometry(0.9, 36, 3)
+    )
+    folder = train(load_recipe(recipe), data.path, tmp_path / "m", accelerator="cpu")
+    calibrate(folder, data.path, split="all", views=2)
+    fitted = load_model(folder).uncertainty.intervals["counts"]
+    values = np.full((1, 3), 1 / 3)
+    low, high = fitted.of(values, np.tile([0.0, 1.0], (3, 1)))
+    assert np.abs(fitted.high).max() <= 1
+    assert (high[0, 2] - low[0, 2]) < 1.0
+
+
+@given(seed=st.integers(0, 999))
+@settings(max_examples=20, deadline=None)
+def test_an_answer_lies_in_its_own_interval(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    predicted = rng.beta(0.3, 2, size=(120, 1))
+    observed = predicted * (rng.random((120, 1)) < 0.1)  # nearly always 0
+    low, high = fit_intervals(predicted, observed).of(predicted, np.array([[0.0, 1.0]]))
+    assert (low <= predicted).all() and (predicted <= high).all()
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
@@ -166,7 +212,9 @@ def test_an_evaluation_measures_coverage(calibrated: Path, pack: Path, tmp_path:
         labels[column].to_numpy() <= table[f"{column}_high"] + 1e-6
     )
     assert found["columns"][column]["coverage"]["value"] == pytest.approx(inside.mean())
-    assert found["questions"]["roundedness"]["coverage"]["value"] > 0.85
+    columns = [f"Class7.{answer}" for answer in (1, 2, 3)]
+    each = [found["columns"][name]["coverage"]["value"] for name in columns]
+    assert found["questions"]["roundedness"]["coverage"]["value"] == pytest.approx(np.mean(each))
     assert found["figures"]["coverage"]["interval"] is not None
 
 
@@ -176,11 +224,37 @@ def test_a_calibration_is_part_of_the_model_and_its_hashes(calibrated: Path, mod
     assert manifest["sha256"]["uncertainty.safetensors"]
     assert load_model(calibrated).uncertainty is not None
     assert load_model(model).uncertainty is None
-    (calibrated / "card.md").touch()
 
 
-def test_what_cannot_be_calibrated_is_said(model: Path, pack: Path) -> None:
-    with pytest.raises(ModelError, match="the package's own; copy its folder"):
-        calibrate("default", pack)
+def test_what_cannot_be_calibrated_is_said(model: Path, pack: Path, calibrated: Path) -> None:
+    for name in ("default", model_folder("default")):
+        with pytest.raises(ModelError, match="the package's own; copy its folder"):
+            calibrate(name, pack)
+    before = (calibrated / "uncertainty.safetensors").read_bytes()
+    for views in (0, 3, 16):
+        with pytest.raises(ModelError, match="views can't be had"):
+            calibrate(calibrated, pack, split="all", views=views)
+    assert (calibrated / "uncertainty.safetensors").read_bytes() == before
+
+
+def test_a_kill_between_the_files_leaves_a_model_that_works(
+    calibrated: Path, pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(calibrated, folder)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["tuningfork.inference.calibrate"], "write_uncertainty", killed)
+    with pytest.raises(KeyboardInterrupt):
+        calibrate(folder, pack, split="all", views=1)
+    assert load_model(folder).uncertainty is None
+    monkeypatch.undo()
+    calibrate(folder, pack, split="all", views=1)
+    assert load_model(folder).uncertainty.views == 1
+
+
+def test_too_few_galaxies_are_said(model: Path, pack: Path) -> None:
     with pytest.raises(PackError, match="24 galaxies in its val split; 50 are needed"):
         calibrate(model, pack)

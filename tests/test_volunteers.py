@@ -51,7 +51,7 @@ def test_what_is_unknown_is_left_out_and_a_perfect_model_has_no_number() -> None
     asked = np.full(1000, 40.0)
     asked[1::4] = 1
     assert equivalent_volunteers(truth, observed, asked).n == 250
-    assert np.isnan(equivalent_volunteers(observed, observed, np.full(1000, 40)).of(np.ones((1, 1000)))[0])
+    assert np.isposinf(equivalent_volunteers(observed, observed, np.full(1000, 40)).of(np.ones((1, 1000)))[0])
 
 
 def test_an_evaluation_tells_it_for_each_question() -> None:

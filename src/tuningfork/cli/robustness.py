@@ -16,8 +16,10 @@ def command(
     where: Annotated[list[str], typer.Option(help="Only rows with this value: column=value. Repeatable.")] = [],  # noqa: B006
     limit: Annotated[int, typer.Option(min=1, help="At most this many galaxies.")] = 500,
     seed: Annotated[int, typer.Option(help="Of the choice of galaxies and the bootstrap.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a measurement that stands there.")] = False,
 ) -> None:
     """Measure a model on galaxies turned, shifted, noisier, blurred, coarser and compressed; draw the curves."""
     from tuningfork.inference import robustness
 
-    typer.echo(f"robustness: {robustness(model, pack, out, split=split, where=where, limit=limit, seed=seed)}")
+    written = robustness(model, pack, out, split=split, where=where, limit=limit, seed=seed, overwrite=overwrite)
+    typer.echo(f"robustness: {written}")

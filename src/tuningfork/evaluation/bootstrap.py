@@ -90,7 +90,7 @@ def _replace(node: Any, figures: dict[int, Any]) -> Any:
 def _figure(leaf: Measure, value: Array, draws: Array | None) -> dict[str, Any]:
     low = high = np.full(np.shape(value), np.nan)
     if draws is not None:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), np.errstate(invalid="ignore"):  # draws may be infinite: no interval
             warnings.filterwarnings("ignore", "All-NaN slice")  # undefined in every resample: no interval
             low, high = np.nanpercentile(draws, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
     if np.ndim(value) == 0:

@@ -11,8 +11,8 @@ so that the n whose mean is, over the galaxies and answers of a question, as clo
     n  =  sum of y (1 - y) N / (N - 1)  /  sum of [(m - y)^2 - y (1 - y) / (N - 1)]
 
 The second sum is the model's own error, the label's noise taken off. Where it is not above 0 the model can't be told
-from the crowd, and n is undefined. Votes are taken for independent, and N for that of the tree where labels are
-fractions: weighted votes (Willett et al. 2013) are worth somewhat fewer.
+from the crowd and n is without end; an interval that reaches so far is not given. Votes are taken for independent,
+and N for that of the tree where labels are fractions: weighted votes (Willett et al. 2013) are worth somewhat fewer.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ def equivalent_volunteers(predicted: Array, observed: Array, votes: Array) -> Me
 
     def of(weights: Array) -> Array:
         error = weights @ errors
-        return ratio(weights @ spread, np.where(error > 0, error, 0.0))
+        found = ratio(weights @ spread, np.where(error > 0, error, np.nan))
+        return np.where(error > 0, found, np.where(weights @ spread > 0, np.inf, np.nan))
 
     return Measure(of, int(known.sum()))

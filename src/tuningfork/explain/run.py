@@ -140,10 +140,19 @@ def _resume(folder: Path, journal: Path, inputs: dict[str, Any]) -> list[dict[st
         whole, records = "", []
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / MANIFEST).unlink(missing_ok=True)  # the old one must not speak for new plots
+        _remove_old(folder)
         journal.write_text(whole + "\n" * bool(whole), encoding="utf-8")
     write_json(job, {"job": key})
     return records
+
+
+def _remove_old(folder: Path) -> None:
+    """Take away the manifest of an explanation that is replaced, and the plots that it lists."""
+    if (folder / MANIFEST).exists():
+        for galaxy in read_json(folder / MANIFEST, OutputError).get("galaxies", []):
+            for name in galaxy["plots"]:
+                (folder / name).unlink(missing_ok=True)
+        (folder / MANIFEST).unlink()
 
 
 def _file_names(identity: str, taken: set[str]) -> list[str]:

@@ -3,7 +3,7 @@
 The stretch is that of the Legacy Surveys sky viewer (`sdss_rgb` and `dr2_rgb` of github.com/legacysurvey/imagine),
 after Lupton et al. 2004, PASP 116, 133 (arXiv:astro-ph/0312483): with I the mean of the scaled bands, each band is
 multiplied by asinh(Q I) / (sqrt(Q) I), so that colour survives where brightness is compressed. Flux is in nanomaggies a
-pixel; where the header tells the pixel scale, a pixel of any size is brought to the brightness of one of the viewer's.
+pixel; where the header says so and tells the pixel's size, it is brought to the flux of one of the viewer's pixels.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ SCALES = {"g": 6.0, "r": 3.4, "i": 3.0, "z": 2.2}
 GRZ_SCALES = np.array([SCALES[band] for band in "grz"], dtype=np.float32)  # they become blue, green, red
 ONE_BAND_SCALE = SCALES["r"]
 PIXEL = 0.262  # arcsec, of the viewer's images
+UNITS = ("nanomaggy", "nanomaggies", "nmgy", "nanomaggy/pixel")
 OFFSET = 0.03
 SOFTENING = 20.0  # Q
 FILLED = "bad pixels (NaN or infinite) filled from their neighbours"
@@ -87,7 +88,14 @@ def stretch(flux: np.ndarray) -> np.ndarray:
 
 
 def _pixel_area(header: fits.Header) -> np.float32:
-    """What a pixel's flux is multiplied by to be that of a viewer's pixel: 1 where the header tells no pixel scale."""
+    """What a pixel's flux is multiplied by to be that of a viewer's pixel.
+
+    It is 1 unless the header says in BUNIT that values are nanomaggies, which is of each pixel, and tells its scale.
+    The viewer's own cutouts do not: they hold the flux of a pixel of its images whatever scale they are drawn at.
+    """
+    scaled = "CDELT1" in header or "CD1_1" in header
+    if not (scaled and str(header.get("BUNIT", "")).strip().lower() in UNITS):
+        return np.float32(1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # astropy mends what surveys write, and says so
         sky = WCS(header, naxis=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,13 +11,16 @@ import torch
 from scipy.optimize import minimize_scalar
 
 from tuningfork.errors import ModelError, PackError
-from tuningfork.files import read_json
+from tuningfork.evaluation.votes import label_votes
 from tuningfork.inference.device import choose_device
-from tuningfork.models import GalaxyModel, bundled_models, crop, load_model, model_folder, seal
+from tuningfork.models import GalaxyModel, bundled_models, crop, load_model, model_folder, read_manifest, seal
+from tuningfork.models.folder import FILES, UNCERTAINTY
 from tuningfork.models.uncertainty import FEWEST, Uncertainty, fit_intervals, fit_likeness, write_uncertainty
 from tuningfork.models.views import exact_views
 from tuningfork.packs import Pack, PackSource, open_pack
 from tuningfork.progress import progress_bar
+
+log = logging.getLogger(__name__)
 
 BATCH = 128
 
@@ -38,9 +42,9 @@ def calibrate(
         If either can't be opened, their geometries differ, the split has too few galaxies, or the model is one of the
         package's own, whose folder is not yours to write.
     """
-    if str(model) in bundled_models():
-        raise ModelError(f"{model!r} is the package's own; copy its folder ({model_folder(model)}) and name the copy")
     folder, data = model_folder(model), open_pack(pack)
+    if folder.resolve() in [model_folder(name).resolve() for name in bundled_models()]:
+        raise ModelError(f"{model!r} is the package's own; copy its folder ({model_folder(model)}) and name the copy")
     network = load_model(folder)
     network.uncertainty = None
     rows, chosen = data.rows(split), data.rows(split, where)
@@ -50,10 +54,13 @@ def calibrate(
             f"{FEWEST} are needed at the least"
         )
     PackSource(data, network.spec.geometry)  # raises where the geometries differ
-    write_uncertainty(
-        fit_uncertainty(network, data, rows, np.isin(rows, chosen), views), folder / "uncertainty.safetensors"
-    )
-    manifest = read_json(folder / "model.json", ModelError)
+    manifest = read_manifest(folder)
+    if manifest["data"]["sha256"] == data.manifest["sha256"] and split in ("train", "all"):
+        log.warning("the model was trained on galaxies of this split: its intervals will be too narrow")
+    uncertainty = fit_uncertainty(network, data, rows, np.isin(rows, chosen), views)
+    # At no moment does the manifest speak of a file that is not the one beside it.
+    seal(folder, manifest, files=[name for name in FILES if name != UNCERTAINTY])
+    write_uncertainty(uncertainty, folder / UNCERTAINTY)
     manifest["calibration"] = {
         "pack": data.path.name,
         "sha256": data.manifest["sha256"],
@@ -77,8 +84,9 @@ def fit_uncertainty(network: GalaxyModel, pack: Pack, rows: np.ndarray, chosen: 
             temperatures[schema.name] = _temperature(network, schema.name, raw[schema.name], targets[:, 0])
         else:
             answers = _mean_answers(network, schema.name, raw[schema.name], 1.0)
+            observed = label_votes(labels, schema).fractions if schema.kind == "tree" else targets
             intervals[schema.name] = fit_intervals(
-                answers[chosen].astype(np.float64), targets[chosen].astype(np.float64)
+                answers[chosen].astype(np.float64), observed[chosen].astype(np.float64)
             )
     return Uncertainty(views, temperatures, intervals, fit_likeness(features))
 

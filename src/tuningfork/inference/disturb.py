@@ -48,12 +48,13 @@ def _shift(pixels: np.ndarray, geometry: Geometry, share: float) -> np.ndarray:
 
 
 def _noise(pixels: np.ndarray, geometry: Geometry, sigma: float) -> np.ndarray:
-    noise = np.random.default_rng(0).normal(0, 255 * sigma, pixels.shape)
+    noise = 255 * sigma * np.random.default_rng(0).standard_normal(pixels.shape, dtype=np.float32)
     return np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
 
 
 def _blur(pixels: np.ndarray, geometry: Geometry, sigma: float) -> np.ndarray:
-    return gaussian_filter(pixels, sigma=(0, sigma, sigma, 0), mode="nearest")
+    smooth = gaussian_filter(pixels.astype(np.float32), sigma=(0, sigma, sigma, 0), mode="nearest")
+    return np.rint(smooth).astype(np.uint8)
 
 
 def _coarsen(pixels: np.ndarray, geometry: Geometry, factor: float) -> np.ndarray:

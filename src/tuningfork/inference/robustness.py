@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tuningfork.errors import PackError, SchemaError
+from tuningfork.errors import OutputError, PackError, SchemaError
 from tuningfork.evaluation.bootstrap import Measure, estimate
 from tuningfork.evaluation.evaluate import measures_of
-from tuningfork.evaluation.robustness import write_robustness
+from tuningfork.evaluation.robustness import MANIFEST, write_robustness
 from tuningfork.evaluation.tables import join
-from tuningfork.files import stamp
+from tuningfork.files import refuse_existing, stamp
 from tuningfork.inference.device import choose_device
 from tuningfork.inference.disturb import DISTURBANCES
 from tuningfork.models import GalaxyModel, load_model, read_manifest
@@ -37,6 +37,7 @@ def robustness(
     where: Sequence[str] = (),
     limit: int = 500,
     seed: int = 0,
+    overwrite: bool = False,
 ) -> Path:
     """Measure a model on disturbed galaxies, and write `robustness.json` and its curves to the folder `out`.
 
@@ -54,8 +55,11 @@ def robustness(
     ModelError, PackError, SchemaError
         If either can't be opened, their geometries differ, or there is no galaxy with a label the model answers.
     OutputError
-        If `out` can't be written.
+        If `out` can't be written, or holds a measurement already and `overwrite` is not set.
     """
+    refuse_existing([Path(out) / MANIFEST], overwrite=overwrite)
+    if Path(out).exists() and not Path(out).is_dir():
+        raise OutputError(f"{out} is a file; name a folder")
     network, data = load_model(model), open_pack(pack)
     rows = PackSource(data, network.spec.geometry, data.rows(split, where)).rows
     schemas = [schema for schema in network.schemas if set(schema.columns) & set(data.catalog.columns)]
@@ -67,6 +71,8 @@ def robustness(
     if len(rows) == 0:
         raise PackError(f"{data.path} has no labelled galaxies in its {' and '.join([f'{split} split', *where])}")
     rows = np.sort(np.random.default_rng(seed).permutation(rows)[:limit])
+    drawn = data.catalog.iloc[rows]
+    schemas = [schema for schema in schemas if drawn.filter(items=schema.columns).notna().to_numpy().any()]
     curves = _curves(network, data, rows, schemas, seed)
     content = {
         "where": f"{' and '.join([f'{split} split', *where])} of {data.path.name}",
@@ -95,7 +101,7 @@ def _curves(
                 answers = _answers(network, way.apply(pixels, data.geometry, level))
                 for schema in schemas:
                     given, base = answers[schema.name], whole[schema.name]
-                    change = float(np.sqrt(np.mean((given - base) ** 2)))
+                    change = float(np.sqrt(np.mean((given - base)[:, _shown(schema)] ** 2)))
                     figure, value = _figure(given, labels, schema, seed)
                     points[schema.name].append({"level": level, "figure": figure, **value, "change": change})
                 advance(1)
@@ -120,6 +126,11 @@ def _figure(answers: np.ndarray, labels: pd.DataFrame, schema: Schema, seed: int
     measures = measures_of(kept, known, schema, "disturbed galaxies")
     name, measure = _main(measures, schema)
     return name, estimate({name: measure}, len(kept), N_BOOTSTRAP, seed)[name]
+
+
+def _shown(schema: Schema) -> slice:
+    """The answers whose change stands beside the figure: all, or, of quantities with units of their own, the first."""
+    return slice(0, 1) if schema.kind == "quantities" else slice(None)
 
 
 def _main(measures: dict[str, Any], schema: Schema) -> tuple[str, Measure]:

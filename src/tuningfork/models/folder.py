@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ SPEC_KEYS = ("encoder", "geometry", "input", "heads")
 DEFAULT_MODEL = "default"
 FORMAT = "tuningfork-model"
 VERSION = 1
+UNCERTAINTY = "uncertainty.safetensors"
 FILES = (
     "model.safetensors",
     "recipe.toml",
@@ -27,7 +29,7 @@ FILES = (
     "lr-finder.csv",
     "augmented.png",
     "card.md",
-    "uncertainty.safetensors",
+    UNCERTAINTY,
 )
 
 
@@ -93,9 +95,9 @@ def save_model(model: GalaxyModel, folder: Path, record: dict[str, Any]) -> Path
     return folder
 
 
-def seal(folder: Path, content: dict[str, Any]) -> None:
+def seal(folder: Path, content: dict[str, Any], files: Sequence[str] = FILES) -> None:
     """Write the manifest over the files of a model folder: what the model is built from, and the hash of each."""
-    hashes = {name: sha256(folder / name) for name in FILES if (folder / name).exists()}
+    hashes = {name: sha256(folder / name) for name in files if (folder / name).exists()}
     hashes["spec"] = _digest({key: content[key] for key in SPEC_KEYS})
     write_json(folder / "model.json", stamp(FORMAT, VERSION) | content | {"sha256": hashes})
 
@@ -123,6 +125,6 @@ def load_model(model: str | Path) -> GalaxyModel:
         built.load_state_dict(load_file(folder / "model.safetensors"))
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder / 'model.json'} does not describe the weights beside it: {error}") from error
-    if "uncertainty.safetensors" in manifest["sha256"]:
-        built.uncertainty = read_uncertainty(folder / "uncertainty.safetensors")
+    if UNCERTAINTY in manifest["sha256"]:
+        built.uncertainty = read_uncertainty(folder / UNCERTAINTY)
     return built.eval()

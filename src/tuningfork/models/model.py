@@ -9,13 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from tuningfork.errors import ModelError
 from tuningfork.images import Geometry
 from tuningfork.models.encoders import build_encoder
 from tuningfork.models.heads import Head, HeadSpec, build_head
 from tuningfork.models.uncertainty import Uncertainty
 from tuningfork.models.view import View, crop
-from tuningfork.models.views import COUNTS, exact_views
+from tuningfork.models.views import exact_views
 from tuningfork.schemas import Schema, schema_from_dict, schema_to_dict
 
 
@@ -145,8 +144,6 @@ class GalaxyModel(nn.Module):
         ModelError
             If `views` is not 1, 2, 4 or 8.
         """
-        if views not in COUNTS:
-            raise ModelError(f"{views} views can't be had; a square has {', '.join(map(str, COUNTS))}")
         images = crop(pixels, self.spec.view, self.spec.geometry)
         features, answers = [], []
         for view in exact_views(images, views):

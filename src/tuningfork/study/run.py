@@ -66,7 +66,8 @@ def run_study(
         prepare(recipe, data)
     if not len(data.rows(split, where)):
         raise PackError(f"{data.path} has no galaxies in its {' and '.join([f'{split} split', *where])}")
-    _claim(folder, [fingerprint(recipe, data) for recipe in recipes])
+    runs = [fingerprint(recipe, data) for recipe in recipes]
+    _claim(folder, {"runs": runs, "split": split, "rows": list(where)})
     with sole_run(folder, OutputError):
         rows = []
         for index, (run, recipe) in enumerate(zip(study.run, recipes, strict=True)):
@@ -88,16 +89,19 @@ def run_study(
     return folder
 
 
-def _claim(folder: Path, runs: list[dict[str, Any]]) -> None:
+def _claim(folder: Path, asked: dict[str, Any]) -> None:
     """Refuse a folder that holds anything but this study, begun or finished."""
-    claim = folder / "runs.json"
+    claim = folder / "claim.json"
     if claim.exists():
-        if read_json(claim, OutputError) != runs:
-            raise OutputError(f"{folder} holds a study of other recipes or another pack; choose another folder")
+        if read_json(claim, OutputError) != asked:
+            raise OutputError(
+                f"{folder} holds a study of other recipes, another pack or other galaxies to compare on; choose "
+                "another folder"
+            )
         return
     if folder.exists() and not (folder.is_dir() and all(path.name == "lock" for path in folder.iterdir())):
         raise OutputError(f"{folder} exists and is not this study; choose another folder")
-    write_json(claim, runs)
+    write_json(claim, asked)
 
 
 def _write(

@@ -96,7 +96,8 @@ def fingerprint(recipe: Recipe, pack: Pack) -> dict[str, Any]:
     settings = json.dumps(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
     run = {"recipe": hashlib.sha256(settings.encode()).hexdigest(), "pack": pack.manifest["sha256"]}
     if recipe.encoder.start:
-        run["start"] = read_manifest(recipe.encoder.start)["sha256"]
+        known = read_manifest(recipe.encoder.start)["sha256"]
+        run["start"] = {name: known[name] for name in ("model.safetensors", "spec")}
     return run
 
 

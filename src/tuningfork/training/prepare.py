@@ -15,6 +15,7 @@ from tuningfork.models.heads.classes import ClassesHead
 from tuningfork.packs import Pack
 from tuningfork.schemas import Schema
 from tuningfork.training.recipe import Recipe
+from tuningfork.training.transfer import layer_groups, phases
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,9 @@ def prepare(recipe: Recipe, pack: Pack) -> Material:
     )
     model = GalaxyModel(spec)
     _check_monitor(recipe, model)
+    phases(recipe.transfer, recipe.optim.epochs, len(layer_groups(model)) - 1)
+    if recipe.encoder.start:
+        _start(model, load_model(recipe.encoder.start), recipe)
     targets = {schema.name: model.head(schema.name).targets(pack.catalog, str(pack.path)) for schema in schemas}
     rows = _rows(recipe, pack, targets)
     if recipe.input.normalise:

@@ -86,7 +86,8 @@ def _table(predicted: Array, observed: Array, level: float) -> tuple[Array, Arra
     for knot, place in enumerate(places):
         weights = np.exp(-0.5 * ((ranks - place) / (NEIGHBOURS / 2)) ** 2)
         low[knot], high[knot] = shortest(residuals[by_size], weights[by_size], level)
-    return np.quantile(predicted, places), low, high
+    # The answer itself is always within its interval, even where nearly all of its like were voted less.
+    return np.quantile(predicted, places), np.minimum(low, 0), np.maximum(high, 0)
 
 
 def shortest(values: Array, weights: Array, level: float) -> tuple[float, float]:

@@ -6,7 +6,7 @@ The Mahalanobis distance in the encoder's feature space (Lee et al. 2018, arXiv:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from sklearn.covariance import LedoitWolf
 
 Array = NDArray[np.float64]
 
+FOLDS = 5
 SHARE = 0.99  # of galaxies like the training set's that must not be flagged
 
 
@@ -32,9 +33,19 @@ class Likeness:
 
 
 def fit_likeness(features: Array) -> Likeness:
-    """Fit to the features (N, F) of galaxies that the model was not trained on but that are like its training set."""
+    """Fit to the features (N, F) of galaxies that the model was not trained on but that are like its training set.
+
+    The threshold is that of galaxies left out of the fit: those in it are nearer to it than any new one.
+    """
+    folds = np.arange(len(features)) % FOLDS
+    held_out = np.empty(len(features))
+    for fold in range(FOLDS):
+        held_out[folds == fold] = _fit(features[folds != fold]).distance(features[folds == fold])
+    return replace(_fit(features), threshold=float(np.quantile(held_out, SHARE)))
+
+
+def _fit(features: Array) -> Likeness:
     fitted = LedoitWolf().fit(features.astype(np.float64))
     values, vectors = np.linalg.eigh(fitted.covariance_)
     whitening = vectors / np.sqrt(np.maximum(values, 1e-9 * max(values.max(), 1e-12)))
-    distances = Likeness(fitted.location_, whitening, 1.0).distance(features)
-    return Likeness(fitted.location_, whitening, float(np.quantile(distances, SHARE)))
+    return Likeness(fitted.location_, whitening, 1.0)
