@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tuningfork.evaluation import evaluate_predictions
@@ -28,6 +28,7 @@ def votes(truth: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
 def test_a_model_that_is_the_mean_of_n_volunteers_is_worth_n(
     worth: int, behind: int, n_answers: int, seed: int
 ) -> None:
+    assume(worth <= 2 * behind)  # beyond it the labels' noise hides the model's error: 8 % at ten times
     rng = np.random.default_rng(seed)
     truth = crowd(40_000, n_answers, rng)
     measure = equivalent_volunteers(votes(truth, worth, rng), votes(truth, behind, rng), np.full(40_000, behind))
