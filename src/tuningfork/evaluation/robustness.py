@@ -13,6 +13,7 @@ from tuningfork.evaluation.text import in_words
 from tuningfork.files import output_errors, write_json
 
 MANIFEST = "robustness.json"
+CHANGE = "change of the answers, root mean square"
 
 
 def write_robustness(out: Path, content: dict[str, Any]) -> Path:
@@ -41,23 +42,23 @@ def write_robustness(out: Path, content: dict[str, Any]) -> Path:
 
 def _figure(schema: str, curves: dict[str, Any]) -> Figure:
     figure = next(iter(curves.values()))["points"][0]["figure"]
+    label = f"{in_words(figure)}, 95 % interval"
     drawn, grid = panels(f"{schema}: {in_words(figure)} of disturbed galaxies", len(curves), size=2.9)
     for axes, curve in zip(grid, curves.values(), strict=True):
         points = [point for point in curve["points"] if point["value"] is not None]
         places = range(len(points)) if _uneven(points) else [point["level"] for point in points]
-        axes.plot(places, [point["value"] for point in points], color=BLUE, marker="o", markersize=3)
+        axes.plot(places, [point["value"] for point in points], color=BLUE, marker="o", markersize=3, label=label)
         ends = np.array([point["interval"] or (np.nan, np.nan) for point in points])
         axes.fill_between(list(places), ends[:, 0], ends[:, 1], color=BLUE, alpha=0.15, linewidth=0)
-        axes.plot(places, [point["change"] for point in points], color=ORANGE, linestyle="--", linewidth=1.2)
+        axes.plot(
+            places, [point["change"] for point in points], color=ORANGE, linestyle="--", linewidth=1.2, label=CHANGE
+        )
         if _uneven(points):
             axes.set_xticks(list(places), [f"{point['level']:g}" for point in points])
         axes.set_ylim(bottom=0)
         axes.set_xlabel(curve["amount"])
         head(axes, curve["title"], f"answers move by {max(point['change'] for point in points):.3f} at most")
-    grid[0].annotate(in_words(figure), (0.98, 0.9), xycoords="axes fraction", ha="right", fontsize=8, color=BLUE)
-    grid[0].annotate(
-        "change of the answers", (0.98, 0.82), xycoords="axes fraction", ha="right", fontsize=8, color=ORANGE
-    )
+    drawn.legend(*grid[0].get_legend_handles_labels(), loc="outside lower left", ncols=2, fontsize=9)
     return drawn
 
 
