@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
@@ -24,6 +26,7 @@ from tuningfork.models import build_encoder, load_model, read_manifest
 from tuningfork.packs import open_pack
 from tuningfork.training import load_recipe, train
 from tuningfork.training.data import BatchRows
+from tuningfork.training.prepare import prepare
 from tuningfork.training.recipe import OptimTable
 from tuningfork.training.task import build_schedule
 from tuningfork.training.transfer import Phase
@@ -243,6 +246,41 @@ def test_epochs_differ_and_repeat() -> None:
     assert [(seed, part.tolist()) for seed, part in sampler] == first
     assert first != second
     assert math.isclose(len(first), len(second))
+
+
+@given(n=st.integers(1, 200), share=st.floats(0.01, 1), batch=st.integers(1, 64), world=st.integers(1, 3))
+@settings(max_examples=40, deadline=None)
+def test_an_epoch_takes_a_share_of_what_only_one_head_learns_from(n: int, share: float, batch: int, world: int) -> None:
+    rows, shares = np.arange(2 * n), np.where(np.arange(2 * n) < n, 1.0, share)
+    drawn = math.ceil(share * n)
+
+    def epoch(number: int) -> list[int]:
+        seen: list[int] = []
+        for rank in range(world):
+            sampler = BatchRows(rows, batch, shares=shares, seed=4, shuffle=True, rank=rank, world=world)
+            sampler.set_epoch(number)
+            assert sampler.drawn == n + drawn
+            parts = [part for _, part in sampler]
+            assert len(parts) == len(sampler)
+            seen += [int(row) for part in parts for row in part]
+        return sorted(seen)
+
+    first = epoch(0)
+    assert first[:n] == list(range(n)), "every other galaxy is seen each time"
+    assert len(first) == len(set(first)) == n + drawn
+    assert epoch(0) == first
+    if share < 0.7 and n > 60:
+        assert epoch(1) != first, "drawn anew"
+
+
+def test_a_share_counts_only_where_no_other_head_learns(pack: Path, recipe_file: Path) -> None:
+    recipe = load_recipe(recipe_file, ["head.1.share=0.25"])
+    material = prepare(recipe, open_pack(pack))
+    assert (material.shares == 1).all(), "every galaxy of this pack has fractions too"
+    alone = prepare(load_recipe(recipe_file, ["head.0.share=0.5", "head.1.share=0.25"]), open_pack(pack))
+    assert (alone.shares == 0.5).all(), "the head that wants more of a galaxy decides"
+    with pytest.raises(RecipeError, match=r"head\.1\.share"):
+        load_recipe(recipe_file, ["head.1.share=1.5"])
 
 
 def test_two_processes_train_one_model(pack: Path, recipe_file: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tuningfork.evaluation import evaluate_predictions
     from tuningfork.explain import explain
     from tuningfork.inference import calibrate, embed, evaluate_model, predict, robustness
-    from tuningfork.models import load_model
+    from tuningfork.models import load_model, make_ensemble
     from tuningfork.packs import make_pack, open_pack
     from tuningfork.report import write_report
     from tuningfork.schemas import load_schema
@@ -35,6 +35,7 @@ _HOMES = {
     "load_recipe": "training",
     "load_schema": "schemas",
     "load_study": "study",
+    "make_ensemble": "models",
     "make_pack": "packs",
     "open_pack": "packs",
     "predict": "inference",
@@ -58,6 +59,7 @@ __all__ = [
     "load_recipe",
     "load_schema",
     "load_study",
+    "make_ensemble",
     "make_pack",
     "open_pack",
     "predict",

@@ -16,6 +16,7 @@ VERBS = (
     "simulate",
     "pack",
     "train",
+    "ensemble",
     "calibrate",
     "evaluate",
     "robustness",

@@ -13,7 +13,7 @@ def command(
     pack: Annotated[Path, typer.Argument(help="A pack with labels, of galaxies the model was not trained on.")],
     split: Annotated[str, typer.Option(help="The split to measure on.")] = "val",
     where: Annotated[list[str], typer.Option(help="Intervals from rows with this value: column=value.")] = [],  # noqa: B006
-    views: Annotated[int, typer.Option(help="Answers are averaged over 1, 2, 4 or 8 exact views.")] = 8,
+    views: Annotated[int, typer.Option(help="Answers are averaged over 1, 2, 4, 8, 16 or 32 views.")] = 8,
 ) -> None:
     """Measure a model's uncertainty: intervals, calibrated probabilities, and when an image is unlike any it knows."""
     from tuningfork.inference import calibrate

@@ -14,7 +14,8 @@ def command(
     model: Annotated[str, typer.Option(help="A model folder, or the name of a bundled model.")] = "default",
     layout: Annotated[str, typer.Option("--format", help="table, or kaggle: the challenge's submission.")] = "table",
     views: Annotated[
-        int | None, typer.Option(help="Average over 1, 2, 4 or 8 exact views; as the model was calibrated unless told.")
+        int | None,
+        typer.Option(help="Average over 1, 2, 4 ... 32 views; as the model was calibrated unless told."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")] = "auto",
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one a core unless told.")] = None,

@@ -66,7 +66,7 @@ def explain(
         anything else.
     """
     folder = Path(out)
-    network = load_model(model)
+    network = load_model(model).members[0]  # of an ensemble, the first explains itself
     if answer is not None:
         find_target(network, answer)
     source = open_images(images, network.spec.geometry)

@@ -13,10 +13,10 @@ from scipy.optimize import minimize_scalar
 from tuningfork.errors import ModelError, PackError
 from tuningfork.evaluation.votes import label_votes
 from tuningfork.inference.device import choose_device
-from tuningfork.models import GalaxyModel, bundled_models, crop, load_model, model_folder, read_manifest, seal
+from tuningfork.models import Model, bundled_models, load_model, model_folder, read_manifest, seal
 from tuningfork.models.folder import FILES, UNCERTAINTY
 from tuningfork.models.uncertainty import FEWEST, Uncertainty, fit_intervals, fit_likeness, write_uncertainty
-from tuningfork.models.views import exact_views
+from tuningfork.models.views import check_views
 from tuningfork.packs import Pack, PackSource, open_pack
 from tuningfork.progress import progress_bar
 
@@ -30,7 +30,8 @@ def calibrate(
 ) -> Path:
     """Measure how sure a model is on one split of a pack, and write it into the model's folder.
 
-    What is written holds for predictions averaged over `views` exact views (1, 2, 4 or 8), which `predict` then uses:
+    What is written holds for predictions averaged over `views` sides (1, 2, 4 or 8 exact views; 16 or 32 with those
+    between them), which `predict` then uses:
     an interval for every fraction and quantity, the temperature of class probabilities (Guo et al. 2017,
     arXiv:1706.04599, section 4.2), and how unlike an image must be for a flag. Intervals hold for galaxies like those
     they were fitted to: calibrate on galaxies of your own survey and they are those of your survey. `where` narrows
@@ -42,6 +43,7 @@ def calibrate(
         If either can't be opened, their geometries differ, the split has too few galaxies, or the model is one of the
         package's own, whose folder is not yours to write.
     """
+    check_views(views)
     folder, data = model_folder(model), open_pack(pack)
     if folder.resolve() in [model_folder(name).resolve() for name in bundled_models()]:
         raise ModelError(f"{model!r} is the package's own; copy its folder ({model_folder(model)}) and name the copy")
@@ -73,7 +75,7 @@ def calibrate(
     return folder
 
 
-def fit_uncertainty(network: GalaxyModel, pack: Pack, rows: np.ndarray, chosen: np.ndarray, views: int) -> Uncertainty:
+def fit_uncertainty(network: Model, pack: Pack, rows: np.ndarray, chosen: np.ndarray, views: int) -> Uncertainty:
     """The uncertainty of a network, from the labels of rows (N,) of a pack; intervals from the `chosen`, (N,) bool."""
     features, raw = _outputs(network, pack, rows, views)
     labels = pack.catalog.iloc[rows].reset_index(drop=True)
@@ -91,33 +93,30 @@ def fit_uncertainty(network: GalaxyModel, pack: Pack, rows: np.ndarray, chosen: 
     return Uncertainty(views, temperatures, intervals, fit_likeness(features))
 
 
-def _outputs(
-    network: GalaxyModel, pack: Pack, rows: np.ndarray, views: int
-) -> tuple[np.ndarray, dict[str, torch.Tensor]]:
-    """Features (N, F), the mean over views, and the raw outputs of each head, (views, N, K)."""
+def _outputs(network: Model, pack: Pack, rows: np.ndarray, views: int) -> tuple[np.ndarray, dict[str, torch.Tensor]]:
+    """Features (N, F), and the raw outputs of each head, (S, N, K), for every member and view."""
     device = choose_device("auto")
     network.to(device)
     features: list[torch.Tensor] = []
-    raw: dict[str, list[torch.Tensor]] = {name: [] for name in network.heads}
+    raw: dict[str, list[torch.Tensor]] = {schema.name: [] for schema in network.schemas}
     with torch.inference_mode(), progress_bar("calibrate", len(rows)) as advance:
         for part in np.array_split(rows, -(-len(rows) // BATCH)):
-            images = crop(torch.from_numpy(pack.pixels[part]).to(device), network.spec.view, network.spec.geometry)
-            seen = torch.stack([network.features(view) for view in exact_views(images, views)])
-            features.append(seen.mean(dim=0).cpu())
-            for name, head in network.heads.items():
-                raw[name].append(torch.stack([head(view) for view in seen]).cpu())
+            seen, outputs = network.sights(torch.from_numpy(pack.pixels[part]).to(device), views)
+            features.append(seen.cpu())
+            for name, values in outputs.items():
+                raw[name].append(values.cpu())
             advance(len(part))
     network.to("cpu")
     return torch.cat(features).numpy(), {name: torch.cat(parts, dim=1) for name, parts in raw.items()}
 
 
-def _mean_answers(network: GalaxyModel, name: str, raw: torch.Tensor, temperature: float) -> np.ndarray:
+def _mean_answers(network: Model, name: str, raw: torch.Tensor, temperature: float) -> np.ndarray:
     head = network.head(name)
     with torch.inference_mode():
         return torch.stack([head.answers(view / temperature) for view in raw]).mean(dim=0).numpy()
 
 
-def _temperature(network: GalaxyModel, name: str, raw: torch.Tensor, truth: np.ndarray) -> float:
+def _temperature(network: Model, name: str, raw: torch.Tensor, truth: np.ndarray) -> float:
     """The temperature of least log-loss, (1) where too few galaxies have a class to tell."""
     known = np.flatnonzero(~np.isnan(truth))
     if len(known) < FEWEST:

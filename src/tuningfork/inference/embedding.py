@@ -19,7 +19,7 @@ from tuningfork.images import Decoded
 from tuningfork.inference.device import choose_device
 from tuningfork.inference.output import check_target
 from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, write_shards
-from tuningfork.models import DEFAULT_MODEL, GalaxyModel, crop, load_model, read_manifest
+from tuningfork.models import DEFAULT_MODEL, Model, load_model, read_manifest
 from tuningfork.packs import PackSource, open_images
 from tuningfork.schemas import Schema, class_indices, schema_to_dict
 from tuningfork.spaces import check_maps, make_maps, write_embedding, write_summary
@@ -120,13 +120,12 @@ def _labels(table: pd.DataFrame, asked: Sequence[Schema], where: str) -> tuple[d
     return columns, schemas
 
 
-def _batch_rows(batch: list[Decoded], network: GalaxyModel, device: torch.device) -> pa.Table:
-    spec, readable = network.spec, np.array([entry.pixels is not None for entry in batch])
-    features = np.zeros((len(batch), int(network.encoder.n_features)), np.float32)  # type: ignore[arg-type]
+def _batch_rows(batch: list[Decoded], network: Model, device: torch.device) -> pa.Table:
+    readable = np.array([entry.pixels is not None for entry in batch])
+    features = np.zeros((len(batch), network.n_features), np.float32)
     if readable.any():
         pixels = torch.from_numpy(np.stack([entry.pixels for entry in batch if entry.pixels is not None]))
-        with torch.inference_mode():
-            features[readable] = network.features(crop(pixels.to(device), spec.view, spec.geometry)).cpu().numpy()
+        features[readable] = network.look(pixels.to(device)).features.cpu().numpy()
     values = pa.FixedSizeListArray.from_arrays(features.ravel(), features.shape[1], mask=pa.array(~readable))
     return pa.table(
         {

@@ -18,7 +18,7 @@ from tuningfork.evaluation.tables import join
 from tuningfork.files import refuse_existing, stamp
 from tuningfork.inference.device import choose_device
 from tuningfork.inference.disturb import DISTURBANCES
-from tuningfork.models import GalaxyModel, load_model, read_manifest
+from tuningfork.models import Model, load_model, read_manifest
 from tuningfork.packs import Pack, PackSource, open_pack
 from tuningfork.progress import progress_bar
 from tuningfork.schemas import Schema
@@ -87,7 +87,7 @@ def robustness(
 
 
 def _curves(
-    network: GalaxyModel, data: Pack, rows: np.ndarray, schemas: Sequence[Schema], seed: int
+    network: Model, data: Pack, rows: np.ndarray, schemas: Sequence[Schema], seed: int
 ) -> dict[str, dict[str, Any]]:
     """By schema and disturbance: its words, and a point for each amount."""
     network.to(choose_device("auto"))
@@ -110,10 +110,10 @@ def _curves(
     return found
 
 
-def _answers(network: GalaxyModel, pixels: np.ndarray) -> dict[str, np.ndarray]:
+def _answers(network: Model, pixels: np.ndarray) -> dict[str, np.ndarray]:
     views = network.uncertainty.views if network.uncertainty else 1
     parts = [
-        network.predict(torch.from_numpy(part).to(network.mean.device), views)
+        network.predict(torch.from_numpy(part).to(next(network.parameters()).device), views)
         for part in np.array_split(pixels, -(-len(pixels) // BATCH))
     ]
     return {name: torch.cat([part[name] for part in parts]).cpu().numpy() for name in parts[0]}

@@ -19,7 +19,7 @@ from tuningfork.inference.output import check_output, write_output
 from tuningfork.inference.rows import prediction_rows
 from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, shards, write_shards
 from tuningfork.inference.sureness import sureness
-from tuningfork.models import DEFAULT_MODEL, GalaxyModel, load_model, read_manifest
+from tuningfork.models import DEFAULT_MODEL, Model, load_model, read_manifest
 from tuningfork.packs import Pack, PackSource, open_images
 from tuningfork.progress import progress_bar
 
@@ -49,8 +49,9 @@ def predict(
         ``table``, or ``kaggle``: the challenge's submission (GalaxyID and 37 columns; .csv).
 
     views
-        Over how many exact views (1, 2, 4 or 8: quarter turns, mirrored) answers are averaged; unless given, as many as
-        the model was calibrated with, or one. Intervals are given for that many alone.
+        Over how many sides (1, 2, 4 or 8: quarter turns, mirrored; 16 or 32: at angles between, too) answers are
+        averaged; unless given, as many as the model was calibrated with, or one. Intervals are given for that many
+        alone.
 
     Rows are kept in shards beside `out` until all are there: the same call after a kill goes on after the last shard.
     An unreadable image is a row with its `error`. A file that stands there already is kept unless `overwrite`.
@@ -104,7 +105,7 @@ def predict_pack(model: str | Path, pack: Pack, rows: np.ndarray, views: int | N
     return frame
 
 
-def _views(network: GalaxyModel, asked: int | None) -> int:
+def _views(network: Model, asked: int | None) -> int:
     """The number of views; an uncertainty that was measured with another number says nothing of these answers."""
     known = network.uncertainty
     if asked is None:
@@ -115,7 +116,7 @@ def _views(network: GalaxyModel, asked: int | None) -> int:
     return asked
 
 
-def _batch_rows(batch: list[Decoded], network: GalaxyModel, device: torch.device, views: int) -> pa.Table:
+def _batch_rows(batch: list[Decoded], network: Model, device: torch.device, views: int) -> pa.Table:
     pixels = [entry.pixels for entry in batch if entry.pixels is not None]
     side, channels = network.spec.geometry.size, network.spec.geometry.channels
     blank = np.zeros((side, side, channels), np.uint8)  # networks can't look at nothing

@@ -17,7 +17,8 @@ class Sureness:
     """How sure a model is of N readable images.
 
     By schema name `low` and `high`, (N, K), are the ends of the 90 % interval, and `spread`, (N, K), is how far the
-    answers to the views differ; `unlikeness`, (N,), is above 1 where an image is unlike what the model has seen.
+    answers of members and views differ (absent where one network looked once); `unlikeness`, (N,), is above 1 where an
+    image is unlike what the model has seen.
     """
 
     low: Mapping[str, np.ndarray]
@@ -35,7 +36,7 @@ def sureness(look: Look, uncertainty: Uncertainty, schemas: Mapping[str, Schema]
     return Sureness(
         low={name: low for name, (low, _) in ends.items()},
         high={name: high for name, (_, high) in ends.items()},
-        spread={name: values.cpu().numpy() for name, values in look.spread.items()} if uncertainty.views > 1 else {},
+        spread={name: values.cpu().numpy() for name, values in look.spread.items()},
         unlikeness=uncertainty.likeness.distance(look.features.cpu().numpy()),
     )
 

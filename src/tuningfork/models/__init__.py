@@ -1,6 +1,7 @@
 """A model is an encoder and one head a schema; a model folder is its weights and its manifest, never a pickle."""
 
 from tuningfork.models.encoders import build_encoder, own_encoders, pretrained_colours
+from tuningfork.models.ensemble import make_ensemble
 from tuningfork.models.folder import (
     DEFAULT_MODEL,
     bundled_models,
@@ -11,17 +12,19 @@ from tuningfork.models.folder import (
     seal,
 )
 from tuningfork.models.heads import HEADS, Head, HeadSpec, build_head
-from tuningfork.models.model import GalaxyModel, Look, ModelSpec
+from tuningfork.models.model import Ensemble, GalaxyModel, Look, Model, ModelSpec
 from tuningfork.models.stages import encoder_stages
 from tuningfork.models.view import View, Warps, crop, warp
 
 __all__ = [
     "DEFAULT_MODEL",
     "HEADS",
+    "Ensemble",
     "GalaxyModel",
     "Head",
     "HeadSpec",
     "Look",
+    "Model",
     "ModelSpec",
     "View",
     "Warps",
@@ -31,6 +34,7 @@ __all__ = [
     "crop",
     "encoder_stages",
     "load_model",
+    "make_ensemble",
     "model_folder",
     "own_encoders",
     "pretrained_colours",

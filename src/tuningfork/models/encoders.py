@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from tuningfork.errors import ModelError
-from tuningfork.models.networks import ConvDense, PlainCNN
+from tuningfork.models.networks import ConvDense, EquivariantCNN, PlainCNN
 
-OWN: dict[str, Callable[..., nn.Module]] = {"conv-dense": ConvDense, "plain": PlainCNN}
+OWN: dict[str, Callable[..., nn.Module]] = {"conv-dense": ConvDense, "equivariant": EquivariantCNN, "plain": PlainCNN}
 
 
 def own_encoders() -> list[str]:

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from tuningfork.errors import ModelError, OutputError
 from tuningfork.files import read_json, sha256, stamp, whole_file, write_json
-from tuningfork.models.model import GalaxyModel, ModelSpec
+from tuningfork.models.model import Ensemble, GalaxyModel, Model, ModelSpec
 from tuningfork.models.uncertainty import read_uncertainty
 
 SPEC_KEYS = ("encoder", "geometry", "input", "heads")
@@ -97,12 +97,13 @@ def save_model(model: GalaxyModel, folder: Path, record: dict[str, Any]) -> Path
 
 def seal(folder: Path, content: dict[str, Any], files: Sequence[str] = FILES) -> None:
     """Write the manifest over the files of a model folder: what the model is built from, and the hash of each."""
-    hashes = {name: sha256(folder / name) for name in files if (folder / name).exists()}
+    members = [f"{member}/model.json" for member in content.get("members", [])]
+    hashes = {name: sha256(folder / name) for name in (*files, *members) if (folder / name).exists()}
     hashes["spec"] = _digest({key: content[key] for key in SPEC_KEYS})
     write_json(folder / "model.json", stamp(FORMAT, VERSION) | content | {"sha256": hashes})
 
 
-def load_model(model: str | Path) -> GalaxyModel:
+def load_model(model: str | Path) -> Model:
     """Load a model, ready to predict on the CPU.
 
     Raises
@@ -120,11 +121,21 @@ def load_model(model: str | Path) -> GalaxyModel:
             raise ModelError(f"{path} is missing; copy the whole model folder, or train it again")
         if sha256(path) != digest:
             raise ModelError(f"{path} is not the file its manifest speaks of (altered or half copied); copy it again")
+    built = _load_members(folder, manifest["members"]) if "members" in manifest else _load_network(folder, manifest)
+    if UNCERTAINTY in manifest["sha256"]:
+        built.uncertainty = read_uncertainty(folder / UNCERTAINTY)
+    return built.eval()
+
+
+def _load_members(folder: Path, names: Sequence[str]) -> Ensemble:
+    networks = [load_model(folder / name) for name in names]
+    return Ensemble([network for network in networks if isinstance(network, GalaxyModel)])
+
+
+def _load_network(folder: Path, manifest: dict[str, Any]) -> GalaxyModel:
     try:
         built = GalaxyModel(ModelSpec.from_dict(manifest))
         built.load_state_dict(load_file(folder / "model.safetensors"))
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder / 'model.json'} does not describe the weights beside it: {error}") from error
-    if UNCERTAINTY in manifest["sha256"]:
-        built.uncertainty = read_uncertainty(folder / UNCERTAINTY)
-    return built.eval()
+    return built

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
+from tuningfork.errors import ModelError
 from tuningfork.images import Geometry
 from tuningfork.models.encoders import build_encoder
 from tuningfork.models.heads import Head, HeadSpec, build_head
 from tuningfork.models.uncertainty import Uncertainty
-from tuningfork.models.view import View, crop
-from tuningfork.models.views import exact_views
+from tuningfork.models.view import View
+from tuningfork.models.views import sides
 from tuningfork.schemas import Schema, schema_from_dict, schema_to_dict
 
 
@@ -68,7 +70,8 @@ class Look:
     """What a model makes of N galaxies, averaged over the views it was given.
 
     `features` is (N, F); `answers` and `spread`, by schema name, are (N, K): the mean answer, and the standard
-    deviation of the answer between views, which a model that knew would not have.
+    deviation of the answer between members and views, which a model that knew would not have; `spread` is empty where
+    there was one look only.
     """
 
     features: torch.Tensor
@@ -81,11 +84,87 @@ class Look:
         return Look(self.features[:n], answers, spread)
 
 
-class GalaxyModel(nn.Module):
+class Model(nn.Module, ABC):
+    """What answers for galaxies: one network, or several that are asked together.
+
+    `spec` tells the geometry of the pixels it takes and what it answers. `uncertainty` is what was measured of the
+    model on galaxies it was not trained on, or None.
+    """
+
+    spec: ModelSpec
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.uncertainty: Uncertainty | None = None
+
+    @property
+    def schemas(self) -> Sequence[Schema]:
+        """The schemas the model answers, one a head."""
+        return self.spec.schemas
+
+    @property
+    @abstractmethod
+    def members(self) -> Sequence[GalaxyModel]:
+        """The networks that are asked."""
+
+    @property
+    @abstractmethod
+    def n_features(self) -> int:
+        """How many features a galaxy has."""
+
+    @abstractmethod
+    def sights(self, pixels: torch.Tensor, views: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """What is seen of pack pixels (N, H, W, C) uint8 from `views` sides.
+
+        Returns
+        -------
+        tuple
+            Features (N, F), the mean over the views; raw outputs (S, N, K) of each head, by schema name, for every
+            member and every view that differs to it.
+
+        Raises
+        ------
+        ModelError
+            If there is no such number of views.
+        """
+
+    def head(self, schema: str) -> Head:
+        """The head that makes answers to a schema of raw outputs; those of all members do it alike."""
+        return self.members[0].head(schema)
+
+    def answers(self, raw: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The answers of every head, each (N, len(schema.prediction_columns)) float32; probabilities calibrated."""
+        warmth = self.uncertainty.temperatures if self.uncertainty else {}
+        return {name: self.head(name).answers(value / warmth.get(name, 1.0)) for name, value in raw.items()}
+
+    @torch.inference_mode()
+    def look(self, pixels: torch.Tensor, views: int = 1) -> Look:
+        """Look at pack pixels (N, H, W, C) uint8 in the model's geometry from `views` sides.
+
+        Raises
+        ------
+        ModelError
+            If there is no such number of views.
+        """
+        features, raw = self.sights(pixels, views)
+        count = len(next(iter(raw.values())))
+        each = [self.answers({name: values[index] for name, values in raw.items()}) for index in range(count)]
+        stacked = {name: torch.stack([answers[name] for answers in each]) for name in raw}
+        return Look(
+            features=features,
+            answers={name: values.mean(dim=0) for name, values in stacked.items()},
+            spread={name: values.std(dim=0, correction=0) for name, values in stacked.items()} if count > 1 else {},
+        )
+
+    def predict(self, pixels: torch.Tensor, views: int = 1) -> dict[str, torch.Tensor]:
+        """The answers for pack pixels (N, H, W, C) uint8 in the model's geometry, averaged over `views` sides."""
+        return self.look(pixels, views).answers
+
+
+class GalaxyModel(Model):
     """An encoder and its heads, with the preprocessing that belongs to them.
 
-    `heads` is keyed by schema name. Raw outputs and answers are dictionaries with the same keys. `uncertainty` is what
-    was measured of the model on galaxies it was not trained on, or None.
+    `heads` is keyed by schema name. Raw outputs and answers are dictionaries with the same keys.
     """
 
     mean: torch.Tensor
@@ -94,15 +173,13 @@ class GalaxyModel(nn.Module):
     def __init__(self, spec: ModelSpec, *, pretrained: bool = False) -> None:
         super().__init__()
         self.spec = spec
-        self.uncertainty: Uncertainty | None = None
         channels = spec.geometry.channels
         self.encoder = build_encoder(
             spec.encoder, channels=channels, size=spec.view.size, pretrained=pretrained, options=spec.options
         )
-        features = int(self.encoder.n_features)  # type: ignore[arg-type]
         self.heads = nn.ModuleDict(
             {
-                schema.name: build_head(features, schema, head)
+                schema.name: build_head(self.n_features, schema, head)
                 for head, schema in zip(spec.heads, spec.schemas, strict=True)
             }
         )
@@ -110,9 +187,14 @@ class GalaxyModel(nn.Module):
         self.register_buffer("std", torch.tensor(spec.std).view(1, channels, 1, 1), persistent=False)
 
     @property
-    def schemas(self) -> Sequence[Schema]:
-        """The schemas the model answers, one a head."""
-        return self.spec.schemas
+    def members(self) -> Sequence[GalaxyModel]:
+        """Itself alone."""
+        return (self,)
+
+    @property
+    def n_features(self) -> int:
+        """How many features the encoder makes of a galaxy."""
+        return int(self.encoder.n_features)  # type: ignore[arg-type]
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """Features (N, F) of images (N, C, size, size) in 0 to 1, already brought to the view."""
@@ -130,32 +212,61 @@ class GalaxyModel(nn.Module):
             raise TypeError(f"the head of {schema!r} is a {type(head).__name__}")
         return head
 
-    def answers(self, raw: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """The answers of every head, each (N, len(schema.prediction_columns)) float32; probabilities calibrated."""
-        warmth = self.uncertainty.temperatures if self.uncertainty else {}
-        return {name: self.head(name).answers(value / warmth.get(name, 1.0)) for name, value in raw.items()}
+    def images(self, pixels: torch.Tensor, views: int = 1) -> Iterator[torch.Tensor]:
+        """Images (N, C, size, size) of pack pixels, from each side that differs to the encoder."""
+        invariant = bool(getattr(self.encoder, "invariant", False))
+        return sides(pixels, self.spec.view, self.spec.geometry, views, invariant=invariant)
 
-    @torch.inference_mode()
-    def look(self, pixels: torch.Tensor, views: int = 1) -> Look:
-        """Look at pack pixels (N, H, W, C) uint8 in the model's geometry from `views` exact sides.
+    def sights(self, pixels: torch.Tensor, views: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Features and raw outputs, one for each view that differs to the encoder."""
+        features = torch.stack([self.features(images) for images in self.images(pixels, views)])
+        raw = {name: torch.stack([head(seen) for seen in features]) for name, head in self.heads.items()}
+        return features.mean(dim=0), raw
 
-        Raises
-        ------
-        ModelError
-            If `views` is not 1, 2, 4 or 8.
+
+class Ensemble(Model):
+    """Several networks trained apart, whose answers are averaged (Lakshminarayanan et al. 2017, arXiv:1612.01474).
+
+    They share the geometry of the pixels and what they answer; how they look at the pixels, and what they make of
+    them, may differ. Where they disagree they don't know.
+    """
+
+    def __init__(self, members: Sequence[GalaxyModel]) -> None:
+        super().__init__()
+        self._members = nn.ModuleList(members)
+        self.spec = members[0].spec
+        for number, member in enumerate(members[1:], start=2):
+            if member.spec.geometry != self.spec.geometry:
+                raise ModelError(
+                    f"member {number} takes {member.spec.geometry}, the first {self.spec.geometry}; "
+                    "train all of them on packs of one geometry"
+                )
+            if _answers(member.spec) != _answers(self.spec):
+                raise ModelError(f"member {number} has other heads than the first; train all of them for the same")
+
+    @property
+    def members(self) -> Sequence[GalaxyModel]:
+        """The networks."""
+        return list(self._members)  # type: ignore[arg-type]
+
+    @property
+    def n_features(self) -> int:
+        """The features of all members, one after the other."""
+        return sum(member.n_features for member in self.members)
+
+    def sights(self, pixels: torch.Tensor, views: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The features of all members side by side, and raw outputs for every member and view.
+
+        Every member has as many: those of one that needs fewer looks are repeated, so that all count alike.
         """
-        images = crop(pixels, self.spec.view, self.spec.geometry)
-        features, answers = [], []
-        for view in exact_views(images, views):
-            features.append(self.features(view))
-            answers.append(self.answers({name: head(features[-1]) for name, head in self.heads.items()}))
-        stacked = {name: torch.stack([seen[name] for seen in answers]) for name in self.heads}
-        return Look(
-            features=torch.stack(features).mean(dim=0),
-            answers={name: values.mean(dim=0) for name, values in stacked.items()},
-            spread={name: values.std(dim=0, correction=0) for name, values in stacked.items()},
-        )
+        features, raw = zip(*(member.sights(pixels, views) for member in self.members), strict=True)
+        outputs = {}
+        for name in raw[0]:
+            most = max(len(part[name]) for part in raw)
+            outputs[name] = torch.cat([part[name].repeat(most // len(part[name]), 1, 1) for part in raw])
+        return torch.cat(features, dim=1), outputs
 
-    def predict(self, pixels: torch.Tensor, views: int = 1) -> dict[str, torch.Tensor]:
-        """The answers for pack pixels (N, H, W, C) uint8 in the model's geometry, averaged over `views` exact sides."""
-        return self.look(pixels, views).answers
+
+def _answers(spec: ModelSpec) -> list[tuple[dict[str, Any], str]]:
+    """What the heads answer, and how raw outputs become answers."""
+    return [(schema_to_dict(schema), head.kind) for schema, head in zip(spec.schemas, spec.heads, strict=True)]

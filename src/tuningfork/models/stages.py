@@ -21,7 +21,7 @@ def encoder_stages(encoder: nn.Module) -> list[list[nn.Parameter]]:
     stages: list[list[nn.Parameter]] = []
     for module in encoder.modules():
         own = list(module.parameters(recurse=False))
-        if own and (isinstance(module, nn.Conv2d | nn.Linear) or not stages):
+        if own and (own[0].ndim > 1 or not stages):  # weights, not a normalisation's scales
             stages.append([])
         if own:
             stages[-1] += own

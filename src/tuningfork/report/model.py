@@ -50,6 +50,8 @@ def _facts(manifest: dict[str, Any]) -> list[tuple[str, str]]:
     encoder, geometry, seen = (manifest.get(key) or {} for key in ("encoder", "geometry", "input"))
     options = ", ".join(f"{key} {value}" for key, value in (encoder.get("options") or {}).items())
     rows = [("Encoder", encoder.get("name", "?") + (f" ({options})" if options else ""))]
+    if manifest.get("members"):
+        rows = [("Ensemble", f"the mean of {len(manifest['members'])} models; of the first:"), *rows]
     for head in manifest.get("heads") or []:
         schema = head.get("schema") or {}
         rows.append(("Head", f"{head.get('kind', '?')}: {schema.get('title') or schema.get('name', '?')}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -43,36 +44,57 @@ class BatchRows(Sampler[tuple[int, np.ndarray]]):
     """The rows of each batch of an epoch.
 
     The order depends on the seed and the epoch alone, not on what ran before: a resumed run sees what an unbroken one
-    would have seen. With several devices, each takes every n-th batch.
+    would have seen. With several devices, each takes every n-th batch. Where a row's share, (N,), is below 1, an epoch
+    takes that part of the rows with this share, drawn anew.
     """
 
     def __init__(
-        self, rows: np.ndarray, batch_size: int, *, seed: int = 0, shuffle: bool = False, rank: int = 0, world: int = 1
+        self,
+        rows: np.ndarray,
+        batch_size: int,
+        *,
+        shares: np.ndarray | None = None,
+        seed: int = 0,
+        shuffle: bool = False,
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
-        self.rows, self.batch_size, self.seed, self.shuffle = rows, batch_size, seed, shuffle
+        self.batch_size, self.seed, self.shuffle = batch_size, seed, shuffle
         self.rank, self.world = rank, world
         self.epoch = 0
+        shares = np.ones(len(rows)) if shares is None else shares
+        self._groups = [(rows[shares == share], share) for share in np.unique(shares)]
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
         self.epoch = epoch
+
+    @property
+    def drawn(self) -> int:
+        """How many rows an epoch takes."""
+        return sum(math.ceil(share * len(rows)) for rows, share in self._groups)
 
     def __len__(self) -> int:
         return len(range(self.rank, self._batches(), self.world))
 
     def _batches(self) -> int:
         """How many batches all devices take together; in training each takes as many, or they would wait for ever."""
-        enough = max(-(-len(self.rows) // self.batch_size), self.world)
+        enough = max(-(-self.drawn // self.batch_size), self.world)
         return -(-enough // self.world) * self.world if self.shuffle else enough
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
-        rows = self.rows
+        random = np.random.default_rng([self.seed, self.epoch])
+        rows = np.concatenate([self._draw(rows, share, random) for rows, share in self._groups])
         if self.shuffle:
-            rows = np.random.default_rng([self.seed, self.epoch]).permutation(rows)
+            rows = random.permutation(rows)
         batches = np.array_split(rows, self._batches())
         for index in range(self.rank, len(batches), self.world):
             seed = int(np.random.SeedSequence([self.seed, self.epoch, index]).generate_state(1)[0])
             yield seed, np.sort(batches[index])  # sorted rows read the memory map in one direction
+
+    @staticmethod
+    def _draw(rows: np.ndarray, share: float, random: np.random.Generator) -> np.ndarray:
+        return rows if share == 1 else random.permutation(rows)[: math.ceil(share * len(rows))]
 
 
 def loader(pack: Pack, targets: dict[str, np.ndarray], sampler: BatchRows) -> DataLoader[Batch]:

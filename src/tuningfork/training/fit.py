@@ -97,13 +97,27 @@ def fingerprint(recipe: Recipe, pack: Pack) -> dict[str, Any]:
     run = {"recipe": hashlib.sha256(settings.encode()).hexdigest(), "pack": pack.manifest["sha256"]}
     if recipe.encoder.start:
         known = read_manifest(recipe.encoder.start)["sha256"]
-        run["start"] = {name: known[name] for name in ("model.safetensors", "spec")}
+        deciding = ("model.safetensors", "members/1/model.json", "spec")
+        run["start"] = {name: known[name] for name in deciding if name in known}
     return run
 
 
 def _batches(recipe: Recipe, material: Material, devices: int) -> int:
     """How many batches an epoch each device takes."""
-    return -(-len(material.rows["train"]) // (recipe.optim.batch_size * devices))
+    return len(_sampler(recipe, material, world=devices))
+
+
+def _sampler(recipe: Recipe, material: Material, rank: int = 0, world: int = 1) -> BatchRows:
+    """The training batches of one device."""
+    return BatchRows(
+        material.rows["train"],
+        recipe.optim.batch_size,
+        shares=material.shares,
+        seed=recipe.run.seed,
+        shuffle=True,
+        rank=rank,
+        world=world,
+    )
 
 
 def _fit_in_memory(recipe: Recipe, material: Material, folder: Path, trainer: L.Trainer, model: GalaxyModel) -> Task:
@@ -171,10 +185,9 @@ def _fit(recipe: Recipe, material: Material, folder: Path, trainer: L.Trainer, m
         if stopped_early(checkpoint):
             task.on_load_checkpoint(checkpoint)
             return task
-    optim, seed, rows = recipe.optim, recipe.run.seed, material.rows
     rank, world = trainer.global_rank, trainer.world_size
-    batches = BatchRows(rows["train"], optim.batch_size, seed=seed, shuffle=True, rank=rank, world=world)
-    checks = BatchRows(rows["val"], optim.batch_size, rank=rank, world=world)
+    batches = _sampler(recipe, material, rank, world)
+    checks = BatchRows(material.rows["val"], recipe.optim.batch_size, rank=rank, world=world)
     with known_warnings(), output_errors(folder):
         try:
             trainer.fit(
@@ -193,7 +206,7 @@ def _fit(recipe: Recipe, material: Material, folder: Path, trainer: L.Trainer, m
 
 def _endless(recipe: Recipe, material: Material) -> Iterator[Batch]:
     """Training batches, epoch after epoch."""
-    sampler = BatchRows(material.rows["train"], recipe.optim.batch_size, seed=recipe.run.seed, shuffle=True)
+    sampler = _sampler(recipe, material)
     for epoch in cycle(range(recipe.optim.epochs)):
         sampler.set_epoch(epoch)
         yield from loader(material.pack, material.targets, sampler)

@@ -22,12 +22,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Material:
-    """A pack as a recipe uses it: targets (N, T) of each schema, and the rows of the splits train and val."""
+    """A pack as a recipe uses it: targets (N, T) of each schema, and the rows of the splits train and val.
+
+    `shares` is the share of each training row that an epoch takes, as `BatchRows` reads it.
+    """
 
     pack: Pack
     spec: ModelSpec
     targets: dict[str, np.ndarray]
     rows: dict[str, np.ndarray]
+    shares: np.ndarray
 
 
 def prepare(recipe: Recipe, pack: Pack) -> Material:
@@ -62,13 +66,13 @@ def prepare(recipe: Recipe, pack: Pack) -> Material:
     _check_monitor(recipe, model)
     phases(recipe.transfer, recipe.optim.epochs, len(layer_groups(model)) - 1)
     if recipe.encoder.start:
-        _start(model, load_model(recipe.encoder.start), recipe)
+        _start(model, load_model(recipe.encoder.start).members[0], recipe)
     targets = {schema.name: model.head(schema.name).targets(pack.catalog, str(pack.path)) for schema in schemas}
     rows = _rows(recipe, pack, targets)
     if recipe.input.normalise:
         mean, std = _normalisation(recipe, pack, view, rows["train"])
         spec = replace(spec, mean=mean, std=std)
-    return Material(pack, spec, targets, rows)
+    return Material(pack, spec, targets, rows, _shares(recipe, targets, rows["train"]))
 
 
 def build_model(recipe: Recipe, material: Material) -> GalaxyModel:
@@ -81,7 +85,7 @@ def build_model(recipe: Recipe, material: Material) -> GalaxyModel:
     """
     model = GalaxyModel(material.spec, pretrained=recipe.encoder.pretrained)
     if recipe.encoder.start:
-        _start(model, load_model(recipe.encoder.start), recipe)
+        _start(model, load_model(recipe.encoder.start).members[0], recipe)
     for name, head in model.heads.items():
         if isinstance(head, ClassesHead):
             head.balance(material.targets[name][material.rows["train"]])
@@ -147,6 +151,13 @@ def _rows(recipe: Recipe, pack: Pack, targets: dict[str, np.ndarray]) -> dict[st
     return rows
 
 
+def _shares(recipe: Recipe, targets: dict[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
+    """The share of each row that an epoch takes: the largest of the heads that it has a label for."""
+    known = [~np.isnan(targets[head.schema_name][rows]).all(axis=1) * head.share for head in recipe.head]
+    shares: np.ndarray = np.max(known, axis=0)
+    return shares
+
+
 def _normalisation(
     recipe: Recipe, pack: Pack, view: View, rows: np.ndarray
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -155,7 +166,7 @@ def _normalisation(
     From scratch, those of the training galaxies.
     """
     if recipe.encoder.start:
-        spec = load_model(recipe.encoder.start).spec
+        spec = load_model(recipe.encoder.start).members[0].spec
         return spec.mean, spec.std
     if recipe.encoder.pretrained and pack.geometry.channels == 3:
         known = pretrained_colours(recipe.encoder.name)

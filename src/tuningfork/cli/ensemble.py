@@ -1,0 +1,18 @@
+"""`tuningfork ensemble`: several models as one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    models: Annotated[list[str], typer.Argument(help="Two or more model folders, trained on packs of one geometry.")],
+    out: Annotated[Path, typer.Argument(help="The model folder to write.")],
+) -> None:
+    """Make one model of several: its answers are the means of theirs, and where they disagree it is unsure."""
+    from tuningfork.models import make_ensemble
+
+    typer.echo(f"ensemble of {len(models)}: {make_ensemble(models, out)}")

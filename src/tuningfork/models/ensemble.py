@@ -1,0 +1,73 @@
+"""An ensemble as a model folder: its members, each a model folder like any other, lie in `members`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tuningfork.errors import ModelError
+from tuningfork.files import TEMPORARY, output_errors, write_text
+from tuningfork.models.folder import FILES, UNCERTAINTY, load_model, model_folder, read_manifest, seal
+from tuningfork.models.model import Ensemble, GalaxyModel
+
+
+def make_ensemble(models: Sequence[str | Path], out: str | Path) -> Path:
+    """Write a model folder that answers with the mean of several models.
+
+    Parameters
+    ----------
+    models
+        Two or more model folders (or bundled models) of single networks, which take pixels of one geometry and answer
+        the same schemas. They are copied, without what was measured of their uncertainty: that of the ensemble is
+        another, and `calibrate` measures it.
+    out
+        The folder to write.
+
+    Raises
+    ------
+    ModelError
+        If one can't be read or is an ensemble itself, they don't fit together, or `out` exists.
+    """
+    target, folders = Path(out), [model_folder(model) for model in models]
+    if target.exists():
+        raise ModelError(f"{target} exists; choose another folder, or remove it")
+    if len(folders) < 2:
+        raise ModelError("an ensemble has two models or more")
+    networks = [load_model(folder) for folder in folders]
+    for folder, network in zip(folders, networks, strict=True):
+        if len(network.members) > 1:
+            raise ModelError(f"{folder} is an ensemble itself; name its members instead ({folder}/members/1 ...)")
+    members = [member for network in networks for member in network.members]
+    Ensemble(members)  # raises where they don't fit together
+    made = target.parent / f"{TEMPORARY}{target.name}"
+    shutil.rmtree(made, ignore_errors=True)
+    with output_errors(target):
+        _write(folders, members[0], made)
+        made.replace(target)
+    return target
+
+
+def _write(folders: Sequence[Path], first: GalaxyModel, made: Path) -> None:
+    manifests = [read_manifest(folder) for folder in folders]
+    names = [f"members/{number}" for number in range(1, len(folders) + 1)]
+    for folder, manifest, name in zip(folders, manifests, names, strict=True):
+        (made / name).mkdir(parents=True)
+        kept = [file for file in FILES if file != UNCERTAINTY and (folder / file).exists()]
+        for file in kept:
+            shutil.copyfile(folder / file, made / name / file)
+        seal(made / name, {key: value for key, value in manifest.items() if key != "calibration"}, files=kept)
+    write_text(made / "card.md", _card(manifests, names))
+    seal(made, first.spec.as_dict() | {"data": manifests[0].get("data", {}), "members": names})
+
+
+def _card(manifests: Sequence[dict[str, Any]], names: Sequence[str]) -> str:
+    lines = [
+        f"- `{name}`: recipe `{manifest['recipe']['name']}`, seed {manifest['recipe']['run']['seed']}"
+        for name, manifest in zip(names, manifests, strict=True)
+    ]
+    return (
+        f"# Model card: an ensemble of {len(names)}\n\nIts answers are the means of its members', which lie beside "
+        "this card with cards of their own. Where they disagree, they don't know.\n\n" + "\n".join(lines) + "\n"
+    )
