@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,43 +33,48 @@ def main() -> int:
         print(f"the shared galaxies are not at {DATA}; nothing to measure", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as folder:
-        print_table(unlikeness(options.model, options.n, Path(folder)))
+        table = test_originals()
+        galaxies = predict_originals(options.model, table, Path(folder))["unlikeness"].to_numpy()
+        print_table(galaxies, unlikeness(options.model, options.n, Path(folder), list(table["file_loc"])))
     return 0
 
 
-def unlikeness(model: str, n: int, folder: Path) -> dict[str, np.ndarray]:
-    """The `unlikeness` of `n` images of each kind, and, under "galaxy", of the test galaxies of the true mix."""
+def test_originals() -> pd.DataFrame:
+    """The test galaxies of the true mix as their original files: `id_str`, `file_loc` and the labels."""
     shards = sorted(DATA.glob("test-*.parquet"))
-    table = pd.concat([pd.read_parquet(shard, columns=["id_str", "block"]) for shard in shards])
-    mix = set(table.loc[table["block"] == "complete_high", "id_str"])
-    native = DATA / "native" / "images_training_rev1"
-    galaxies = sorted(path for path in native.glob("*.jpg") if path.stem in mix)
-    made = folder / "strangers"
+    table = pd.concat([pd.read_parquet(shard).drop(columns="image") for shard in shards])
+    table = table[table["block"] == "complete_high"].reset_index(drop=True)
+    folder = DATA / "native" / "images_training_rev1"
+    table.insert(1, "file_loc", [str((folder / f"{name}.jpg").resolve()) for name in table["id_str"]])
+    return table
+
+
+def predict_originals(model: str, table: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """What the model says of them, a row each."""
+    listed = folder / "originals.csv"
+    table[["id_str", "file_loc"]].to_csv(listed, index=False)
+    return pd.read_parquet(predict(listed, folder / "originals.parquet", model=model))
+
+
+def unlikeness(model: str, n: int, folder: Path, files: Sequence[str]) -> dict[str, np.ndarray]:
+    """The `unlikeness` of `n` images of each kind; artefacts spoil the galaxies in `files`."""
+    found = {}
     for kind in KINDS:
-        (made / kind).mkdir(parents=True)
+        (folder / kind).mkdir(parents=True)
         for index in range(n):
-            with Image.open(galaxies[index % len(galaxies)]) as image:
+            with Image.open(files[index % len(files)]) as image:
                 spoilt = np.asarray(image.convert("RGB").resize((SIDE, SIDE)))
-            stranger(kind, index, spoilt).save(made / kind / f"{index}.jpg", quality=92)
-    found = {
-        kind: pd.read_parquet(predict(made / kind, folder / f"{kind}.parquet", model=model))["unlikeness"].to_numpy()
-        for kind in KINDS
-    }
-    listed = folder / "galaxies.csv"
-    pd.DataFrame({"id_str": [p.stem for p in galaxies], "file_loc": [str(p.resolve()) for p in galaxies]}).to_csv(
-        listed, index=False
-    )
-    seen = pd.read_parquet(predict(listed, folder / "galaxies.parquet", model=model))
-    return {"galaxy": seen["unlikeness"].to_numpy()} | found
+            stranger(kind, index, spoilt).save(folder / kind / f"{index}.jpg", quality=92)
+        table = pd.read_parquet(predict(folder / kind, folder / f"{kind}.parquet", model=model))
+        found[kind] = table["unlikeness"].to_numpy()
+    return found
 
 
-def print_table(found: dict[str, np.ndarray]) -> None:
+def print_table(galaxies: np.ndarray, strangers: dict[str, np.ndarray]) -> None:
     """AUROC and share flagged by kind, as Markdown."""
-    galaxies = found["galaxy"]
     alarm = (galaxies > 1).mean()
     print(f"\n| image | AUROC against {len(galaxies)} galaxies | flagged, % | n |\n| --- | --- | --- | --- |")
     print(f"| galaxy (false alarms) | – | {100 * alarm:.1f} | {len(galaxies)} |")
-    strangers = {kind: values for kind, values in found.items() if kind != "galaxy"}
     for kind, values in [*strangers.items(), ("all of these", np.concatenate(list(strangers.values())))]:
         truth = np.r_[np.zeros(len(galaxies)), np.ones(len(values))]
         auroc = roc_auc_score(truth, np.r_[galaxies, values])
