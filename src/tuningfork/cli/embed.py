@@ -17,12 +17,21 @@ def command(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")] = "auto",
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one a core unless told.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that stands there already.")] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Say at the end what the time went to.")] = False,
 ) -> None:
     """The features of every image, and where each lies on the map. A killed run goes on where it stopped."""
     from tuningfork.inference import embed
 
     names = [] if maps == "none" else maps.split(",")
     written = embed(
-        images, out, model=model, maps=names, seed=seed, device=device, workers=workers, overwrite=overwrite
+        images,
+        out,
+        model=model,
+        maps=names,
+        seed=seed,
+        device=device,
+        workers=workers,
+        overwrite=overwrite,
+        profile=profile,
     )
     typer.echo(f"embedding: {written}")

@@ -20,11 +20,20 @@ def command(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")] = "auto",
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one a core unless told.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that stands there already.")] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Say at the end what the time went to.")] = False,
 ) -> None:
     """Predict for every image. Run the same command again on a killed run: it goes on where it stopped."""
     from tuningfork.inference import predict
 
     written = predict(
-        images, out, model=model, layout=layout, views=views, device=device, workers=workers, overwrite=overwrite
+        images,
+        out,
+        model=model,
+        layout=layout,
+        views=views,
+        device=device,
+        workers=workers,
+        overwrite=overwrite,
+        profile=profile,
     )
     typer.echo(f"predictions: {written}")

@@ -36,6 +36,7 @@ def embed(
     device: str = "auto",
     workers: int | None = None,
     overwrite: bool = False,
+    profile: bool = False,
 ) -> Path:
     """The features of every image of a source, and where each lies on the maps, as one Parquet table.
 
@@ -52,6 +53,8 @@ def embed(
         Any of ``pca``, ``tsne``, ``umap``; empty for the features alone.
     seed
         Of the maps and of the intervals of the purity.
+
+    With `profile` it is said at the end what the time went to.
 
     Rows are kept in shards beside `out` until all are there: the same call after a kill goes on after the last shard.
     A file that stands there already is kept unless `overwrite`.
@@ -84,6 +87,7 @@ def embed(
             verb="embed",
             batch=BATCH,
             rows_a_shard=ROWS_A_SHARD,
+            profile=profile,
         )
         positions, settings = _positions(shards, maps, seed)
         n_features = pq.read_schema(shards[0]).field("features").type.list_size

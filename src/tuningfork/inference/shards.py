@@ -7,7 +7,6 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,10 @@ import pyarrow.parquet as pq
 
 from tuningfork.errors import OutputError
 from tuningfork.files import clear_temporaries, output_errors, read_json, whole_file, write_json
-from tuningfork.images import Decoded
+from tuningfork.images import Decoded, next_batch
 from tuningfork.packs import ImageSource, PackSource
 from tuningfork.progress import progress_bar
+from tuningfork.timing import Timing
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ def write_shards(
     verb: str,
     batch: int,
     rows_a_shard: int,
+    profile: bool = False,
 ) -> list[Path]:
     """Write the rows that are not in `folder` yet, a shard at a time; all the shards, in order.
 
@@ -49,8 +50,11 @@ def write_shards(
         The name of the progress bar.
     batch, rows_a_shard
         How many images at once, and how many rows a kill may cost.
+    profile
+        Say at the end what the time went to.
     """
-    done = _resume(folder, job)
+    timing = Timing()
+    done = before = _resume(folder, job)
     failed = _Unreadable()
     with progress_bar(verb, source.n) as advance:
         advance(done)
@@ -59,11 +63,13 @@ def write_shards(
             failed.count(part)
             advance(len(part))
 
-        for shard in shards(source.decoded(done), rows, seen, batch, rows_a_shard):
-            with whole_file(folder / f"{done:012d}.parquet") as temporary:
+        for shard in shards(source.decoded(done), rows, seen, batch, rows_a_shard, timing):
+            with timing.part("writing"), whole_file(folder / f"{done:012d}.parquet") as temporary:
                 pq.write_table(shard, temporary)
             done += len(shard)
     failed.say(done)
+    if profile:
+        log.info(timing.line(done - before))
     return sorted(folder.glob("[0-9]*.parquet"))
 
 
@@ -73,12 +79,15 @@ def shards(
     seen: Callable[[list[Decoded]], None],
     batch: int,
     rows_a_shard: int,
+    timing: Timing | None = None,
 ) -> Iterator[pa.Table]:
     """Tables of at most `rows_a_shard` rows; `seen` is told of each batch that has been worked off."""
     notes: Counter[str] = Counter()
     tables: list[pa.Table] = []
-    while part := list(islice(decoded, batch)):
-        tables.append(rows(part))
+    timing = timing or Timing()
+    while part := next_batch(decoded, batch, timing):
+        with timing.part("model"):
+            tables.append(rows(part))
         notes.update(entry.note for entry in part if entry.note)
         seen(part)
         if len(tables) * batch >= rows_a_shard:

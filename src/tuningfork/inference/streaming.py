@@ -36,6 +36,7 @@ def predict(
     device: str = "auto",
     workers: int | None = None,
     overwrite: bool = False,
+    profile: bool = False,
 ) -> Path:
     """Predict for every image of a source and write one table.
 
@@ -52,6 +53,8 @@ def predict(
         Over how many sides (1, 2, 4 or 8: quarter turns, mirrored; 16 or 32: at angles between, too) answers are
         averaged; unless given, as many as the model was calibrated with, or one. Intervals are given for that many
         alone.
+
+    With `profile` it is said at the end what the time went to.
 
     Rows are kept in shards beside `out` until all are there: the same call after a kill goes on after the last shard.
     An unreadable image is a row with its `error`. A file that stands there already is kept unless `overwrite`.
@@ -79,6 +82,7 @@ def predict(
             verb="predict",
             batch=BATCH,
             rows_a_shard=ROWS_A_SHARD,
+            profile=profile,
         )
         write_output(done, target, layout, network.schemas)
         shutil.rmtree(folder)
