@@ -23,7 +23,8 @@ class TorchEngine(Engine):
     def run(self, images: torch.Tensor) -> Sequence[torch.Tensor]:
         """Features and raw outputs, float32, on the device of the images."""
         with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            return [result.float() for result in self.graph(images)]
+            seen = self.graph(images.contiguous(memory_format=torch.channels_last))
+            return [result.float() for result in seen]
 
 
 class CompiledEngine(TorchEngine):

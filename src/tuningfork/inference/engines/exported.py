@@ -11,9 +11,8 @@ import torch
 from tuningfork.errors import ModelError
 from tuningfork.files import read_json, sha256
 from tuningfork.inference.engines.engine import Engine
+from tuningfork.inference.engines.formats import FORMATS
 from tuningfork.inference.engines.mount import place
-from tuningfork.inference.engines.onnx import OnnxEngine
-from tuningfork.inference.engines.openvino import OpenvinoEngine
 from tuningfork.models import GalaxyModel, Model
 
 FORMAT = "tuningfork-export"
@@ -64,9 +63,9 @@ def mount_export(model: Model, folder: Path, manifest: Mapping[str, Any], device
     """
     if device.type != "cpu":
         raise ModelError(f"{folder} was exported for the CPU; say --device cpu")
-    kind = OpenvinoEngine if manifest["to"] == "openvino" else OnnxEngine
+    engine = FORMATS[manifest["to"]].engine
 
     def make(member: GalaxyModel, index: int) -> Engine:
-        return kind(folder / manifest["networks"][index]["file"], list(member.heads))
+        return engine(folder / manifest["networks"][index]["file"], list(member.heads))
 
     place(model, device, str(folder), make)
