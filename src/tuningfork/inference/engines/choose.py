@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from tuningfork.errors import ModelError
-from tuningfork.inference.engines.agree import TOLERANCE, differences, largest
+from tuningfork.inference.engines.agree import differences, largest, tolerance
 from tuningfork.inference.engines.engine import CPU_BATCH, GPU_BATCH
 from tuningfork.inference.engines.exported import mount_export, read_export
 from tuningfork.inference.engines.mount import ENGINES, mount
@@ -55,8 +55,8 @@ def use_engine(
     Returns
     -------
     dict
-        What a job depends on beside its model: the engines by name agree to `TOLERANCE`, an export may hold 8-bit
-        integers.
+        What a job depends on beside its model: the engines by name agree (`agree.tolerance`), an export may hold
+        8-bit integers.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def _choose(model: Model, source: ImageSource | PackSource, views: int, device: 
                 log.warning("%s", error)
                 continue
             seen, seconds = _timed(model, batch)
-            if largest(differences(model, seen, expected)) > TOLERANCE:
+            if largest(differences(model, seen, expected)) > tolerance(device):
                 log.warning("the engine %s gives other answers than torch here, and is not taken", name)
                 continue
             tried[name] = Trial(len(pixels) / seconds, _engines(model))

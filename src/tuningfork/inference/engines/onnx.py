@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def write_onnx(member: GalaxyModel, path: Path) -> None:
         require(module, EXTRA)
     graph = Graph(member).to("cpu")
     size, channels = member.spec.view.size, member.spec.geometry.channels
-    with warnings.catch_warnings(), whole_file(path) as temporary:
+    with whole_file(path) as temporary:
         program = torch.onnx.export(
             graph,
             (torch.zeros(2, channels, size, size),),
