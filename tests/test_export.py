@@ -62,10 +62,12 @@ def test_the_manifest_says_what_it_is(kind: str, exported: dict[str, Path], mode
     if kind == to:
         assert 0 <= change["largest"] <= change["tolerance"] == TOLERANCE
         assert manifest["galaxies"] == {"from": "noise", "compared": 32}
+        assert change["rmse"] == change["rmse_of_torch"] == {}
     else:
         assert change["tolerance"] is None
         assert 0 < change["rms"]["gz-challenge"] <= change["largest"] < 0.2
         assert (manifest["galaxies"]["calibrated"], manifest["galaxies"]["compared"]) == (48, 48)
+        assert change["rmse"].keys() == change["rmse_of_torch"].keys() == {"gz-challenge"}
 
 
 @pytest.mark.parametrize("n", [1, 7])
@@ -130,6 +132,19 @@ def test_an_export_of_another_model_or_altered_is_refused(
         write_json(folder / "export.json", manifest | change)
         with pytest.raises(ModelError, match=says):
             predict(pack, tmp_path / "o.csv", model=model, engine=folder)
+
+
+def test_the_errors_are_those_of_the_predictions(
+    exported: dict[str, Path], pack: Path, model: Path, tmp_path: Path
+) -> None:
+    data = open_pack(pack)
+    rows = np.random.default_rng(0).permutation(np.concatenate([data.rows("train"), data.rows("val")]))[48:]
+    truth = data.catalog.iloc[rows][list(CHALLENGE.columns)].to_numpy(float)
+    change = read_json(exported["onnx-int8"] / "export.json", ModelError)["against_torch"]
+    for key, engine in (("rmse", exported["onnx-int8"]), ("rmse_of_torch", "torch")):
+        table = pd.read_parquet(predict(pack, tmp_path / f"{key}.parquet", model=model, engine=engine))
+        errors = table.iloc[rows][list(CHALLENGE.columns)].to_numpy(float) - truth
+        assert change[key]["gz-challenge"] == pytest.approx(np.sqrt(np.mean(errors**2)), abs=1e-6)
 
 
 def test_calibrating_a_model_does_not_spoil_its_export(exported: dict[str, Path], pack: Path, model: Path) -> None:

@@ -24,3 +24,5 @@ def command(
     change = read_json(written / "export.json", ModelError)["against_torch"]
     typer.echo(f"exported: {written}")
     typer.echo(f"largest difference of an answer from torch's: {change['largest']:.1g}")
+    for schema, error in change["rmse"].items():
+        typer.echo(f"rmse of {schema}: {error:.5f}, torch's {change['rmse_of_torch'][schema]:.5f}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from tuningfork.errors import ModelError, OutputError, PackError
@@ -19,11 +19,10 @@ from tuningfork.inference.engines.engine import CPU_BATCH
 from tuningfork.inference.engines.exported import FORMAT, MANIFEST, VERSION, mount_export, origin
 from tuningfork.inference.engines.formats import FORMATS
 from tuningfork.inference.engines.onnx import FEATURES, INPUT
+from tuningfork.inference.sureness import limits
 from tuningfork.models import GalaxyModel, Look, Model, load_model, read_manifest
 from tuningfork.packs import Pack, PackSource, open_pack
 from tuningfork.progress import progress_bar
-
-log = logging.getLogger(__name__)
 
 CALIBRATED = 300  # galaxies whose maps give the ranges of the 8-bit integers
 COMPARED = 300  # galaxies on which the answers are compared with torch's
@@ -84,7 +83,7 @@ def export_model(
                 "heads": network.spec.as_dict()["heads"],
                 "galaxies": seen.said,
             }
-            content["against_torch"] = _compare(network, made, content, seen.compare)
+            content["against_torch"] = _compare(network, made, content, seen)
             hashes = {path.name: sha256(path) for path in sorted(made.iterdir())}
             write_json(made / MANIFEST, content | {"sha256": hashes})
             made.replace(target)
@@ -95,10 +94,14 @@ def export_model(
 
 @dataclass(frozen=True)
 class Galaxies:
-    """Pack pixels (N, H, W, C): those that give the ranges of integers, those compared on; and where they are from."""
+    """Pack pixels (N, H, W, C): `calibrate` gives the ranges of integers, `compare` is compared on.
+
+    `labels` is what is known of the latter, row for row; `said` where they are from.
+    """
 
     calibrate: np.ndarray
     compare: np.ndarray
+    labels: pd.DataFrame
     said: dict[str, Any]
 
 
@@ -109,12 +112,12 @@ def _galaxies(network: Model, pack: str | Path | None, *, int8: bool) -> Galaxie
             raise PackError("integers need galaxies to be fitted to: name a pack with --pack")
         shape = (CPU_BATCH, geometry.size, geometry.size, geometry.channels)
         noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-        return Galaxies(noise[:0], noise, {"from": "noise", "compared": len(noise)})
+        return Galaxies(noise[:0], noise, pd.DataFrame(), {"from": "noise", "compared": len(noise)})
     data = open_pack(pack)
     PackSource(data, geometry)  # raises where the geometries differ
     rows = _rows(data)
     n_calibrated = min(CALIBRATED, len(rows) // 2) if int8 else 0
-    calibrated, compared = rows[:n_calibrated], rows[n_calibrated:][:COMPARED]
+    calibrated, compared = np.sort(rows[:n_calibrated]), np.sort(rows[n_calibrated:][:COMPARED])
     if len(compared) == 0:
         raise PackError(f"{data.path} has {len(rows)} galaxies outside its test split; two are needed at the least")
     said = {
@@ -123,7 +126,8 @@ def _galaxies(network: Model, pack: str | Path | None, *, int8: bool) -> Galaxie
         "calibrated": n_calibrated,
         "compared": len(compared),
     }
-    return Galaxies(data.pixels[np.sort(calibrated)], data.pixels[np.sort(compared)], said)
+    labels = data.catalog.iloc[compared].reset_index(drop=True)
+    return Galaxies(data.pixels[calibrated], data.pixels[compared], labels, said)
 
 
 def _rows(data: Pack) -> np.ndarray:
@@ -169,22 +173,39 @@ def _blank(member: GalaxyModel) -> torch.Tensor:
     return torch.zeros(1, geometry.size, geometry.size, geometry.channels, dtype=torch.uint8)
 
 
-def _compare(network: Model, folder: Path, content: dict[str, Any], pixels: np.ndarray) -> dict[str, Any]:
+def _compare(network: Model, folder: Path, content: dict[str, Any], galaxies: Galaxies) -> dict[str, Any]:
     """How far the answers of the graphs lie from torch's, in 32 bits within `TOLERANCE`."""
-    with progress_bar("compare", 2 * len(pixels)) as advance:
-        expected = list(_looks(network, pixels, advance))
+    with progress_bar("compare", 2 * len(galaxies.compare)) as advance:
+        expected = list(_looks(network, galaxies.compare, advance))
         mount_export(network, folder, content, CPU)
-        seen = list(_looks(network, pixels, advance))
-    changes = [differences(network, ours, theirs) for ours, theirs in zip(seen, expected, strict=True)]
-    joined = {name: np.concatenate([change[name] for change in changes]) for name in changes[0]}
-    if largest(joined) > TOLERANCE and not content["int8"]:
-        raise ModelError(f"the exported graph gives other answers than torch, by {largest(joined):.1g}; not written")
+        seen = list(_looks(network, galaxies.compare, advance))
+    changes = _joined([differences(network, ours, theirs) for ours, theirs in zip(seen, expected, strict=True)])
+    if largest(changes) > TOLERANCE and not content["int8"]:
+        raise ModelError(f"the exported graph gives other answers than torch, by {largest(changes):.1g}; not written")
     return {
-        "largest": largest(joined),
-        "rms": {name: float(np.sqrt(np.mean(change**2))) for name, change in joined.items()},
+        "largest": largest(changes),
+        "rms": {name: float(np.sqrt(np.mean(change**2))) for name, change in changes.items()},
+        "rmse": _errors(network, seen, galaxies.labels),
+        "rmse_of_torch": _errors(network, expected, galaxies.labels),
         "tolerance": None if content["int8"] else TOLERANCE,
         "of": "answers; quantities in units of their range",
     }
+
+
+def _errors(network: Model, looks: list[Look], labels: pd.DataFrame) -> dict[str, float]:
+    """The root mean square error of fractions and quantities against what is known of the galaxies, by schema."""
+    answers = _joined([{name: values.numpy() for name, values in look.answers.items()} for look in looks])
+    found = {}
+    for schema in network.schemas:
+        if schema.kind != "classes" and set(schema.columns) & set(labels.columns):
+            low, high = limits(schema).T
+            errors = (answers[schema.name] - network.head(schema.name).targets(labels, "the pack")) / (high - low)
+            found[schema.name] = float(np.sqrt(np.nanmean(errors**2)))
+    return {name: error for name, error in found.items() if np.isfinite(error)}
+
+
+def _joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _looks(network: Model, pixels: np.ndarray, advance: Any) -> Iterator[Look]:
