@@ -15,6 +15,9 @@ def command(
     maps: Annotated[str, typer.Option(help="Maps to make: pca, tsne, umap, with commas between; or none.")] = "pca",
     seed: Annotated[int, typer.Option(help="Of the maps, and of the intervals of the purity.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="torch, onnxruntime, openvino, compile, an exported folder, or auto: the quickest.")
+    ] = "auto",
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one a core unless told.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that stands there already.")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Say at the end what the time went to.")] = False,
@@ -30,6 +33,7 @@ def command(
         maps=names,
         seed=seed,
         device=device,
+        engine=engine,
         workers=workers,
         overwrite=overwrite,
         profile=profile,

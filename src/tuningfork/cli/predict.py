@@ -18,6 +18,9 @@ def command(
         typer.Option(help="Average over 1, 2, 4 ... 32 views; as the model was calibrated unless told."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="torch, onnxruntime, openvino, compile, an exported folder, or auto: the quickest.")
+    ] = "auto",
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one a core unless told.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that stands there already.")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Say at the end what the time went to.")] = False,
@@ -32,6 +35,7 @@ def command(
         layout=layout,
         views=views,
         device=device,
+        engine=engine,
         workers=workers,
         overwrite=overwrite,
         profile=profile,

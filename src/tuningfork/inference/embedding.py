@@ -17,6 +17,7 @@ from tuningfork.errors import OutputError
 from tuningfork.files import output_errors, sole_run, stamp
 from tuningfork.images import Decoded
 from tuningfork.inference.device import choose_device
+from tuningfork.inference.engines import use_engine
 from tuningfork.inference.output import check_target
 from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, write_shards
 from tuningfork.models import DEFAULT_MODEL, Model, load_model, read_manifest
@@ -34,6 +35,7 @@ def embed(
     maps: Sequence[str] = ("pca",),
     seed: int = 0,
     device: str = "auto",
+    engine: str | Path = "auto",
     workers: int | None = None,
     overwrite: bool = False,
     profile: bool = False,
@@ -53,6 +55,8 @@ def embed(
         Any of ``pca``, ``tsne``, ``umap``; empty for the features alone.
     seed
         Of the maps and of the intervals of the purity.
+    engine
+        As of `predict`.
 
     With `profile` it is said at the end what the time went to.
 
@@ -77,6 +81,7 @@ def embed(
     network.to(chosen)
     hashes = read_manifest(model)["sha256"]
     job = {"verb": "embed", "images": source.describe(), "model": hashes}
+    job |= use_engine(network, engine, hashes, source, 1, chosen)
     folder = target.parent / f".{target.name}.partial"
     with sole_run(folder, OutputError):
         shards = write_shards(

@@ -15,6 +15,7 @@ from tuningfork.errors import OutputError
 from tuningfork.files import sole_run
 from tuningfork.images import Decoded
 from tuningfork.inference.device import choose_device
+from tuningfork.inference.engines import use_engine
 from tuningfork.inference.output import check_output, write_output
 from tuningfork.inference.rows import prediction_rows
 from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, shards, write_shards
@@ -34,6 +35,7 @@ def predict(
     layout: str = "table",
     views: int | None = None,
     device: str = "auto",
+    engine: str | Path = "auto",
     workers: int | None = None,
     overwrite: bool = False,
     profile: bool = False,
@@ -53,6 +55,9 @@ def predict(
         Over how many sides (1, 2, 4 or 8: quarter turns, mirrored; 16 or 32: at angles between, too) answers are
         averaged; unless given, as many as the model was calibrated with, or one. Intervals are given for that many
         alone.
+    engine
+        What runs the networks: ``torch``, ``onnxruntime``, ``openvino``, ``compile``, a folder that `export_model`
+        wrote, or ``auto``: the quickest in a short trial, where there are images enough to repay it, and else torch.
 
     With `profile` it is said at the end what the time went to.
 
@@ -71,7 +76,9 @@ def predict(
     check_output(target, layout, network.schemas, overwrite=overwrite)
     chosen = choose_device(device)
     network.to(chosen)
-    job = {"images": source.describe(), "model": read_manifest(model)["sha256"], "views": views}
+    hashes = read_manifest(model)["sha256"]
+    job = {"images": source.describe(), "model": hashes, "views": views}
+    job |= use_engine(network, engine, hashes, source, views, chosen)
     folder = target.parent / f".{target.name}.partial"
     with sole_run(folder, OutputError):
         done = write_shards(
