@@ -22,10 +22,14 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("card", type=Path)
     options = parser.parse_args()
+    manifest = json.loads((options.model / "model.json").read_text(encoding="utf-8"))
+    parts = manifest.get("members", ["."])
+    for needed in [options.card, options.model / KEPT[-1], *(options.model / part / KEPT[0] for part in parts)]:
+        if not needed.exists():
+            raise SystemExit(f"{needed} is missing; a bundled model is whole and calibrated")
     folder = Path(__file__).parents[1] / "src" / "tuningfork" / "models" / "bundled" / options.name
     shutil.rmtree(folder, ignore_errors=True)
-    manifest = json.loads((options.model / "model.json").read_text(encoding="utf-8"))
-    for part in [*manifest.get("members", []), "."]:
+    for part in {*parts, "."}:
         (folder / part).mkdir(parents=True, exist_ok=True)
         for name in KEPT:
             if (options.model / part / name).exists():

@@ -14,7 +14,16 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 SIDE = 424
-KINDS = ("star", "star field", "satellite trail", "half a frame", "blank sky", "flat frame", "noise", "photograph")
+KINDS = (
+    "star",
+    "star field",
+    "satellite trail",
+    "half a frame",
+    "blank sky",
+    "flat frame",
+    "noise",
+    "part of one of 3 photographs",
+)
 
 Draw = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 _Y, _X = np.mgrid[:SIDE, :SIDE].astype(np.float32)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from tuningfork.errors import ModelError
 from tuningfork.images import Geometry
@@ -99,3 +100,17 @@ def test_its_stages_are_found_for_transfer() -> None:
     assert len(encoder_stages(encoder)) > 3
     with pytest.raises(ModelError, match="does not take these options"):
         build_encoder("equivariant", channels=3, size=32, options={"wide": 2})
+
+
+def test_an_average_of_the_weights_leaves_the_group_alone() -> None:
+    network = EquivariantCNN(3, width=1)
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=True)
+    for _ in range(30):
+        average.update_parameters(network)
+    images = torch.rand(2, 3, 16, 16)
+    torch.testing.assert_close(average.eval()(images), network.eval()(images), atol=1e-5, rtol=0)
+
+
+def test_a_size_that_is_not_exact_is_refused() -> None:
+    with pytest.raises(ModelError, match="must be a multiple of 8"):
+        build_encoder("equivariant", channels=3, size=50, options={"width": 1})

@@ -222,6 +222,11 @@ def test_heads_are_taken_with_the_encoder(model: Path, pack: Path, recipe_file: 
     other = load_recipe(recipe_file, [*used, "head.0.hidden=[5]"])
     with pytest.raises(RecipeError, match="for schema 'gz-challenge' has other layers"):
         build_model(other, prepare(other, data))
+    kind = load_recipe(recipe_file, [*used, "head.0.kind=sigmoid"])
+    with pytest.raises(RecipeError, match="is of another kind"):
+        build_model(kind, prepare(kind, data))
+    with pytest.raises(RecipeError, match=r"transfer.heads needs encoder.start"):
+        load_recipe(recipe_file, ["transfer.heads=true"])
 
 
 def test_a_head_learns_from_the_galaxies_its_where_names(pack: Path, recipe_file: Path) -> None:
@@ -235,5 +240,5 @@ def test_a_head_learns_from_the_galaxies_its_where_names(pack: Path, recipe_file
     others = np.concatenate([data.rows("val"), data.rows("test")])
     assert not np.isnan(fractions[others]).any(), "what is judged stays as it is"
     assert not np.isnan(material.targets["five-classes"]).any()
-    with pytest.raises(CatalogError, match="where surface=bright: write it as column=value"):
+    with pytest.raises(CatalogError, match=r"where surface=bright: .* has no column 'surface'"):
         prepare(load_recipe(recipe_file, ['head.0.where=["surface=bright"]']), data)

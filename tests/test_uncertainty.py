@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from tuningfork.errors import ModelError, PackError
 from tuningfork.evaluation import read_evaluation
 from tuningfork.images import Geometry
 from tuningfork.inference import calibrate, evaluate_model, predict
+from tuningfork.inference.calibrate import fit_uncertainty
 from tuningfork.models import load_model, model_folder, read_manifest
 from tuningfork.models.uncertainty import (
     LEVEL,
@@ -288,3 +290,14 @@ def test_balance_names_rare_classes_and_leaves_their_probabilities(model: Path, 
     )
     with pytest.raises(ModelError, match="balance is from 0"):
         calibrate(tmp_path / "m1", pack, split="all", balance=1.5)
+
+
+def test_balance_needs_labels(model: Path, pack: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data = open_pack(pack)
+    unlabelled = data.catalog.assign(five_class=None)
+    network = load_model(model)
+    found = fit_uncertainty(
+        network, replace(data, catalog=unlabelled), np.arange(60), np.ones(60, dtype=bool), views=1, balance=0.5
+    )
+    assert found.class_weights == {}
+    assert "too few to tell how rare each is" in caplog.text

@@ -12,7 +12,7 @@ def command(
     model: Annotated[str, typer.Argument(help="A model folder.")],
     pack: Annotated[Path, typer.Argument(help="A pack with labels, of galaxies the model was not trained on.")],
     split: Annotated[str, typer.Option(help="The split to measure on.")] = "val",
-    where: Annotated[list[str], typer.Option(help="Intervals from rows with this value: column=value.")] = [],  # noqa: B006
+    where: Annotated[list[str], typer.Option(help="Intervals from rows with column=value (or one|other).")] = [],  # noqa: B006
     views: Annotated[int, typer.Option(help="Answers are averaged over 1, 2, 4, 8, 16 or 32 views.")] = 8,
     balance: Annotated[
         float, typer.Option(help="Name rare classes more readily: 0, fewest mistakes, to 1, all classes alike.")

@@ -18,7 +18,7 @@ def command(
     ],
     out: Annotated[Path, typer.Argument(help="The folder for evaluation.json and its plots.")],
     split: Annotated[str, typer.Option(help="The split of the labels to measure on.")] = "test",
-    where: Annotated[list[str], typer.Option(help="Only rows with this value: column=value. Repeatable.")] = [],  # noqa: B006
+    where: Annotated[list[str], typer.Option(help="Only rows with column=value (or one|other). Repeatable.")] = [],  # noqa: B006
     schema: Annotated[
         list[str] | None,
         typer.Option(help="What a predictions table answers: a schema's name or .toml file. Repeatable."),

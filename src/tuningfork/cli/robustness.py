@@ -13,7 +13,7 @@ def command(
     pack: Annotated[Path, typer.Argument(help="A pack with labels.")],
     out: Annotated[Path, typer.Argument(help="The folder to write.")],
     split: Annotated[str, typer.Option(help="The split to measure on.")] = "val",
-    where: Annotated[list[str], typer.Option(help="Only rows with this value: column=value. Repeatable.")] = [],  # noqa: B006
+    where: Annotated[list[str], typer.Option(help="Only rows with column=value (or one|other). Repeatable.")] = [],  # noqa: B006
     limit: Annotated[int, typer.Option(min=1, help="At most this many galaxies.")] = 500,
     seed: Annotated[int, typer.Option(help="Of the choice of galaxies and the bootstrap.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a measurement that stands there.")] = False,

@@ -16,7 +16,7 @@ def command(
     out: Annotated[Path | None, typer.Argument(help="The folder to write.")] = None,
     change: Annotated[list[str], typer.Option("--set", help="Change one key of every recipe: optim.epochs=5.")] = [],  # noqa: B006
     split: Annotated[str, typer.Option(help="The split to compare on; test only to report, never to choose.")] = "val",
-    where: Annotated[list[str], typer.Option(help="Only rows with this value: column=value. Repeatable.")] = [],  # noqa: B006
+    where: Annotated[list[str], typer.Option(help="Only rows with column=value (or one|other). Repeatable.")] = [],  # noqa: B006
 ) -> None:
     """Train every recipe of a study and write the comparison. A killed study goes on where it stopped."""
     from tuningfork.errors import RecipeError

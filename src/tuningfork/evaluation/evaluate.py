@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ from tuningfork.schemas import Schema
 from tuningfork.schemas.check import class_indices
 
 N_BOOTSTRAP = 1000
+
+log = logging.getLogger(__name__)
 
 
 def evaluate_predictions(
@@ -112,6 +115,14 @@ def measures_of(predictions: pd.DataFrame, labels: pd.DataFrame, schema: Schema,
 def predicted_classes(predictions: pd.DataFrame, schema: Schema, where: str) -> np.ndarray:
     """The index of the class that each galaxy is called, (N,): the most likely one where the table names none."""
     values = probabilities(predictions, schema)
-    if values is None or (schema.summary_column in predictions and predictions[schema.summary_column].notna().all()):
+    if values is None:
         return class_indices(predictions, schema, where)
-    return np.asarray(values.argmax(axis=1))
+    likeliest = np.asarray(values.argmax(axis=1))
+    if schema.summary_column not in predictions:
+        return likeliest
+    named = class_indices(predictions, schema, where)
+    called = np.where(named >= 0, named, likeliest)
+    others = int((called != likeliest).sum())
+    if others:
+        log.info("%s: %d galaxies are called another class of %s than the most likely", where, others, schema.name)
+    return called

@@ -66,7 +66,10 @@ def explain(
         anything else.
     """
     folder = Path(out)
-    network = load_model(model).members[0]  # of an ensemble, the first explains itself
+    members = load_model(model).members
+    network = members[0]
+    if len(members) > 1:
+        log.info("the first of %d members explains itself, by one look: the ensemble's answers differ", len(members))
     if answer is not None:
         find_target(network, answer)
     source = open_images(images, network.spec.geometry)
@@ -176,6 +179,7 @@ def _manifest(records: list[dict[str, Any]], name: str, network: GalaxyModel, in
     return {
         **stamp(FORMAT, VERSION),
         "model": name,
+        "member": 1,
         "view": {"field": network.spec.view.field, "size": network.spec.view.size, "patch": default_patch(network)},
         "galaxies": galaxies,
         "errors": errors,

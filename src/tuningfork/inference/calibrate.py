@@ -19,6 +19,7 @@ from tuningfork.models.uncertainty import FEWEST, Uncertainty, fit_intervals, fi
 from tuningfork.models.views import check_views
 from tuningfork.packs import Pack, PackSource, open_pack
 from tuningfork.progress import progress_bar
+from tuningfork.schemas import Schema
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,8 @@ def calibrate(
         )
     PackSource(data, network.spec.geometry)  # raises where the geometries differ
     manifest = read_manifest(folder)
-    if manifest["data"]["sha256"] == data.manifest["sha256"] and split in ("train", "all"):
+    trained_on = [read_manifest(folder / part)["data"]["sha256"] for part in manifest.get("members", ["."])]
+    if data.manifest["sha256"] in trained_on and split in ("train", "all"):
         log.warning("the model was trained on galaxies of this split: its intervals will be too narrow")
     uncertainty = fit_uncertainty(network, data, rows, np.isin(rows, chosen), views, balance)
     # At no moment does the manifest speak of a file that is not the one beside it.
@@ -101,7 +103,7 @@ def fit_uncertainty(
         if schema.kind == "classes":
             temperatures[schema.name] = _temperature(network, schema.name, raw[schema.name], targets[:, 0])
             if balance:
-                weights[schema.name] = _class_weights(targets[:, 0], len(schema.classes), balance)
+                weights |= _class_weights(schema, targets[:, 0], balance)
         else:
             answers = _mean_answers(network, schema.name, raw[schema.name], 1.0)
             observed = label_votes(labels, schema).fractions if schema.kind == "tree" else targets
@@ -111,14 +113,18 @@ def fit_uncertainty(
     return Uncertainty(views, temperatures, intervals, fit_likeness(features), weights)
 
 
-def _class_weights(truth: np.ndarray, classes: int, balance: float) -> np.ndarray:
+def _class_weights(schema: Schema, truth: np.ndarray, balance: float) -> dict[str, np.ndarray]:
     """Weights (C,) of the classes: their share of the labels to the power of minus `balance`, up to a factor.
 
-    A class without a label has the smallest weight: nothing is known of how rare it is.
+    A class without a label has the smallest weight: nothing is known of how rare it is. Too few labels give none.
     """
-    counts = np.bincount(truth[~np.isnan(truth)].astype(int), minlength=classes).astype(np.float64)
+    known = truth[~np.isnan(truth)].astype(int)
+    if len(known) < FEWEST:
+        log.warning("%d galaxies have a class of %s: too few to tell how rare each is", len(known), schema.name)
+        return {}
+    counts = np.bincount(known, minlength=len(schema.classes)).astype(np.float64)
     weights = np.where(counts > 0, counts, counts.max()) ** -balance
-    return np.asarray(weights / weights.max())
+    return {schema.name: np.asarray(weights / weights.max())}
 
 
 def _outputs(network: Model, pack: Pack, rows: np.ndarray, views: int) -> tuple[np.ndarray, dict[str, torch.Tensor]]:

@@ -112,7 +112,7 @@ def _initialised(encoder: nn.Module, name: str, channels: int, size: int) -> nn.
             features = encoder(torch.zeros(1, channels, size, size))
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise ModelError(f"encoder {name!r} can't take images of {size} px; use larger ones ({reason})") from error
+        raise ModelError(f"encoder {name!r} can't take images of {size} px; use another size ({reason})") from error
     if features.ndim != 2:
         raise ModelError(f"encoder {name!r} gives features of shape {tuple(features.shape)}, not (N, F)")
     encoder.n_features = features.shape[1]

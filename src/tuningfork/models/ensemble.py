@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ from tuningfork.errors import ModelError
 from tuningfork.files import TEMPORARY, output_errors, write_text
 from tuningfork.models.folder import FILES, UNCERTAINTY, load_model, model_folder, read_manifest, seal
 from tuningfork.models.model import Ensemble, GalaxyModel
+
+log = logging.getLogger(__name__)
 
 
 def make_ensemble(models: Sequence[str | Path], out: str | Path) -> Path:
@@ -41,6 +44,11 @@ def make_ensemble(models: Sequence[str | Path], out: str | Path) -> Path:
             raise ModelError(f"{folder} is an ensemble itself; name its members instead ({folder}/members/1 ...)")
     members = [member for network in networks for member in network.members]
     Ensemble(members)  # raises where they don't fit together
+    packs = {read_manifest(folder)["data"].get("sha256", {}).get("pixels.npy") for folder in folders}
+    if len(packs) > 1:
+        log.warning(
+            "the members come from %d packs: no galaxy of one's test split may be in another's train", len(packs)
+        )
     made = target.parent / f"{TEMPORARY}{target.name}"
     shutil.rmtree(made, ignore_errors=True)
     with output_errors(target):

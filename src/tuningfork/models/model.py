@@ -275,6 +275,7 @@ class Ensemble(Model):
         return torch.cat(features, dim=1), outputs
 
 
-def _answers(spec: ModelSpec) -> list[tuple[dict[str, Any], str]]:
-    """What the heads answer, and how raw outputs become answers."""
-    return [(schema_to_dict(schema), head.kind) for schema, head in zip(spec.schemas, spec.heads, strict=True)]
+def _answers(spec: ModelSpec) -> list[tuple[dict[str, Any], str, bool]]:
+    """What the heads answer, and how raw outputs become answers: those of an ordinal loss are steps."""
+    pairs = zip(spec.schemas, spec.heads, strict=True)
+    return [(schema_to_dict(schema), head.kind, head.loss == "ordinal") for schema, head in pairs]

@@ -146,7 +146,7 @@ class Schema:
 
     @property
     def summary_column(self) -> str | None:
-        """The text column of a predictions table: the most likely class, or the most likely path down the tree."""
+        """The text column of a predictions table: the class it is called, or the most likely path down the tree."""
         if self.kind == "tree":
             return f"{self.name}_most_likely"
         return self.label_column if self.kind == "classes" else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tuningfork.models import HeadSpec
 from tuningfork.packs import Pack
 from tuningfork.training.recipe import Recipe
 
@@ -11,7 +12,7 @@ from tuningfork.training.recipe import Recipe
 def model_card(recipe: Recipe, record: dict[str, Any], data: Pack) -> str:
     """A model card in Markdown (after Mitchell et al. 2019, arXiv:1810.03993), of what the training knows."""
     figures = "\n".join(f"| {name} | {value:.4g} |" for name, value in record["figures"].items())
-    heads = "\n".join(f"- `{head.schema_name}`: {head.kind} head" for head in recipe.head)
+    heads = "\n".join(f"- `{head.schema_name}`: {head.kind} head{_taught(head)}" for head in recipe.head)
     counts = ", ".join(f"{n:,} {split}" for split, n in record["data"]["n"].items())
     looks = f"the central {recipe.input.field:g} of the frame at {recipe.input.size} x {recipe.input.size} pixels"
     return f"""# Model card: {recipe.name}
@@ -22,11 +23,11 @@ def model_card(recipe: Recipe, record: dict[str, Any], data: Pack) -> str:
 {heads}
 
 **Sees.** {looks[0].upper()}{looks[1:]}, {data.geometry.channels} channels. Encoder `{recipe.encoder.name}`\
-{", pretrained" if recipe.encoder.pretrained else ", from scratch"}.
+{_origin(recipe)}.
 
 **Data.** Pack `{record["data"]["pack"]}` ({counts} galaxies), seed {recipe.run.seed}.
 
-**Figures on the validation split** (chosen on, so a little flattering; `tuningfork evaluate` gives honest ones):
+**Figures on the validation split**{_chosen(recipe)}:
 
 | figure | value |
 | --- | --- |
@@ -35,3 +36,22 @@ def model_card(recipe: Recipe, record: dict[str, Any], data: Pack) -> str:
 **Limits.** The model knows only images like those it was trained on: the same survey, bands and stretch, the galaxy
 centred and filling the frame alike. It repeats what its labels say, volunteers' biases included.
 """
+
+
+def _origin(recipe: Recipe) -> str:
+    if recipe.encoder.start:
+        return f", from the encoder of `{recipe.encoder.start}`"
+    return ", pretrained" if recipe.encoder.pretrained else ", from scratch"
+
+
+def _chosen(recipe: Recipe) -> str:
+    if recipe.run.keep == "last":
+        return ", after the last epoch"
+    return " (chosen on, so a little flattering; `tuningfork evaluate` gives honest ones)"
+
+
+def _taught(head: HeadSpec) -> str:
+    """Which galaxies a head learned from, where it is not all of them."""
+    told = [f"an epoch took {head.share:g} of the galaxies only it has labels for"] if head.share < 1 else []
+    told += [f"taught by galaxies with {condition}" for condition in head.where]
+    return f" ({'; '.join(told)})" if told else ""

@@ -13,7 +13,7 @@ from tuningfork.errors import PackError, RecipeError
 from tuningfork.models import GalaxyModel, ModelSpec, View, crop, load_model, pretrained_colours
 from tuningfork.models.heads.classes import ClassesHead
 from tuningfork.packs import Pack
-from tuningfork.schemas import Schema
+from tuningfork.schemas import Schema, schema_to_dict
 from tuningfork.training.recipe import Recipe
 from tuningfork.training.transfer import layer_groups, phases
 
@@ -127,6 +127,12 @@ def _start_heads(model: GalaxyModel, other: GalaxyModel, recipe: Recipe) -> None
     for name, head in model.heads.items():
         if name not in other.heads:
             raise RecipeError(f"transfer.heads: {recipe.encoder.start!r} has no head for schema {name!r}; leave it out")
+        ours, theirs = model.head(name), other.head(name)
+        if ours.spec.kind != theirs.spec.kind or schema_to_dict(ours.schema) != schema_to_dict(theirs.schema):
+            raise RecipeError(
+                f"transfer.heads: the head of {recipe.encoder.start!r} for schema {name!r} is of another kind or of "
+                "other answers; set kind alike, or leave transfer.heads out"
+            )
         try:
             head.load_state_dict(other.heads[name].state_dict())
         except RuntimeError as error:

@@ -127,6 +127,12 @@ class Recipe(_Table):
     optim: OptimTable = OptimTable()
     run: RunTable = RunTable()
 
+    @model_validator(mode="after")
+    def _heads_from_somewhere(self) -> Recipe:
+        if self.transfer.heads and not self.encoder.start:
+            raise ValueError("transfer.heads needs encoder.start, the model to take them from")
+        return self
+
 
 def bundled_recipes() -> list[str]:
     """The names of the recipes that ship with the package, such as ``tuningfork/small``."""

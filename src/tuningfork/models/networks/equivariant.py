@@ -37,8 +37,6 @@ class GroupConv(nn.Module):
     of an ordinary convolution.
     """
 
-    bank_index: torch.Tensor
-
     def __init__(self, inputs: int, outputs: int, *, lifting: bool = False) -> None:
         super().__init__()
         self.inputs, self.outputs = inputs, outputs
@@ -51,11 +49,14 @@ class GroupConv(nn.Module):
             turned = _turned(positions, g)
             # What reaches orientation g from h is the kernel for the inverse of g after h, turned by g.
             banks.append(turned if lifting else torch.empty_like(turned).index_copy_(0, row, turned))
-        self.register_buffer("bank_index", torch.stack(banks).flatten(), persistent=False)  # (8, taken, 3, 3), flat
+        # (8, taken, 3, 3), flat. No buffer: an average of the weights would take its numbers for weights.
+        self._bank_index = torch.stack(banks).flatten()
 
     def bank(self) -> torch.Tensor:
         """The weights of the ordinary convolution: (8 * outputs, taken * inputs, 3, 3)."""
-        bank = self.weight.index_select(2, self.bank_index).view(self.outputs, self.inputs, ORIENTATIONS, -1, 3, 3)
+        if self._bank_index.device != self.weight.device:
+            self._bank_index = self._bank_index.to(self.weight.device)
+        bank = self.weight.index_select(2, self._bank_index).view(self.outputs, self.inputs, ORIENTATIONS, -1, 3, 3)
         return bank.permute(2, 0, 3, 1, 4, 5).reshape(ORIENTATIONS * self.outputs, -1, 3, 3)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
@@ -125,6 +126,14 @@ class EquivariantCNN(nn.Module):
         self.body = nn.Sequential(*layers)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Features (N, 16 * width) of images (N, channels, H, W), H and W multiples of 8."""
+        """Features (N, 16 * width) of images (N, channels, H, W).
+
+        Raises
+        ------
+        ValueError
+            If H or W is no multiple of 8: pooling would drop a row on one side, and a turned image be another one.
+        """
+        if images.shape[2] % 8 or images.shape[3] % 8:
+            raise ValueError("its size must be a multiple of 8, so that no quarter turn changes the features")
         means = self.body(images).mean(dim=(2, 3)).unflatten(1, (ORIENTATIONS, -1))
         return torch.cat([means.mean(dim=1), means.amax(dim=1)], dim=1)
