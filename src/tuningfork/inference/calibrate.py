@@ -97,7 +97,8 @@ def fit_uncertainty(
     """The uncertainty of a network, from the labels of rows (N,) of a pack; intervals from the `chosen`, (N,) bool."""
     features, raw = _outputs(network, pack, rows, views)
     labels = pack.catalog.iloc[rows].reset_index(drop=True)
-    temperatures, intervals, weights = {}, {}, {}
+    temperatures, intervals = {}, {}
+    weights: dict[str, np.ndarray] = {}
     for schema in network.schemas:
         targets = network.head(schema.name).targets(labels, str(pack.path))
         if schema.kind == "classes":
