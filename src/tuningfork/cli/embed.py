@@ -16,6 +16,9 @@ def command(
     seed: Annotated[int, typer.Option(help="Of the maps, and of the intervals of the purity.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")] = "auto",
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one a core unless told.")] = None,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Work on a Ray cluster: its address, or local.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that stands there already.")] = False,
 ) -> None:
     """The features of every image, and where each lies on the map. A killed run goes on where it stopped."""
@@ -23,6 +26,6 @@ def command(
 
     names = [] if maps == "none" else maps.split(",")
     written = embed(
-        images, out, model=model, maps=names, seed=seed, device=device, workers=workers, overwrite=overwrite
+        images, out, model=model, maps=names, seed=seed, device=device, workers=workers, ray=ray, overwrite=overwrite
     )
     typer.echo(f"embedding: {written}")

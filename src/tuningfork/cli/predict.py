@@ -10,7 +10,9 @@ import typer
 
 def command(
     images: Annotated[str, typer.Argument(help="A folder, a glob, a catalog, Parquet or HDF5 with images, or a pack.")],
-    out: Annotated[Path, typer.Argument(help="The table to write: .parquet, .csv, .fits, .vot.")],
+    out: Annotated[
+        Path, typer.Argument(help="The table to write: .parquet, .csv, .fits, .vot; a folder where it has no ending.")
+    ],
     model: Annotated[str, typer.Option(help="A model folder, or the name of a bundled model.")] = "default",
     layout: Annotated[str, typer.Option("--format", help="table, or kaggle: the challenge's submission.")] = "table",
     views: Annotated[
@@ -19,12 +21,23 @@ def command(
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")] = "auto",
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one a core unless told.")] = None,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Work on a Ray cluster: its address, or local.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that stands there already.")] = False,
 ) -> None:
     """Predict for every image. Run the same command again on a killed run: it goes on where it stopped."""
     from tuningfork.inference import predict
 
     written = predict(
-        images, out, model=model, layout=layout, views=views, device=device, workers=workers, overwrite=overwrite
+        images,
+        out,
+        model=model,
+        layout=layout,
+        views=views,
+        device=device,
+        workers=workers,
+        ray=ray,
+        overwrite=overwrite,
     )
     typer.echo(f"predictions: {written}")

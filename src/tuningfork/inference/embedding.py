@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from tuningfork.files import output_errors, sole_run, stamp
 from tuningfork.images import Decoded
 from tuningfork.inference.device import choose_device
 from tuningfork.inference.output import check_target
-from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, write_shards
+from tuningfork.inference.ray import write_on_ray
+from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, Rows, write_shards
 from tuningfork.models import DEFAULT_MODEL, Model, load_model, read_manifest
 from tuningfork.packs import PackSource, open_images
 from tuningfork.schemas import Schema, class_indices, schema_to_dict
@@ -35,6 +37,7 @@ def embed(
     seed: int = 0,
     device: str = "auto",
     workers: int | None = None,
+    ray: str | None = None,
     overwrite: bool = False,
 ) -> Path:
     """The features of every image of a source, and where each lies on the maps, as one Parquet table.
@@ -52,6 +55,8 @@ def embed(
         Any of ``pca``, ``tsne``, ``umap``; empty for the features alone.
     seed
         Of the maps and of the intervals of the purity.
+    ray
+        The address of a Ray cluster that finds the features, or ``local``: see `inference.ray`. Rows are the same.
 
     Rows are kept in shards beside `out` until all are there: the same call after a kill goes on after the last shard.
     A file that stands there already is kept unless `overwrite`.
@@ -70,21 +75,19 @@ def embed(
     check_maps(maps)
     asked = source.pack.schemas if isinstance(source, PackSource) else network.schemas
     labels, schemas = _labels(source.table, asked, str(images))
-    chosen = choose_device(device)
-    network.to(chosen)
+    make_rows = partial(_make_rows, network, device)
     hashes = read_manifest(model)["sha256"]
     job = {"verb": "embed", "images": source.describe(), "model": hashes}
     folder = target.parent / f".{target.name}.partial"
     with sole_run(folder, OutputError):
-        shards = write_shards(
-            folder,
-            source,
-            lambda batch: _batch_rows(batch, network, chosen),
-            job,
-            verb="embed",
-            batch=BATCH,
-            rows_a_shard=ROWS_A_SHARD,
-        )
+        if ray is None:
+            shards = write_shards(
+                folder, source, make_rows(), job, verb="embed", batch=BATCH, rows_a_shard=ROWS_A_SHARD
+            )
+        else:
+            shards = write_on_ray(
+                folder, source, make_rows, job, address=ray, verb="embed", workers=workers, gpus=device != "cpu"
+            )
         positions, settings = _positions(shards, maps, seed)
         n_features = pq.read_schema(shards[0]).field("features").type.list_size
         manifest = stamp(FORMAT, VERSION) | {
@@ -118,6 +121,13 @@ def _labels(table: pd.DataFrame, asked: Sequence[Schema], where: str) -> tuple[d
         names = np.array([*schema.class_names, None], dtype=object)
         columns[schema.label_column] = pa.array(names[classes], pa.string())
     return columns, schemas
+
+
+def _make_rows(network: Model, device: str) -> Rows:
+    """The network on a device of the process that calls this, as what makes rows."""
+    chosen = choose_device(device)
+    network.to(chosen)
+    return lambda batch: _batch_rows(batch, network, chosen)
 
 
 def _batch_rows(batch: list[Decoded], network: Model, device: torch.device) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 
 from tuningfork.catalogs import write_table
 from tuningfork.errors import OutputError, PredictionsError, SchemaError
-from tuningfork.files import refuse_existing, whole_file
+from tuningfork.files import TEMPORARY, output_errors, refuse_existing, whole_file
 from tuningfork.schemas import Schema, check_labels
 
 log = logging.getLogger(__name__)
@@ -31,13 +32,15 @@ def check_output(out: Path, layout: str, schemas: Sequence[Schema], *, overwrite
             raise OutputError(f"{out}: the challenge's submission is a .csv file")
         if CHALLENGE not in [schema.name for schema in schemas]:
             raise PredictionsError(f"--format kaggle needs a model that answers {CHALLENGE!r}; this one does not")
-    check_target(out, ENDINGS, overwrite=overwrite)
+    check_target(out, (*ENDINGS, ""), overwrite=overwrite)
 
 
 def check_target(out: Path, endings: Sequence[str], *, overwrite: bool) -> None:
     """Refuse a file of another ending, one that stands there already, and one that can't be written."""
     if out.suffix not in endings:
-        raise OutputError(f"{out}: the ending {out.suffix!r} is not one of {', '.join(endings)}")
+        raise OutputError(f"{out}: the ending {out.suffix!r} is not one of {', '.join(filter(None, endings))}")
+    if out.is_dir() and not out.suffix:
+        raise OutputError(f"{out} exists; name a folder that does not, or a file with an ending")
     if out.is_dir():
         raise OutputError(f"{out} is a folder; name a file in it")
     refuse_existing([out], overwrite=overwrite)
@@ -47,8 +50,13 @@ def check_target(out: Path, endings: Sequence[str], *, overwrite: bool) -> None:
 
 
 def write_output(shards: list[Path], out: Path, layout: str, schemas: Sequence[Schema]) -> None:
-    """Join the shards into one file. Parquet and CSV are streamed; FITS and VOTable hold the whole table in memory."""
-    if layout == "kaggle":
+    """Join the shards into one file, or into a folder as they are.
+
+    Parquet and CSV are streamed; FITS and VOTable hold the whole table in memory.
+    """
+    if not out.suffix:
+        _write_folder(shards, out)
+    elif layout == "kaggle":
         _write_kaggle(shards, out, next(schema for schema in schemas if schema.name == CHALLENGE))
     elif out.suffix == ".parquet":
         with whole_file(out) as temporary, pq.ParquetWriter(temporary, pq.read_schema(shards[0])) as writer:
@@ -60,6 +68,21 @@ def write_output(shards: list[Path], out: Path, layout: str, schemas: Sequence[S
                 csv.write_table(pq.read_table(shard))
     else:
         write_table(pd.concat([pd.read_parquet(shard) for shard in shards], ignore_index=True), out)
+
+
+def _write_folder(shards: list[Path], out: Path) -> None:
+    """A folder of the shards, which stay where they are until it is whole."""
+    making = out.parent / f"{TEMPORARY}{out.name}"
+    with output_errors(out):
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir()
+        for index, shard in enumerate(shards):
+            place = making / f"part-{index:05d}-of-{len(shards):05d}.parquet"
+            try:
+                place.hardlink_to(shard)
+            except OSError:  # not every file system has links
+                shutil.copy2(shard, place)
+        making.replace(out)
 
 
 def _say_disobedience(table: pd.DataFrame, schema: Schema, where: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from tuningfork.files import sole_run
 from tuningfork.images import Decoded
 from tuningfork.inference.device import choose_device
 from tuningfork.inference.output import check_output, write_output
+from tuningfork.inference.ray import write_on_ray
 from tuningfork.inference.rows import prediction_rows
-from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, shards, write_shards
+from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, Rows, shards, write_shards
 from tuningfork.inference.sureness import sureness
 from tuningfork.models import DEFAULT_MODEL, Model, load_model, read_manifest
 from tuningfork.packs import Pack, PackSource, open_images
@@ -35,6 +37,7 @@ def predict(
     views: int | None = None,
     device: str = "auto",
     workers: int | None = None,
+    ray: str | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Predict for every image of a source and write one table.
@@ -44,7 +47,8 @@ def predict(
     images
         A folder, a glob, a catalog, Parquet or HDF5 with images, or a pack.
     out
-        The table to write: .parquet, .csv, .fits, .vot or .xml.
+        The table to write: .parquet, .csv, .fits, .vot or .xml; without an ending, a folder of Parquet files, whose
+        names are in the order of their rows.
     layout
         ``table``, or ``kaggle``: the challenge's submission (GalaxyID and 37 columns; .csv).
 
@@ -52,6 +56,8 @@ def predict(
         Over how many sides (1, 2, 4 or 8: quarter turns, mirrored; 16 or 32: at angles between, too) answers are
         averaged; unless given, as many as the model was calibrated with, or one. Intervals are given for that many
         alone.
+    ray
+        The address of a Ray cluster that does the work, or ``local``: see `inference.ray`. Rows are the same.
 
     Rows are kept in shards beside `out` until all are there: the same call after a kill goes on after the last shard.
     An unreadable image is a row with its `error`. A file that stands there already is kept unless `overwrite`.
@@ -66,20 +72,18 @@ def predict(
     views = _views(network, views)
     source = open_images(images, network.spec.geometry, workers)
     check_output(target, layout, network.schemas, overwrite=overwrite)
-    chosen = choose_device(device)
-    network.to(chosen)
+    make_rows = partial(_make_rows, network, device, views)
     job = {"images": source.describe(), "model": read_manifest(model)["sha256"], "views": views}
     folder = target.parent / f".{target.name}.partial"
     with sole_run(folder, OutputError):
-        done = write_shards(
-            folder,
-            source,
-            lambda batch: _batch_rows(batch, network, chosen, views),
-            job,
-            verb="predict",
-            batch=BATCH,
-            rows_a_shard=ROWS_A_SHARD,
-        )
+        if ray is None:
+            done = write_shards(
+                folder, source, make_rows(), job, verb="predict", batch=BATCH, rows_a_shard=ROWS_A_SHARD
+            )
+        else:
+            done = write_on_ray(
+                folder, source, make_rows, job, address=ray, verb="predict", workers=workers, gpus=device != "cpu"
+            )
         write_output(done, target, layout, network.schemas)
         shutil.rmtree(folder)
     return target
@@ -89,13 +93,12 @@ def predict_pack(model: str | Path, pack: Pack, rows: np.ndarray, views: int | N
     """The predictions table of some rows of a pack; `views` as of `predict`."""
     network = load_model(model)
     views = _views(network, views)
-    chosen = choose_device("auto")
-    network.to(chosen)
+    rows_of = _make_rows(network, "auto", views)
     source = PackSource(pack, network.spec.geometry, rows)
     with progress_bar("predict", source.n) as advance:
         answered = shards(
             source.decoded(0),
-            lambda batch: _batch_rows(batch, network, chosen, views),
+            rows_of,
             lambda batch: advance(len(batch)),
             BATCH,
             ROWS_A_SHARD,
@@ -114,6 +117,13 @@ def _views(network: Model, asked: int | None) -> int:
         log.warning("the model was calibrated with %d views: no intervals are given for %d", known.views, asked)
         network.uncertainty = None
     return asked
+
+
+def _make_rows(network: Model, device: str, views: int) -> Rows:
+    """The network on a device of the process that calls this, as what makes rows."""
+    chosen = choose_device(device)
+    network.to(chosen)
+    return lambda batch: _batch_rows(batch, network, chosen, views)
 
 
 def _batch_rows(batch: list[Decoded], network: Model, device: torch.device, views: int) -> pa.Table:

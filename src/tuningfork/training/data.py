@@ -59,9 +59,9 @@ class BatchRows(Sampler[Part]):
     """The rows of each batch of an epoch.
 
     The order depends on the seed and the epoch alone, not on what ran before: a resumed run sees what an unbroken one
-    would have seen. Several devices share each batch, so batches don't depend on how many there are: each takes its part
-    of the rows, and needs at least one. Where a row's share, (N,), is below 1, an epoch takes that part of the rows with
-    this share, drawn anew.
+    would have seen. Several devices share each batch, so batches don't depend on how many there are: each takes its
+    part of the rows, and needs at least one. Where a row's share, (N,), is below 1, an epoch takes that part of the
+    rows with this share, drawn anew.
     """
 
     def __init__(

@@ -1,0 +1,201 @@
+"""Prediction and embedding on a Ray cluster of two machines: the rows of a single one, whatever is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from conftest import make_galaxies
+
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before Ray is imported
+pytest.importorskip("ray", reason="Ray is an extra")
+
+import ray
+from ray.cluster_utils import Cluster
+
+import tuningfork.inference.ray as room
+from tuningfork.cli.app import build
+from tuningfork.inference import embed, predict
+
+# Ray warns of settings of its own.
+pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\..*")
+
+SMALL = {"num_cpus": 1, "object_store_memory": 80 << 20}
+N, PART = 40, 8
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two machines of one core; the driver is on the first."""
+    machines = Cluster(initialize_head=True, head_node_args={**SMALL, "include_dashboard": False})
+    machines.add_node(**SMALL)
+    yield machines
+    ray.shutdown()
+    machines.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "ROWS_A_PART", PART)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of images, one of them broken."""
+    images = make_galaxies(tmp_path / "made", N).parent / "images"
+    (images / "g0003.jpg").write_bytes(b"no image")
+    return images
+
+
+class Held:
+    """An image that is not there yet: whoever reads it waits, until it is given."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.content = path, path.read_bytes()
+        path.unlink()
+        os.mkfifo(path)
+
+    def give(self) -> None:
+        """Wait for a reader, and give it the image."""
+        self.path.write_bytes(self.content)
+
+    def lay_down(self) -> None:
+        """Make it a file again."""
+        self.path.unlink()
+        self.path.write_bytes(self.content)
+
+
+def run(*arguments: object) -> None:
+    result = CliRunner().invoke(build(), [str(argument) for argument in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+
+
+def same(first: Path, second: Path) -> None:
+    ours, theirs = pq.read_table(first), pq.read_table(second)
+    assert ours.schema.names == theirs.schema.names
+    assert ours.schema.types == theirs.schema.types
+    pd.testing.assert_frame_equal(ours.to_pandas(), theirs.to_pandas(), rtol=1e-5, atol=1e-6)
+
+
+def workers(cluster: Any) -> list[int]:
+    """The processes of this cluster's machines that hold a model."""
+    machines = {info.process.pid for node in cluster.list_all_nodes() for info in node.all_processes["raylet"]}
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent in machines and b"_Worker" in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+def wait_for(condition: Any, what: str) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.1)
+
+
+def in_background(*arguments: object) -> threading.Thread:
+    thread = threading.Thread(target=run, args=arguments)
+    thread.start()
+    return thread
+
+
+def shards(out: Path) -> dict[str, int]:
+    """The shards that are done, and the file that each is."""
+    return {path.name: path.stat().st_ino for path in (out.parent / f".{out.name}.partial").glob("[0-9]*.parquet")}
+
+
+def test_a_killed_worker_costs_no_row(cluster: Any, folder: Path, model: Path, tmp_path: Path) -> None:
+    held, out = Held(folder / "g0020.jpg"), tmp_path / "many"
+    predicting = in_background("predict", folder, out, "--model", model, "--ray", cluster.address)
+    wait_for(lambda: len(shards(out)) == N // PART - 1, "all parts but one")
+    killed = workers(cluster)
+    assert killed
+    for process in killed:
+        os.kill(process, signal.SIGKILL)
+    held.give()
+    predicting.join()
+    parts = sorted(path.name for path in out.iterdir())
+    assert parts == [f"part-{index:05d}-of-00005.parquet" for index in range(5)]
+    assert not (tmp_path / ".many.partial").exists()
+    held.lay_down()
+    same(out, predict(folder, tmp_path / "one.parquet", model=model, device="cpu"))
+
+
+def test_a_killed_run_goes_on_with_the_parts_that_are_not_there(
+    cluster: Any, folder: Path, model: Path, tmp_path: Path
+) -> None:
+    held, out = Held(folder / "g0010.jpg"), tmp_path / "out.parquet"
+    script = f"import tuningfork.inference.ray as r; r.ROWS_A_PART = {PART}; from tuningfork.cli import main; main()"
+    arguments = ["predict", folder, out, "--model", model, "--ray", cluster.address]
+    with subprocess.Popen([sys.executable, "-c", script, *arguments], stderr=subprocess.DEVNULL) as driver:
+        wait_for(lambda: len(shards(out)) == N // PART - 1, "all parts but one")
+        driver.kill()
+    done = shards(out)
+    wait_for(lambda: not workers(cluster), "the end of the killed run's workers")
+    going_on = in_background(*arguments)
+    held.give()
+    wait_for(lambda: out.exists() or len(shards(out)) == N // PART, "the last part")
+    assert done.items() <= shards(out).items() or out.exists()
+    going_on.join()
+    held.lay_down()
+    same(out, predict(folder, tmp_path / "one.parquet", model=model, device="cpu"))
+
+
+@pytest.mark.parametrize("kind", ["catalog", "parquet"])
+def test_every_source_gives_the_rows_of_a_single_machine(
+    cluster: Any, folder: Path, model: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source: Path = folder.parent / "catalog.parquet"
+    if kind == "parquet":
+        source = tmp_path / "embedded"
+        source.mkdir()
+        images = [{"bytes": path.read_bytes(), "path": path.name} for path in sorted(folder.iterdir())]
+        for index, part in enumerate(np.split(np.array(images), [3, 21])):
+            frame = pd.DataFrame({"image": list(part)})
+            frame.to_parquet(source / f"train-{index:05d}-of-00003.parquet", row_group_size=5)
+    monkeypatch.chdir(source.parent)  # names as a user gives them, relative to where the command runs
+    run("predict", source.name, "many.parquet", "--model", model, "--ray", cluster.address)
+    same(Path("many.parquet"), predict(source.name, "one.parquet", model=model, device="cpu"))
+
+
+def test_an_embedding_of_a_pack_is_that_of_a_single_machine(
+    cluster: Any, pack: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "ROWS_A_PART", 50)
+    run("embed", pack, tmp_path / "many.parquet", "--model", model, "--ray", cluster.address)
+    same(tmp_path / "many.parquet", embed(pack, tmp_path / "one.parquet", model=model, device="cpu"))
+
+
+def test_a_machine_that_leaves_costs_no_row(cluster: Any, folder: Path, model: Path, tmp_path: Path) -> None:
+    """Last, for the machine does not come back."""
+    held, out = [Held(folder / f"g00{index}.jpg") for index in (10, 30)], tmp_path / "out.parquet"
+    predicting = in_background("predict", folder, out, "--model", model, "--ray", cluster.address)
+    wait_for(lambda: len(shards(out)) == N // PART - 2, "all parts but two")
+    wait_for(lambda: len(workers(cluster)) == 2, "a worker on each machine")
+    cluster.remove_node(cluster.worker_nodes.copy().pop(), allow_graceful=False)
+    giving = [threading.Thread(target=image.give) for image in held]
+    for thread in (*giving, predicting):
+        thread.start() if thread in giving else None
+    for thread in (*giving, predicting):
+        thread.join()
+    for image in held:
+        image.lay_down()
+    same(out, predict(folder, tmp_path / "one.parquet", model=model, device="cpu"))
