@@ -111,8 +111,15 @@ def wait_for(condition: Any, what: str) -> None:
         time.sleep(0.1)
 
 
+def wait_for_the_end_of(processes: list[int]) -> None:
+    """Until they are gone, one of them may still take what is meant for its successor."""
+    assert processes
+    places = [Path("/proc") / str(process) / "cmdline" for process in processes]
+    wait_for(lambda: not any(place.exists() and place.read_bytes() for place in places), "the end of processes")
+
+
 def in_background(*arguments: object) -> threading.Thread:
-    thread = threading.Thread(target=run, args=arguments)
+    thread = threading.Thread(target=run, args=arguments, daemon=True)
     thread.start()
     return thread
 
@@ -127,9 +134,9 @@ def test_a_killed_worker_costs_no_row(cluster: Any, folder: Path, model: Path, t
     predicting = in_background("predict", folder, out, "--model", model, "--ray", cluster.address)
     wait_for(lambda: len(shards(out)) == N // PART - 1, "all parts but one")
     killed = workers(cluster)
-    assert killed
     for process in killed:
         os.kill(process, signal.SIGKILL)
+    wait_for_the_end_of(killed)
     held.give()
     predicting.join()
     parts = sorted(path.name for path in out.iterdir())
@@ -147,9 +154,10 @@ def test_a_killed_run_goes_on_with_the_parts_that_are_not_there(
     arguments = ["predict", folder, out, "--model", model, "--ray", cluster.address]
     with subprocess.Popen([sys.executable, "-c", script, *arguments], stderr=subprocess.DEVNULL) as driver:
         wait_for(lambda: len(shards(out)) == N // PART - 1, "all parts but one")
+        orphans = workers(cluster)
         driver.kill()
     done = shards(out)
-    wait_for(lambda: not workers(cluster), "the end of the killed run's workers")
+    wait_for_the_end_of(orphans)
     going_on = in_background(*arguments)
     held.give()
     wait_for(lambda: out.exists() or len(shards(out)) == N // PART, "the last part")
@@ -186,14 +194,16 @@ def test_an_embedding_of_a_pack_is_that_of_a_single_machine(
 
 def test_a_machine_that_leaves_costs_no_row(cluster: Any, folder: Path, model: Path, tmp_path: Path) -> None:
     """Last, for the machine does not come back."""
-    held, out = [Held(folder / f"g00{index}.jpg") for index in (10, 30)], tmp_path / "out.parquet"
+    held, out = [Held(folder / f"g00{index}.jpg") for index in (25, 35)], tmp_path / "out.parquet"
     predicting = in_background("predict", folder, out, "--model", model, "--ray", cluster.address)
     wait_for(lambda: len(shards(out)) == N // PART - 2, "all parts but two")
     wait_for(lambda: len(workers(cluster)) == 2, "a worker on each machine")
-    cluster.remove_node(cluster.worker_nodes.copy().pop(), allow_graceful=False)
-    giving = [threading.Thread(target=image.give) for image in held]
-    for thread in (*giving, predicting):
-        thread.start() if thread in giving else None
+    both = workers(cluster)
+    cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+    wait_for_the_end_of(list(set(both) - set(workers(cluster))))
+    giving = [threading.Thread(target=image.give, daemon=True) for image in held]
+    for thread in giving:
+        thread.start()
     for thread in (*giving, predicting):
         thread.join()
     for image in held:

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import pickle
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,13 +70,12 @@ def write_on_ray(
     done = claim(folder, job | {"rows_a_part": ROWS_A_PART})
     starts = [start for start in range(0, source.n, ROWS_A_PART) if not shard_path(folder, start).exists()]
     tally = Tally()
-    with progress_bar(verb, source.n) as advance:
-        advance(done)
-        if starts:
-            with _connected(address) as ray:
-                for told in _answers(ray, source, starts, folder.absolute(), make_rows, _room(ray, workers, gpus)):
-                    tally.add(told)
-                    advance(told.rows)
+    if starts:
+        with _connected(address) as ray, progress_bar(verb, source.n) as advance:
+            advance(done)
+            for told in _answers(ray, source, starts, folder.absolute(), make_rows, _room(ray, workers, gpus)):
+                tally.add(told)
+                advance(told.rows)
     tally.say()
     return sorted(folder.glob("[0-9]*.parquet"))
 
@@ -83,7 +83,9 @@ def write_on_ray(
 @contextmanager
 def _connected(address: str) -> Iterator[Any]:
     """Ray, connected to a cluster; one that is connected already is used, and left so."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # before it is imported: it tells nobody
+    # Before it is imported: it tells nobody, and prints no warning of how Ray Data starts workers.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     ray = require("ray", "ray")
     require("ray.data", "ray")
     if ray.is_initialized():
@@ -91,7 +93,8 @@ def _connected(address: str) -> Iterator[Any]:
         return
     try:
         options = {"include_dashboard": False} if address == "local" else {}
-        ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **options)
+        with _silence():
+            ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise TuningforkError(
@@ -101,6 +104,20 @@ def _connected(address: str) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing on standard error, from C++ either: Ray tells there that it has been told to be quiet."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _answers(
@@ -126,7 +143,10 @@ def _answers(
         num_cpus=cpus,
         num_gpus=gpus,
         # Machines may join and leave. Ray starts a worker that dies again, and gives its part out again, without end.
-        compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=min(most, len(parts))),
+        # One part at a time, so that none waits for a slow worker while another is idle.
+        compute=ray.data.ActorPoolStrategy(
+            min_size=1, initial_size=min(most, len(parts)), max_tasks_in_flight_per_actor=1
+        ),
     )
     try:
         for row in told.iter_rows():
