@@ -80,7 +80,7 @@ def limits(constants: Constants) -> str:
         "files, where each image is one": lambda n, c: f"{n:,.0f}; looked at in {hours(n / c['stat_rate'])} h",
         "names in the driver's memory": lambda n, c: over(n * c["name_bytes"], c["driver_memory"]),
         "names in Ray's object store": lambda n, c: over(n * c["part_bytes"], c["driver_memory"] * 0.3),
-        "footer of one joined Parquet file": lambda n, c: over(n / c["part_rows"] * c["footer_bytes"], 1e9),
+        "footer of one joined Parquet file": lambda n, c: over(n / c["group_rows"] * c["footer_bytes"], 1e9),
         "files of a folder of predictions": lambda n, c: whole(n / c["part_rows"]),
         "maps: all features in memory": lambda n, c: over(n * c["n_features"] * 4, c["driver_memory"]),
         "hours of the driver to hand out parts": lambda n, c: hours(n / c["part_rows"] * c["part_overhead"]),

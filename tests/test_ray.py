@@ -28,7 +28,9 @@ from ray.cluster_utils import Cluster
 
 import tuningfork.inference.ray as room
 from tuningfork.cli.app import build
+from tuningfork.errors import TuningforkError
 from tuningfork.inference import embed, predict
+from tuningfork.inference.ray import rows_a_part
 
 # Ray warns of settings of its own.
 pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\..*")
@@ -49,7 +51,7 @@ def cluster() -> Iterator[Any]:
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "ROWS_A_PART", PART)
+    monkeypatch.setattr(room, "rows_a_part", lambda n: PART)
 
 
 @pytest.fixture
@@ -129,6 +131,20 @@ def shards(out: Path) -> dict[str, int]:
     return {path.name: path.stat().st_ino for path in (out.parent / f".{out.name}.partial").glob("[0-9]*.parquet")}
 
 
+def test_parts_are_whole_batches() -> None:
+    assert [rows_a_part(n) for n in (1, 1000, 70_000, 10**6, 10**9)] == [256, 256, 512, 4096, 4096]
+
+
+def test_a_cluster_that_is_not_there_is_said(folder: Path, model: Path, tmp_path: Path) -> None:
+    with pytest.raises(TuningforkError, match="no Ray cluster at"):
+        run("predict", folder, tmp_path / "out.parquet", "--model", model, "--ray", "127.0.0.1:9")
+
+
+def test_a_worker_larger_than_any_machine_is_refused(cluster: Any, folder: Path, model: Path, tmp_path: Path) -> None:
+    with pytest.raises(TuningforkError, match="fewer --workers"):
+        run("predict", folder, tmp_path / "out.parquet", "--model", model, "--ray", cluster.address, "--workers", 2)
+
+
 def test_a_killed_worker_costs_no_row(cluster: Any, folder: Path, model: Path, tmp_path: Path) -> None:
     held, out = Held(folder / "g0020.jpg"), tmp_path / "many"
     predicting = in_background("predict", folder, out, "--model", model, "--ray", cluster.address)
@@ -150,7 +166,7 @@ def test_a_killed_run_goes_on_with_the_parts_that_are_not_there(
     cluster: Any, folder: Path, model: Path, tmp_path: Path
 ) -> None:
     held, out = Held(folder / "g0010.jpg"), tmp_path / "out.parquet"
-    script = f"import tuningfork.inference.ray as r; r.ROWS_A_PART = {PART}; from tuningfork.cli import main; main()"
+    script = f"import tuningfork.inference.ray as r, tuningfork.cli as c; r.rows_a_part = lambda n: {PART}; c.main()"
     arguments = ["predict", folder, out, "--model", model, "--ray", cluster.address]
     with subprocess.Popen([sys.executable, "-c", script, *arguments], stderr=subprocess.DEVNULL) as driver:
         wait_for(lambda: len(shards(out)) == N // PART - 1, "all parts but one")
@@ -187,7 +203,7 @@ def test_every_source_gives_the_rows_of_a_single_machine(
 def test_an_embedding_of_a_pack_is_that_of_a_single_machine(
     cluster: Any, pack: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "ROWS_A_PART", 50)
+    monkeypatch.setattr(room, "rows_a_part", lambda n: 50)
     run("embed", pack, tmp_path / "many.parquet", "--model", model, "--ray", cluster.address)
     same(tmp_path / "many.parquet", embed(pack, tmp_path / "one.parquet", model=model, device="cpu"))
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -20,6 +21,7 @@ from tuningfork.schemas import Schema, check_labels
 log = logging.getLogger(__name__)
 
 ENDINGS = (".parquet", ".csv", ".fits", ".vot", ".xml")
+ROWS_A_GROUP = 16_384
 CHALLENGE = "gz-challenge"
 
 
@@ -60,14 +62,26 @@ def write_output(shards: list[Path], out: Path, layout: str, schemas: Sequence[S
         _write_kaggle(shards, out, next(schema for schema in schemas if schema.name == CHALLENGE))
     elif out.suffix == ".parquet":
         with whole_file(out) as temporary, pq.ParquetWriter(temporary, pq.read_schema(shards[0])) as writer:
-            for shard in shards:
-                writer.write_table(pq.read_table(shard))
+            for group in _groups(shards):
+                writer.write_table(group)
     elif out.suffix == ".csv":
         with whole_file(out) as temporary, pyarrow.csv.CSVWriter(temporary, pq.read_schema(shards[0])) as csv:
             for shard in shards:
                 csv.write_table(pq.read_table(shard))
     else:
         write_table(pd.concat([pd.read_parquet(shard) for shard in shards], ignore_index=True), out)
+
+
+def _groups(shards: Sequence[Path]) -> Iterator[pa.Table]:
+    """The shards, as many at once as make a row group: a reader holds what is written about every group of a file."""
+    tables: list[pa.Table] = []
+    for shard in shards:
+        tables.append(pq.read_table(shard))
+        if sum(map(len, tables)) >= ROWS_A_GROUP:
+            yield pa.concat_tables(tables)
+            tables = []
+    if tables:
+        yield pa.concat_tables(tables)
 
 
 def _write_folder(shards: list[Path], out: Path) -> None:

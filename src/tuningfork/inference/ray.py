@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import pickle
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,13 +24,13 @@ import torch
 from tuningfork.errors import TuningforkError
 from tuningfork.extras import require
 from tuningfork.files import whole_file
-from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, Rows, Tally, claim, shard_path, shards
+from tuningfork.inference.shards import BATCH, Rows, Tally, claim, shard_path, shards
 from tuningfork.packs import ImageSource, PackSource
 from tuningfork.progress import progress_bar
 
 log = logging.getLogger(__name__)
 
-ROWS_A_PART = 4 * ROWS_A_SHARD  # larger than alone, for Ray needs some milliseconds a part
+PARTS, LARGEST_PART = 256, 16 * BATCH  # enough for many workers; not so many that handing them out takes long
 
 
 def write_on_ray(
@@ -67,17 +68,23 @@ def write_on_ray(
     TuningforkError
         If Ray is not installed, there is no such cluster, it has no room for one worker, or a worker fails.
     """
-    done = claim(folder, job | {"rows_a_part": ROWS_A_PART})
-    starts = [start for start in range(0, source.n, ROWS_A_PART) if not shard_path(folder, start).exists()]
+    size = rows_a_part(source.n)
+    done = claim(folder, job | {"rows_a_part": size})
+    starts = [start for start in range(0, source.n, size) if not shard_path(folder, start).exists()]
     tally = Tally()
     if starts:
         with _connected(address) as ray, progress_bar(verb, source.n) as advance:
             advance(done)
-            for told in _answers(ray, source, starts, folder.absolute(), make_rows, _room(ray, workers, gpus)):
+            for told in _answers(ray, source, starts, size, folder.absolute(), make_rows, _room(ray, workers, gpus)):
                 tally.add(told)
                 advance(told.rows)
     tally.say()
     return sorted(folder.glob("[0-9]*.parquet"))
+
+
+def rows_a_part(n: int) -> int:
+    """Of `n` images, how many a part has: whole batches, whatever the cluster, so that another goes on with them."""
+    return int(min(BATCH * -(-n // (BATCH * PARTS)), LARGEST_PART))
 
 
 @contextmanager
@@ -92,10 +99,13 @@ def _connected(address: str) -> Iterator[Any]:
         yield ray
         return
     try:
+        if ":" in address:  # Ray itself would try for minutes
+            host, _, port = address.removeprefix("ray://").rpartition(":")
+            socket.create_connection((host, int(port)), timeout=10).close()
         options = {"include_dashboard": False} if address == "local" else {}
         with _silence():
             ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise TuningforkError(
             f"no Ray cluster at {address!r} ({reason}); start one with `ray start --head`, or use --ray local"
@@ -124,6 +134,7 @@ def _answers(
     ray: Any,
     source: ImageSource | PackSource,
     starts: list[int],
+    size: int,
     folder: Path,
     make_rows: Callable[[], Rows],
     room: tuple[int, int, int],
@@ -132,7 +143,7 @@ def _answers(
     cpus, gpus, most = room
     _quiet(ray)
     parts = [
-        {"start": start, "part": pickle.dumps(source.part(start, min(start + ROWS_A_PART, source.n), cpus))}
+        {"start": start, "part": pickle.dumps(source.part(start, min(start + size, source.n), cpus))}
         for start in starts
     ]
     told = ray.data.from_items(parts, override_num_blocks=len(parts)).map_batches(
