@@ -1,7 +1,8 @@
 """Recompute the figures of a model on the shared real galaxies: `make results`.
 
 Packs the test split at the model's own geometry, predicts, and evaluates benchmark 1 (the challenge's true mix of
-galaxies: all 37 fractions of `complete_high` rows) and benchmark 2 (five classes). Nothing is chosen here.
+galaxies: all 37 fractions of `complete_high` rows) and benchmark 2 (five classes). On the test split, also benchmark 1
+from the original files of 424 px, and the flag `unlike` on images that are no galaxies. Nothing is chosen here.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from unlike import predict_originals, print_table, test_originals, unlikeness
 
 from tuningfork.evaluation import evaluate_predictions, main_figures
 from tuningfork.files import write_json
@@ -55,6 +57,13 @@ def main() -> int:
             [load_schema(schema)],
             where=f"{options.split}, {title}",
         )
+    if options.split == "test":
+        title = "benchmark 1 from the 424 px originals"
+        originals = test_originals()
+        with tempfile.TemporaryDirectory() as folder:
+            seen = predict_originals(options.model, originals, Path(folder))
+            strangers = unlikeness(options.model, 200, Path(folder), list(originals["file_loc"]))
+        results[title] = evaluate_predictions(seen, originals, [load_schema("gz-challenge")], where=f"test, {title}")
     if options.out:
         write_json(options.out, results)
     print(f"| figure ({options.split}) | value | 95 % interval | n |\n| --- | --- | --- | --- |")
@@ -63,6 +72,8 @@ def main() -> int:
             interval = " to ".join(f"{end:.4f}" for end in figure["interval"] or ())
             print(f"| {title}: {name} | {figure['value']:.4f} | {interval} | {figure['n']} |")
     _print_details(results)
+    if options.split == "test":
+        print_table(seen["unlikeness"].to_numpy(), strangers)
     print(f"\n{time.monotonic() - started:.0f} seconds", file=sys.stderr)
     return 0
 

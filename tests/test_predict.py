@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import resource
 import shutil
 import signal
@@ -229,3 +230,21 @@ def test_the_most_likely_path_follows_the_tree(seed: int) -> None:
                 best = question.answers[int(row[CHALLENGE.slices[question.name]].argmax())]
                 assert steps[question.name] == best.name
                 chosen.add(best.column)
+
+
+def test_a_profile_says_what_the_time_went_to(galaxies: Path, model: Path, tmp_path: Path) -> None:
+    def run(verb: str, *options: str) -> str:
+        command = [sys.executable, "-m", "tuningfork", verb, str(galaxies), *options]
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
+        return next((line for line in result.stderr.splitlines() if line.startswith("profile:")), "")
+
+    used = ("--model", str(model), "--profile")
+    said = run("predict", str(tmp_path / "p.parquet"), *used)
+    parts = re.fullmatch(r"profile: 120 images in ([0-9.]+) s \([0-9,]+ a second\): (.*)", said)
+    assert parts, said
+    seconds = dict(re.findall(r"([a-z()\ ]+) ([0-9.]+) s", parts[2]))
+    assert {name.strip() for name in seconds} == {"waiting for images", "decoding (in threads)", "model", "writing"}
+    assert sum(float(s) for name, s in seconds.items() if "threads" not in name) <= float(parts[1]) + 0.3
+    assert "model" in run("embed", str(tmp_path / "e.parquet"), *used)
+    assert "writing" in run("pack", str(tmp_path / "pack"), "--size", "24", "--profile")
+    assert run("pack", str(tmp_path / "quiet"), "--size", "24") == ""

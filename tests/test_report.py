@@ -170,7 +170,7 @@ def test_predictions_without_images_are_drawn_without_thumbnails(predictions, tm
     pd.read_parquet(predictions).to_csv(alone, index=False)
     page = Page(write_report([alone], tmp_path / "report.html"))
     assert page.images == []
-    assert "Most likely class, 119 galaxies" in page.text
+    assert "Classes, 119 galaxies" in page.text
 
 
 def test_a_pack_on_the_page_lends_its_pictures(predictions, pack, tmp_path):

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from tuningfork.errors import ModelError, RecipeError
+from tuningfork.errors import CatalogError, ModelError, RecipeError
 from tuningfork.models import build_encoder, encoder_stages, load_model, read_manifest
 from tuningfork.packs import open_pack
 from tuningfork.training import load_recipe, train
 from tuningfork.training.lr_finder import steepest
-from tuningfork.training.prepare import prepare
+from tuningfork.training.prepare import build_model, prepare
 from tuningfork.training.recipe import OptimTable, TransferTable
 from tuningfork.training.task import build_optimizer, build_schedule
 from tuningfork.training.transfer import phases
@@ -210,3 +210,30 @@ def test_the_rate_found_is_used_recorded_and_found_again(pack: Path, recipe_file
 def test_a_loss_that_is_never_finite_is_said() -> None:
     with pytest.raises(ModelError, match=r"set optim\.lr yourself"):
         steepest(np.array([1e-6]), np.array([2.0]))
+
+
+def test_heads_are_taken_with_the_encoder(model: Path, pack: Path, recipe_file: Path, tmp_path: Path) -> None:
+    used = [f"encoder.start={model}", "transfer.heads=true"]
+    data = open_pack(pack)
+    recipe = load_recipe(recipe_file, used)
+    started, known = build_model(recipe, prepare(recipe, data)), load_model(model)
+    for name, values in known.state_dict().items():
+        assert torch.equal(started.state_dict()[name], values), name
+    other = load_recipe(recipe_file, [*used, "head.0.hidden=[5]"])
+    with pytest.raises(RecipeError, match="for schema 'gz-challenge' has other layers"):
+        build_model(other, prepare(other, data))
+
+
+def test_a_head_learns_from_the_galaxies_its_where_names(pack: Path, recipe_file: Path) -> None:
+    data = open_pack(pack)
+    recipe = load_recipe(recipe_file, ['head.0.where=["five_class=cigar|round"]'])
+    material = prepare(recipe, data)
+    fractions, classes = material.targets["gz-challenge"], data.catalog["five_class"]
+    train = data.rows("train")
+    known = ~np.isnan(fractions[train]).all(axis=1)
+    assert (known == classes.iloc[train].isin(["cigar", "round"])).all() and 0 < known.sum() < len(train)
+    others = np.concatenate([data.rows("val"), data.rows("test")])
+    assert not np.isnan(fractions[others]).any(), "what is judged stays as it is"
+    assert not np.isnan(material.targets["five-classes"]).any()
+    with pytest.raises(CatalogError, match="where surface=bright: write it as column=value"):
+        prepare(load_recipe(recipe_file, ['head.0.where=["surface=bright"]']), data)

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from tuningfork.cli.app import build
 from tuningfork.errors import ModelError, PackError
+from tuningfork.evaluation import read_evaluation
 from tuningfork.images import Geometry
 from tuningfork.inference import calibrate, evaluate_model, predict
 from tuningfork.models import load_model, model_folder, read_manifest
@@ -258,3 +259,32 @@ def test_a_kill_between_the_files_leaves_a_model_that_works(
 def test_too_few_galaxies_are_said(model: Path, pack: Path) -> None:
     with pytest.raises(PackError, match="24 galaxies in its val split; 50 are needed"):
         calibrate(model, pack)
+
+
+def test_balance_names_rare_classes_and_leaves_their_probabilities(model: Path, pack: Path, tmp_path: Path) -> None:
+    schema, tables = load_schema("five-classes"), {}
+    for balance in (0.0, 1.0):
+        folder = tmp_path / f"m{balance:g}"
+        shutil.copytree(model, folder)
+        calibrate(folder, pack, split="all", views=1, balance=balance)
+        tables[balance] = pd.read_parquet(predict(pack, tmp_path / f"{balance:g}.parquet", model=folder))
+        assert read_manifest(folder)["calibration"]["balance"] == balance
+    columns = list(schema.prediction_columns)
+    probabilities = tables[0.0][columns].to_numpy()
+    np.testing.assert_allclose(tables[1.0][columns].to_numpy(), probabilities, atol=1e-6)
+    names = np.array(schema.class_names)
+    assert (tables[0.0]["five_class"] == names[probabilities.argmax(axis=1)]).all()
+    labels = open_pack(pack).catalog["five_class"]
+    share = np.array([max((labels == name).mean(), 1e-9) for name in names])
+    known = share > 1e-6  # logit adjustment, Menon et al. 2021, equation 9, from its own formula
+    adjusted = np.where(known, np.log(probabilities) - np.log(share), -np.inf)
+    called = tables[1.0]["five_class"].to_numpy()
+    for row in np.flatnonzero(np.isin(called, names[known])):
+        assert called[row] == names[adjusted[row].argmax()]
+    assert np.isin(called, names[known]).mean() > 0.9
+    evaluated = read_evaluation(evaluate_model(tmp_path / "m1", pack, tmp_path / "e", split="all"))["schemas"]
+    assert evaluated["five-classes"]["figures"]["accuracy"]["value"] == pytest.approx(
+        (called == labels).mean(), abs=0.02
+    )
+    with pytest.raises(ModelError, match="balance is from 0"):
+        calibrate(tmp_path / "m1", pack, split="all", balance=1.5)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tuningfork.evaluation import evaluate_predictions
     from tuningfork.explain import explain
-    from tuningfork.inference import calibrate, embed, evaluate_model, predict, robustness
+    from tuningfork.inference import calibrate, embed, evaluate_model, export_model, predict, robustness
     from tuningfork.models import load_model, make_ensemble
     from tuningfork.packs import make_pack, open_pack
     from tuningfork.report import write_report
@@ -31,6 +31,7 @@ _HOMES = {
     "evaluate_model": "inference",
     "evaluate_predictions": "evaluation",
     "explain": "explain",
+    "export_model": "inference",
     "load_model": "models",
     "load_recipe": "training",
     "load_schema": "schemas",
@@ -55,6 +56,7 @@ __all__ = [
     "evaluate_model",
     "evaluate_predictions",
     "explain",
+    "export_model",
     "load_model",
     "load_recipe",
     "load_schema",

@@ -13,6 +13,8 @@ from tuningfork.errors import CatalogError
 def matching(table: pd.DataFrame, conditions: Sequence[str], name: str) -> np.ndarray:
     """Which rows (N,) bool satisfy all conditions, each written ``column=value`` and compared as text.
 
+    ``column=one|other`` is satisfied by either value.
+
     Raises
     ------
     CatalogError
@@ -23,6 +25,6 @@ def matching(table: pd.DataFrame, conditions: Sequence[str], name: str) -> np.nd
         column, equals, value = condition.partition("=")
         if not equals or column not in table:
             some = ", ".join(map(str, table.columns[:12]))
-            raise CatalogError(f"--where {condition}: write it as column=value; {name} has {some}, ...")
-        chosen &= (table[column].astype(str) == value).to_numpy()
+            raise CatalogError(f"where {condition}: write it as column=value; {name} has {some}, ...")
+        chosen &= table[column].astype(str).isin(value.split("|")).to_numpy()
     return chosen

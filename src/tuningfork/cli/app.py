@@ -25,6 +25,7 @@ VERBS = (
     "similar",
     "anomalies",
     "explain",
+    "export",
     "study",
     "report",
     "recipes",

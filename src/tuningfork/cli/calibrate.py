@@ -14,8 +14,11 @@ def command(
     split: Annotated[str, typer.Option(help="The split to measure on.")] = "val",
     where: Annotated[list[str], typer.Option(help="Intervals from rows with this value: column=value.")] = [],  # noqa: B006
     views: Annotated[int, typer.Option(help="Answers are averaged over 1, 2, 4, 8, 16 or 32 views.")] = 8,
+    balance: Annotated[
+        float, typer.Option(help="Name rare classes more readily: 0, fewest mistakes, to 1, all classes alike.")
+    ] = 0.0,
 ) -> None:
     """Measure a model's uncertainty: intervals, calibrated probabilities, and when an image is unlike any it knows."""
     from tuningfork.inference import calibrate
 
-    typer.echo(f"calibrated: {calibrate(model, pack, split=split, where=where, views=views)}")
+    typer.echo(f"calibrated: {calibrate(model, pack, split=split, where=where, views=views, balance=balance)}")

@@ -15,17 +15,31 @@ def command(
     maps: Annotated[str, typer.Option(help="Maps to make: pca, tsne, umap, with commas between; or none.")] = "pca",
     seed: Annotated[int, typer.Option(help="Of the maps, and of the intervals of the purity.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="torch, onnxruntime, openvino, compile, an exported folder, or auto: the quickest.")
+    ] = "auto",
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one a core unless told.")] = None,
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Work on a Ray cluster: its address, or local.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that stands there already.")] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Say at the end what the time went to.")] = False,
 ) -> None:
     """The features of every image, and where each lies on the map. A killed run goes on where it stopped."""
     from tuningfork.inference import embed
 
     names = [] if maps == "none" else maps.split(",")
     written = embed(
-        images, out, model=model, maps=names, seed=seed, device=device, workers=workers, ray=ray, overwrite=overwrite
+        images,
+        out,
+        model=model,
+        maps=names,
+        seed=seed,
+        device=device,
+        engine=engine,
+        workers=workers,
+        ray=ray,
+        overwrite=overwrite,
+        profile=profile,
     )
     typer.echo(f"embedding: {written}")

@@ -22,6 +22,7 @@ def command(
     seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
     id_column: Annotated[str | None, typer.Option(help="The column of ids in the labels.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one a core unless told.")] = None,
+    profile: Annotated[bool, typer.Option("--profile", help="Say at the end what the time went to.")] = False,
 ) -> None:
     """Pack images. Run the same command again on a killed run: it goes on where it stopped."""
     from tuningfork.catalogs import parse_fractions
@@ -38,6 +39,7 @@ def command(
         seed=seed,
         id_column=id_column,
         workers=workers,
+        profile=profile,
     )
     manifest = pack.manifest
     typer.echo(f"packed {manifest['n']:,} galaxies, left out {len(manifest['errors']):,} bad images")

@@ -20,11 +20,15 @@ def command(
         typer.Option(help="Average over 1, 2, 4 ... 32 views; as the model was calibrated unless told."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="torch, onnxruntime, openvino, compile, an exported folder, or auto: the quickest.")
+    ] = "auto",
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one a core unless told.")] = None,
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Work on a Ray cluster: its address, or local.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that stands there already.")] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Say at the end what the time went to.")] = False,
 ) -> None:
     """Predict for every image. Run the same command again on a killed run: it goes on where it stopped."""
     from tuningfork.inference import predict
@@ -36,8 +40,10 @@ def command(
         layout=layout,
         views=views,
         device=device,
+        engine=engine,
         workers=workers,
         ray=ray,
         overwrite=overwrite,
+        profile=profile,
     )
     typer.echo(f"predictions: {written}")

@@ -94,9 +94,10 @@ def measures_of(predictions: pd.DataFrame, labels: pd.DataFrame, schema: Schema,
     values = probabilities(predictions, schema)
     if schema.kind == "classes":
         truth = class_indices(labels, schema, f"the labels for {where}")
-        measures = class_measures(truth, predicted_classes(predictions, schema, where), values, schema)
+        named = predicted_classes(predictions, schema, where)
+        measures = class_measures(truth, named, values, schema)
         if values is not None:
-            measures["top_losses"] = class_losses(labels["id_str"], truth, values, schema)
+            measures["top_losses"] = class_losses(labels["id_str"], truth, named, values, schema)
         return measures
     if values is None:
         raise TypeError("only a class list can do without numbers")
@@ -109,6 +110,8 @@ def measures_of(predictions: pd.DataFrame, labels: pd.DataFrame, schema: Schema,
 
 
 def predicted_classes(predictions: pd.DataFrame, schema: Schema, where: str) -> np.ndarray:
-    """The index of each galaxy's most likely class, or of its hard label where there are no probabilities: (N,)."""
+    """The index of the class that each galaxy is called, (N,): the most likely one where the table names none."""
     values = probabilities(predictions, schema)
-    return class_indices(predictions, schema, where) if values is None else values.argmax(axis=1)
+    if values is None or (schema.summary_column in predictions and predictions[schema.summary_column].notna().all()):
+        return class_indices(predictions, schema, where)
+    return np.asarray(values.argmax(axis=1))

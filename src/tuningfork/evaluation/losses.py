@@ -21,13 +21,16 @@ from tuningfork.schemas import Schema
 TOP = 16
 
 
-def class_losses(ids: pd.Series, truth: Indices, probabilities: Array, schema: Schema) -> list[dict[str, Any]]:
+def class_losses(
+    ids: pd.Series, truth: Indices, named: Indices, probabilities: Array, schema: Schema
+) -> list[dict[str, Any]]:
     """The galaxies of largest loss, minus the natural log of the true class's probability.
 
     Parameters
     ----------
-    ids, truth, probabilities
-        Of N galaxies: the id, the true class's index (-1: no label), the probability of each class (N, C).
+    ids, truth, named, probabilities
+        Of N galaxies: the id, the true class's index (-1: no label), that of the class it is called, the probability of
+        each class (N, C).
 
     Returns
     -------
@@ -37,13 +40,12 @@ def class_losses(ids: pd.Series, truth: Indices, probabilities: Array, schema: S
     """
     losses = np.full(len(truth), np.nan)
     losses[truth >= 0] = metrics.log_loss(truth[truth >= 0], probabilities[truth >= 0])
-    guesses = probabilities.argmax(axis=1)
     return [
         {
             "id_str": str(ids.iloc[row]),
             "true": schema.class_names[truth[row]],
-            "predicted": schema.class_names[guesses[row]],
-            "probability": float(probabilities[row, guesses[row]]),
+            "predicted": schema.class_names[named[row]],
+            "probability": float(probabilities[row, named[row]]),
             "loss": float(losses[row]),
         }
         for row in _worst(losses)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -14,26 +16,33 @@ from tuningfork.errors import ImageError
 from tuningfork.images.decode import decode
 from tuningfork.images.geometry import Geometry
 from tuningfork.images.item import Item
+from tuningfork.timing import Timing
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """One image: its pixels (size, size, channels) uint8, or why there are none; and a note worth saying."""
+    """One image: its pixels (size, size, channels) uint8, or why there are none; and a note worth saying.
+
+    `seconds` is how long reading and decoding took, in its thread.
+    """
 
     id_str: str
     file_loc: str
     pixels: np.ndarray | None
     error: str | None = None
     note: str | None = None
+    seconds: float = 0.0
 
 
 def decode_item(item: Item, geometry: Geometry) -> Decoded:
     """Read and decode one item; an unreadable one has its `error` instead of pixels."""
+    started = time.perf_counter()
+    pixels, note, wrong = None, None, None
     try:
         pixels, note = decode(item.load(), geometry)
     except ImageError as error:
-        return Decoded(item.id_str, item.file_loc, None, error=str(error))
-    return Decoded(item.id_str, item.file_loc, pixels, note=note)
+        wrong = str(error)
+    return Decoded(item.id_str, item.file_loc, pixels, wrong, note, time.perf_counter() - started)
 
 
 def decode_stream(items: Iterable[Item], geometry: Geometry, workers: int | None = None) -> Iterator[Decoded]:
@@ -54,3 +63,11 @@ def decode_stream(items: Iterable[Item], geometry: Geometry, workers: int | None
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def next_batch(decoded: Iterator[Decoded], size: int, timing: Timing) -> list[Decoded]:
+    """The next `size` images or what is left of them, and the time they took; empty after the last."""
+    with timing.part("waiting for images"):
+        batch = list(islice(decoded, size))
+    timing.seconds["decoding (in threads)"] += sum(image.seconds for image in batch)
+    return batch

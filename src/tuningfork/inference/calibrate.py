@@ -26,7 +26,13 @@ BATCH = 128
 
 
 def calibrate(
-    model: str | Path, pack: str | Path, *, split: str = "val", where: Sequence[str] = (), views: int = 8
+    model: str | Path,
+    pack: str | Path,
+    *,
+    split: str = "val",
+    where: Sequence[str] = (),
+    views: int = 8,
+    balance: float = 0.0,
 ) -> Path:
     """Measure how sure a model is on one split of a pack, and write it into the model's folder.
 
@@ -37,6 +43,11 @@ def calibrate(
     they were fitted to: calibrate on galaxies of your own survey and they are those of your survey. `where` narrows
     what they are fitted to, as ``column=value``, for a split in which easy galaxies were chosen, say.
 
+    Rare classes are seldom the most likely one. With `balance` above 0 a galaxy is called by the class whose
+    probability, divided by the class's share of the labels to the power of `balance`, is largest (logit adjustment:
+    Menon et al. 2021, arXiv:2007.07314, equation 9): 0 makes the fewest mistakes, 1 treats all classes alike. The
+    probabilities themselves stay calibrated.
+
     Raises
     ------
     ModelError, PackError
@@ -44,6 +55,8 @@ def calibrate(
         package's own, whose folder is not yours to write.
     """
     check_views(views)
+    if not 0 <= balance <= 1:
+        raise ModelError(f"balance is from 0 (fewest mistakes) to 1 (all classes alike), not {balance:g}")
     folder, data = model_folder(model), open_pack(pack)
     if folder.resolve() in [model_folder(name).resolve() for name in bundled_models()]:
         raise ModelError(f"{model!r} is the package's own; copy its folder ({model_folder(model)}) and name the copy")
@@ -59,7 +72,7 @@ def calibrate(
     manifest = read_manifest(folder)
     if manifest["data"]["sha256"] == data.manifest["sha256"] and split in ("train", "all"):
         log.warning("the model was trained on galaxies of this split: its intervals will be too narrow")
-    uncertainty = fit_uncertainty(network, data, rows, np.isin(rows, chosen), views)
+    uncertainty = fit_uncertainty(network, data, rows, np.isin(rows, chosen), views, balance)
     # At no moment does the manifest speak of a file that is not the one beside it.
     seal(folder, manifest, files=[name for name in FILES if name != UNCERTAINTY])
     write_uncertainty(uncertainty, folder / UNCERTAINTY)
@@ -70,27 +83,42 @@ def calibrate(
         "rows": list(where),
         "n": len(chosen),
         "views": views,
+        "balance": balance,
     }
     seal(folder, manifest)
     return folder
 
 
-def fit_uncertainty(network: Model, pack: Pack, rows: np.ndarray, chosen: np.ndarray, views: int) -> Uncertainty:
+def fit_uncertainty(
+    network: Model, pack: Pack, rows: np.ndarray, chosen: np.ndarray, views: int, balance: float
+) -> Uncertainty:
     """The uncertainty of a network, from the labels of rows (N,) of a pack; intervals from the `chosen`, (N,) bool."""
     features, raw = _outputs(network, pack, rows, views)
     labels = pack.catalog.iloc[rows].reset_index(drop=True)
-    temperatures, intervals = {}, {}
+    temperatures, intervals, weights = {}, {}, {}
     for schema in network.schemas:
         targets = network.head(schema.name).targets(labels, str(pack.path))
         if schema.kind == "classes":
             temperatures[schema.name] = _temperature(network, schema.name, raw[schema.name], targets[:, 0])
+            if balance:
+                weights[schema.name] = _class_weights(targets[:, 0], len(schema.classes), balance)
         else:
             answers = _mean_answers(network, schema.name, raw[schema.name], 1.0)
             observed = label_votes(labels, schema).fractions if schema.kind == "tree" else targets
             intervals[schema.name] = fit_intervals(
                 answers[chosen].astype(np.float64), observed[chosen].astype(np.float64)
             )
-    return Uncertainty(views, temperatures, intervals, fit_likeness(features))
+    return Uncertainty(views, temperatures, intervals, fit_likeness(features), weights)
+
+
+def _class_weights(truth: np.ndarray, classes: int, balance: float) -> np.ndarray:
+    """Weights (C,) of the classes: their share of the labels to the power of minus `balance`, up to a factor.
+
+    A class without a label has the smallest weight: nothing is known of how rare it is.
+    """
+    counts = np.bincount(truth[~np.isnan(truth)].astype(int), minlength=classes).astype(np.float64)
+    weights = np.where(counts > 0, counts, counts.max()) ** -balance
+    return np.asarray(weights / weights.max())
 
 
 def _outputs(network: Model, pack: Pack, rows: np.ndarray, views: int) -> tuple[np.ndarray, dict[str, torch.Tensor]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from tuningfork.errors import OutputError
 from tuningfork.files import output_errors, sole_run, stamp
 from tuningfork.images import Decoded
 from tuningfork.inference.device import choose_device
+from tuningfork.inference.engines import find_engine, use_engine
 from tuningfork.inference.output import check_target
 from tuningfork.inference.ray import write_on_ray
 from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, Rows, write_shards
 from tuningfork.models import DEFAULT_MODEL, Model, load_model, read_manifest
-from tuningfork.packs import PackSource, open_images
+from tuningfork.packs import ImageSource, PackSource, open_images
 from tuningfork.schemas import Schema, class_indices, schema_to_dict
 from tuningfork.spaces import check_maps, make_maps, write_embedding, write_summary
 from tuningfork.spaces.embedding import FORMAT, VERSION, feature_array
@@ -36,9 +37,11 @@ def embed(
     maps: Sequence[str] = ("pca",),
     seed: int = 0,
     device: str = "auto",
+    engine: str | Path = "auto",
     workers: int | None = None,
     ray: str | None = None,
     overwrite: bool = False,
+    profile: bool = False,
 ) -> Path:
     """The features of every image of a source, and where each lies on the maps, as one Parquet table.
 
@@ -55,8 +58,12 @@ def embed(
         Any of ``pca``, ``tsne``, ``umap``; empty for the features alone.
     seed
         Of the maps and of the intervals of the purity.
+    engine
+        As of `predict`.
     ray
         The address of a Ray cluster that finds the features, or ``local``: see `inference.ray`. Rows are the same.
+
+    With `profile` it is said at the end what the time went to.
 
     Rows are kept in shards beside `out` until all are there: the same call after a kill goes on after the last shard.
     A file that stands there already is kept unless `overwrite`.
@@ -75,19 +82,39 @@ def embed(
     check_maps(maps)
     asked = source.pack.schemas if isinstance(source, PackSource) else network.schemas
     labels, schemas = _labels(source.table, asked, str(images))
-    make_rows = partial(_make_rows, network, device)
     hashes = read_manifest(model)["sha256"]
-    job = {"verb": "embed", "images": source.describe(), "model": hashes}
+    engine, what = find_engine(engine, hashes)
+    job = {"verb": "embed", "images": source.describe(), "model": hashes} | what
+    make_rows = partial(_make_rows, network, device, engine, hashes)
     folder = target.parent / f".{target.name}.partial"
+    write: Callable[[], list[Path]]
+    if ray is None:
+        write = partial(
+            write_shards,
+            folder,
+            source,
+            make_rows(source),
+            job,
+            verb="embed",
+            batch=BATCH,
+            rows_a_shard=ROWS_A_SHARD,
+            profile=profile,
+        )
+    else:
+        write = partial(
+            write_on_ray,
+            folder,
+            source,
+            make_rows,
+            job,
+            address=ray,
+            verb="embed",
+            workers=workers,
+            gpus=device != "cpu",
+            profile=profile,
+        )
     with sole_run(folder, OutputError):
-        if ray is None:
-            shards = write_shards(
-                folder, source, make_rows(), job, verb="embed", batch=BATCH, rows_a_shard=ROWS_A_SHARD
-            )
-        else:
-            shards = write_on_ray(
-                folder, source, make_rows, job, address=ray, verb="embed", workers=workers, gpus=device != "cpu"
-            )
+        shards = write()
         positions, settings = _positions(shards, maps, seed)
         n_features = pq.read_schema(shards[0]).field("features").type.list_size
         manifest = stamp(FORMAT, VERSION) | {
@@ -123,10 +150,20 @@ def _labels(table: pd.DataFrame, asked: Sequence[Schema], where: str) -> tuple[d
     return columns, schemas
 
 
-def _make_rows(network: Model, device: str) -> Rows:
-    """The network on a device of the process that calls this, as what makes rows."""
+def _make_rows(
+    network: Model,
+    device: str,
+    engine: str | Path,
+    hashes: Mapping[str, str],
+    source: ImageSource | PackSource | None = None,
+) -> Rows:
+    """The network, on a device and in an engine of the process that calls this, as what makes rows.
+
+    Arguments as of `use_engine`.
+    """
     chosen = choose_device(device)
     network.to(chosen)
+    use_engine(network, engine, hashes, chosen, source)
     return lambda batch: _batch_rows(batch, network, chosen)
 
 

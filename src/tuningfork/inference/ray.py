@@ -27,6 +27,7 @@ from tuningfork.files import whole_file
 from tuningfork.inference.shards import BATCH, Rows, Tally, claim, shard_path, shards
 from tuningfork.packs import ImageSource, PackSource
 from tuningfork.progress import progress_bar
+from tuningfork.timing import Timing
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ def write_on_ray(
     verb: str,
     workers: int | None,
     gpus: bool,
+    profile: bool = False,
 ) -> list[Path]:
     """Write the rows that are not in `folder` yet, by the workers of a Ray cluster; all the shards, in order.
 
@@ -62,12 +64,15 @@ def write_on_ray(
         Cores of each worker: one, or the share of its GPU, unless told.
     gpus
         Whether each worker takes a GPU, where the cluster has any.
+    profile
+        Say at the end what the time of the workers went to.
 
     Raises
     ------
     TuningforkError
         If Ray is not installed, there is no such cluster, it has no room for one worker, or a worker fails.
     """
+    timing = Timing()
     size = rows_a_part(source.n)
     done = claim(folder, job | {"rows_a_part": size})
     starts = [start for start in range(0, source.n, size) if not shard_path(folder, start).exists()]
@@ -75,10 +80,15 @@ def write_on_ray(
     if starts:
         with _connected(address) as ray, progress_bar(verb, source.n) as advance:
             advance(done)
-            for told in _answers(ray, source, starts, size, folder.absolute(), make_rows, _room(ray, workers, gpus)):
+            for told, seconds in _answers(
+                ray, source, starts, size, folder.absolute(), make_rows, _room(ray, workers, gpus)
+            ):
                 tally.add(told)
+                timing.add(seconds)
                 advance(told.rows)
     tally.say()
+    if profile:
+        log.info(timing.line(tally.rows))
     return sorted(folder.glob("[0-9]*.parquet"))
 
 
@@ -138,8 +148,8 @@ def _answers(
     folder: Path,
     make_rows: Callable[[], Rows],
     room: tuple[int, int, int],
-) -> Iterator[Tally]:
-    """What the workers tell of each part, as they finish them."""
+) -> Iterator[tuple[Tally, dict[str, float]]]:
+    """What the workers tell of each part, and what its time went to, as they finish them."""
     cpus, gpus, most = room
     _quiet(ray)
     parts = [
@@ -161,7 +171,7 @@ def _answers(
     )
     try:
         for row in told.iter_rows():
-            yield Tally(**json.loads(row["tally"]))
+            yield Tally(**json.loads(row["tally"])), json.loads(row["seconds"])
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None)
         if isinstance(cause, TuningforkError):
@@ -202,10 +212,10 @@ class _Worker:
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list[str]]:
         """Write the shard of one part; tell of it."""
-        tally = Tally()
+        tally, timing = Tally(), Timing()
         (start,), (part,) = batch["start"], batch["part"]
         images = pickle.loads(part)
-        (table,) = shards(images.decoded(), self.rows, tally.count, BATCH, images.n)
-        with whole_file(shard_path(self.folder, start)) as temporary:
+        (table,) = shards(images.decoded(), self.rows, tally.count, BATCH, images.n, timing)
+        with timing.part("writing"), whole_file(shard_path(self.folder, start)) as temporary:
             pq.write_table(table, temporary)
-        return {"tally": [json.dumps(vars(tally))]}
+        return {"tally": [json.dumps(vars(tally))], "seconds": [json.dumps(timing.seconds)]}

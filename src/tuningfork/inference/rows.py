@@ -35,7 +35,8 @@ def prediction_rows(
         columns |= _numbers(answers[schema.name], schema.prediction_columns, readable)
         if schema.summary_column:
             texts = np.full(len(ids), None, dtype=object)
-            texts[readable] = most_likely(answers[schema.name], schema)
+            weights = sure.class_weights.get(schema.name) if sure else None
+            texts[readable] = most_likely(answers[schema.name], schema, weights)
             columns[schema.summary_column] = pa.array(texts, pa.string())
         for name, values in (("low", sure.low), ("high", sure.high), ("spread", sure.spread)) if sure else ():
             if schema.name in values:
@@ -58,13 +59,15 @@ def _numbers(values: np.ndarray, names: Sequence[str], readable: np.ndarray) -> 
     return {name: pa.array(column, mask=np.isnan(column)) for name, column in zip(names, spread.T, strict=True)}
 
 
-def most_likely(values: np.ndarray, schema: Schema) -> np.ndarray:
+def most_likely(values: np.ndarray, schema: Schema, class_weights: np.ndarray | None = None) -> np.ndarray:
     """The most likely class, or the most likely path down the tree as ``question=answer; ...``: (N,) of text.
 
     The path follows the answer with the largest fraction of each question that the answers before it lead to.
+    `class_weights`, (C,), multiply the probabilities of classes before one is chosen.
     """
     if schema.kind == "classes":
-        return np.array(schema.class_names, dtype=object)[values.argmax(axis=1)]
+        weighted = values if class_weights is None else values * class_weights
+        return np.array(schema.class_names, dtype=object)[weighted.argmax(axis=1)]
     paths = np.full(len(values), "", dtype=object)
     chosen: dict[str, np.ndarray] = {}
     for question in schema.walk:

@@ -8,7 +8,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,10 @@ import pyarrow.parquet as pq
 
 from tuningfork.errors import OutputError
 from tuningfork.files import clear_temporaries, output_errors, read_json, whole_file, write_json
-from tuningfork.images import Decoded
+from tuningfork.images import Decoded, next_batch
 from tuningfork.packs import ImageSource, PackSource
 from tuningfork.progress import progress_bar
+from tuningfork.timing import Timing
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ def write_shards(
     verb: str,
     batch: int,
     rows_a_shard: int,
+    profile: bool = False,
 ) -> list[Path]:
     """Write the rows that are not in `folder` yet, a shard at a time; all the shards, in order.
 
@@ -50,8 +51,11 @@ def write_shards(
         The name of the progress bar.
     batch, rows_a_shard
         How many images at once, and how many rows a kill may cost.
+    profile
+        Say at the end what the time went to.
     """
-    done = claim(folder, job)
+    timing = Timing()
+    done = before = claim(folder, job)
     tally = Tally()
     with progress_bar(verb, source.n) as advance:
         advance(done)
@@ -60,11 +64,13 @@ def write_shards(
             tally.count(part)
             advance(len(part))
 
-        for shard in shards(source.decoded(done), rows, seen, batch, rows_a_shard):
-            with whole_file(shard_path(folder, done)) as temporary:
+        for shard in shards(source.decoded(done), rows, seen, batch, rows_a_shard, timing):
+            with timing.part("writing"), whole_file(shard_path(folder, done)) as temporary:
                 pq.write_table(shard, temporary)
             done += len(shard)
     tally.say()
+    if profile:
+        log.info(timing.line(done - before))
     return sorted(folder.glob("[0-9]*.parquet"))
 
 
@@ -74,11 +80,14 @@ def shards(
     seen: Callable[[list[Decoded]], None],
     batch: int,
     rows_a_shard: int,
+    timing: Timing | None = None,
 ) -> Iterator[pa.Table]:
     """Tables of at most `rows_a_shard` rows; `seen` is told of each batch that has been worked off."""
     tables: list[pa.Table] = []
-    while part := list(islice(decoded, batch)):
-        tables.append(rows(part))
+    timing = timing or Timing()
+    while part := next_batch(decoded, batch, timing):
+        with timing.part("model"):
+            tables.append(rows(part))
         seen(part)
         if len(tables) * batch >= rows_a_shard:
             yield pa.concat_tables(tables)

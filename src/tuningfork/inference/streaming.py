@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -16,13 +17,14 @@ from tuningfork.errors import OutputError
 from tuningfork.files import sole_run
 from tuningfork.images import Decoded
 from tuningfork.inference.device import choose_device
+from tuningfork.inference.engines import find_engine, use_engine
 from tuningfork.inference.output import check_output, write_output
 from tuningfork.inference.ray import write_on_ray
 from tuningfork.inference.rows import prediction_rows
 from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, Rows, shards, write_shards
 from tuningfork.inference.sureness import sureness
 from tuningfork.models import DEFAULT_MODEL, Model, load_model, read_manifest
-from tuningfork.packs import Pack, PackSource, open_images
+from tuningfork.packs import ImageSource, Pack, PackSource, open_images
 from tuningfork.progress import progress_bar
 
 log = logging.getLogger(__name__)
@@ -36,9 +38,11 @@ def predict(
     layout: str = "table",
     views: int | None = None,
     device: str = "auto",
+    engine: str | Path = "auto",
     workers: int | None = None,
     ray: str | None = None,
     overwrite: bool = False,
+    profile: bool = False,
 ) -> Path:
     """Predict for every image of a source and write one table.
 
@@ -56,8 +60,14 @@ def predict(
         Over how many sides (1, 2, 4 or 8: quarter turns, mirrored; 16 or 32: at angles between, too) answers are
         averaged; unless given, as many as the model was calibrated with, or one. Intervals are given for that many
         alone.
+    engine
+        What runs the networks: ``torch``, ``onnxruntime``, ``openvino``, ``compile``, a folder that `export_model`
+        wrote, or ``auto``: the quickest in a short trial, where there are images enough to repay it, and else torch.
+        On a cluster ``auto`` is torch.
     ray
         The address of a Ray cluster that does the work, or ``local``: see `inference.ray`. Rows are the same.
+
+    With `profile` it is said at the end what the time went to.
 
     Rows are kept in shards beside `out` until all are there: the same call after a kill goes on after the last shard.
     An unreadable image is a row with its `error`. A file that stands there already is kept unless `overwrite`.
@@ -72,18 +82,39 @@ def predict(
     views = _views(network, views)
     source = open_images(images, network.spec.geometry, workers)
     check_output(target, layout, network.schemas, overwrite=overwrite)
-    make_rows = partial(_make_rows, network, device, views)
-    job = {"images": source.describe(), "model": read_manifest(model)["sha256"], "views": views}
+    hashes = read_manifest(model)["sha256"]
+    engine, what = find_engine(engine, hashes)
+    job = {"images": source.describe(), "model": hashes, "views": views} | what
+    make_rows = partial(_make_rows, network, device, engine, hashes, views)
     folder = target.parent / f".{target.name}.partial"
+    write: Callable[[], list[Path]]
+    if ray is None:
+        write = partial(
+            write_shards,
+            folder,
+            source,
+            make_rows(source),
+            job,
+            verb="predict",
+            batch=BATCH,
+            rows_a_shard=ROWS_A_SHARD,
+            profile=profile,
+        )
+    else:
+        write = partial(
+            write_on_ray,
+            folder,
+            source,
+            make_rows,
+            job,
+            address=ray,
+            verb="predict",
+            workers=workers,
+            gpus=device != "cpu",
+            profile=profile,
+        )
     with sole_run(folder, OutputError):
-        if ray is None:
-            done = write_shards(
-                folder, source, make_rows(), job, verb="predict", batch=BATCH, rows_a_shard=ROWS_A_SHARD
-            )
-        else:
-            done = write_on_ray(
-                folder, source, make_rows, job, address=ray, verb="predict", workers=workers, gpus=device != "cpu"
-            )
+        done = write()
         write_output(done, target, layout, network.schemas)
         shutil.rmtree(folder)
     return target
@@ -93,12 +124,13 @@ def predict_pack(model: str | Path, pack: Pack, rows: np.ndarray, views: int | N
     """The predictions table of some rows of a pack; `views` as of `predict`."""
     network = load_model(model)
     views = _views(network, views)
-    rows_of = _make_rows(network, "auto", views)
+    chosen = choose_device("auto")
+    network.to(chosen)
     source = PackSource(pack, network.spec.geometry, rows)
     with progress_bar("predict", source.n) as advance:
         answered = shards(
             source.decoded(0),
-            rows_of,
+            lambda batch: _batch_rows(batch, network, chosen, views),
             lambda batch: advance(len(batch)),
             BATCH,
             ROWS_A_SHARD,
@@ -119,10 +151,21 @@ def _views(network: Model, asked: int | None) -> int:
     return asked
 
 
-def _make_rows(network: Model, device: str, views: int) -> Rows:
-    """The network on a device of the process that calls this, as what makes rows."""
+def _make_rows(
+    network: Model,
+    device: str,
+    engine: str | Path,
+    hashes: Mapping[str, str],
+    views: int,
+    source: ImageSource | PackSource | None = None,
+) -> Rows:
+    """The network, on a device and in an engine of the process that calls this, as what makes rows.
+
+    Arguments as of `use_engine`.
+    """
     chosen = choose_device(device)
     network.to(chosen)
+    use_engine(network, engine, hashes, chosen, source, views)
     return lambda batch: _batch_rows(batch, network, chosen, views)
 
 

@@ -18,13 +18,14 @@ class Sureness:
 
     By schema name `low` and `high`, (N, K), are the ends of the 90 % interval, and `spread`, (N, K), is how far the
     answers of members and views differ (absent where one network looked once); `unlikeness`, (N,), is above 1 where an
-    image is unlike what the model has seen.
+    image is unlike what the model has seen. `class_weights`, (C,), are those of `Uncertainty`.
     """
 
     low: Mapping[str, np.ndarray]
     high: Mapping[str, np.ndarray]
     spread: Mapping[str, np.ndarray]
     unlikeness: np.ndarray
+    class_weights: Mapping[str, np.ndarray]
 
 
 def sureness(look: Look, uncertainty: Uncertainty, schemas: Mapping[str, Schema]) -> Sureness:
@@ -38,6 +39,7 @@ def sureness(look: Look, uncertainty: Uncertainty, schemas: Mapping[str, Schema]
         high={name: high for name, (_, high) in ends.items()},
         spread={name: values.cpu().numpy() for name, values in look.spread.items()},
         unlikeness=uncertainty.likeness.distance(look.features.cpu().numpy()),
+        class_weights=uncertainty.class_weights,
     )
 
 

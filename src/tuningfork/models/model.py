@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from tuningfork.models.uncertainty import Uncertainty
 from tuningfork.models.view import View
 from tuningfork.models.views import sides
 from tuningfork.schemas import Schema, schema_from_dict, schema_to_dict
+
+Outputs = tuple[torch.Tensor, dict[str, torch.Tensor]]
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class Model(nn.Module, ABC):
         """How many features a galaxy has."""
 
     @abstractmethod
-    def sights(self, pixels: torch.Tensor, views: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def sights(self, pixels: torch.Tensor, views: int) -> Outputs:
         """What is seen of pack pixels (N, H, W, C) uint8 from `views` sides.
 
         Returns
@@ -164,7 +166,8 @@ class Model(nn.Module, ABC):
 class GalaxyModel(Model):
     """An encoder and its heads, with the preprocessing that belongs to them.
 
-    `heads` is keyed by schema name. Raw outputs and answers are dictionaries with the same keys.
+    `heads` is keyed by schema name. Raw outputs and answers are dictionaries with the same keys. `engine` does what
+    `outputs` does, quicker; where there is one, galaxies are looked at through it.
     """
 
     mean: torch.Tensor
@@ -173,6 +176,7 @@ class GalaxyModel(Model):
     def __init__(self, spec: ModelSpec, *, pretrained: bool = False) -> None:
         super().__init__()
         self.spec = spec
+        self.engine: Callable[[torch.Tensor], Outputs] | None = None
         channels = spec.geometry.channels
         self.encoder = build_encoder(
             spec.encoder, channels=channels, size=spec.view.size, pretrained=pretrained, options=spec.options
@@ -200,10 +204,14 @@ class GalaxyModel(Model):
         """Features (N, F) of images (N, C, size, size) in 0 to 1, already brought to the view."""
         return self.encoder((images - self.mean) / self.std)
 
+    def outputs(self, images: torch.Tensor) -> Outputs:
+        """Features (N, F), and raw outputs (N, K) of every head, of images as of `features`."""
+        features = self.features(images)
+        return features, {name: head(features) for name, head in self.heads.items()}
+
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Raw outputs of every head for images (N, C, size, size) in 0 to 1, already brought to the view."""
-        features = self.features(images)
-        return {name: head(features) for name, head in self.heads.items()}
+        return self.outputs(images)[1]
 
     def head(self, schema: str) -> Head:
         """The head that answers a schema."""
@@ -217,11 +225,11 @@ class GalaxyModel(Model):
         invariant = bool(getattr(self.encoder, "invariant", False))
         return sides(pixels, self.spec.view, self.spec.geometry, views, invariant=invariant)
 
-    def sights(self, pixels: torch.Tensor, views: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def sights(self, pixels: torch.Tensor, views: int) -> Outputs:
         """Features and raw outputs, one for each view that differs to the encoder."""
-        features = torch.stack([self.features(images) for images in self.images(pixels, views)])
-        raw = {name: torch.stack([head(seen) for seen in features]) for name, head in self.heads.items()}
-        return features.mean(dim=0), raw
+        run = self.engine or self.outputs
+        features, raw = zip(*(run(images) for images in self.images(pixels, views)), strict=True)
+        return torch.stack(features).mean(dim=0), {name: torch.stack([one[name] for one in raw]) for name in self.heads}
 
 
 class Ensemble(Model):
@@ -254,7 +262,7 @@ class Ensemble(Model):
         """The features of all members, one after the other."""
         return sum(member.n_features for member in self.members)
 
-    def sights(self, pixels: torch.Tensor, views: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def sights(self, pixels: torch.Tensor, views: int) -> Outputs:
         """The features of all members side by side, and raw outputs for every member and view.
 
         Every member has as many: those of one that needs fewer looks are repeated, so that all count alike.

@@ -8,7 +8,6 @@ import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +33,12 @@ from tuningfork.files import (
     whole_file,
     write_json,
 )
-from tuningfork.images import Geometry, Source, decode_stream, open_source
+from tuningfork.images import Geometry, Source, decode_stream, next_batch, open_source
 from tuningfork.packs.pixels import PixelFile, Progress
 from tuningfork.packs.read import FORMAT, VERSION, Pack, open_pack
 from tuningfork.progress import progress_bar
 from tuningfork.schemas import Schema, load_schema, schema_to_dict
+from tuningfork.timing import Timing
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,7 @@ def make_pack(
     seed: int = 0,
     id_column: str | None = None,
     workers: int | None = None,
+    profile: bool = False,
 ) -> Pack:
     """Pack the images of a source, with their labels and splits, into the folder `out`.
 
@@ -85,6 +86,8 @@ def make_pack(
         The column of ids in the labels, or without `labels` in the source.
     workers
         Threads that decode; one a core unless given.
+    profile
+        Say at the end what the time went to.
 
     The same call after a kill goes on after the last whole chunk and ends with the same bytes.
 
@@ -110,7 +113,10 @@ def make_pack(
         return _already(folder, job)
     with _claim(folder, job) as work:
         pixels = PixelFile(work, geometry)
-        _decode(images, pixels, geometry, workers)
+        timing, before = Timing(), pixels.progress.read
+        _decode(images, pixels, geometry, workers, timing)
+        if profile:
+            log.info(timing.line(pixels.progress.read - before))
         _say_errors(pixels.progress)
         if pixels.progress.good:
             return _finish(
@@ -209,15 +215,16 @@ def _take_up(folder: Path, work: Path, job: str) -> None:
     write_json(claim, {"job": job})
 
 
-def _decode(images: Source, pixels: PixelFile, geometry: Geometry, workers: int | None) -> None:
+def _decode(images: Source, pixels: PixelFile, geometry: Geometry, workers: int | None, timing: Timing) -> None:
     done = pixels.progress.read
     if done:
         log.info("going on after the %d images that an earlier run has read", done)
     decoded = decode_stream(images.items(done), geometry, workers)
     with progress_bar("pack", images.n) as advance:
         advance(done)
-        while chunk := list(islice(decoded, CHUNK)):
-            pixels.append(chunk)
+        while chunk := next_batch(decoded, CHUNK, timing):
+            with timing.part("writing"):
+                pixels.append(chunk)
             advance(len(chunk))
 
 

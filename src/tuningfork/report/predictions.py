@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tuningfork.catalogs import read_table
+from tuningfork.evaluation.evaluate import predicted_classes
 from tuningfork.evaluation.tables import with_ids
 from tuningfork.evaluation.trees import ASKED
 from tuningfork.evaluation.votes import Votes, votes_of
@@ -95,14 +96,14 @@ def _of_schema(table: pd.DataFrame, schema: Schema, find: Find) -> Iterator[Bloc
 
 
 def _classes(table: pd.DataFrame, values: np.ndarray, schema: Schema, find: Find) -> Iterator[Block]:
-    chosen = values.argmax(axis=1)
+    chosen = predicted_classes(table, schema, "the predictions")
     counts = np.bincount(chosen, minlength=len(schema.classes))
     longest = max(int(counts.max()), 1)
     rows = [
         (entry.label, _count(int(count), len(table)), count / longest)
         for entry, count in zip(schema.classes, counts, strict=True)
     ]
-    yield Bars([(f"Most likely class, {len(table):,} galaxies", rows)])
+    yield Bars([(f"Classes, {len(table):,} galaxies", rows)])
     pictures: list[Picture] = []
     for index, entry in enumerate(schema.classes):
         order = np.argsort(-values[:, index], kind="stable")[:SUREST]

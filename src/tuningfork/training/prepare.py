@@ -67,12 +67,23 @@ def prepare(recipe: Recipe, pack: Pack) -> Material:
     phases(recipe.transfer, recipe.optim.epochs, len(layer_groups(model)) - 1)
     if recipe.encoder.start:
         _start(model, load_model(recipe.encoder.start).members[0], recipe)
-    targets = {schema.name: model.head(schema.name).targets(pack.catalog, str(pack.path)) for schema in schemas}
+    targets = _targets(recipe, model, pack)
     rows = _rows(recipe, pack, targets)
     if recipe.input.normalise:
         mean, std = _normalisation(recipe, pack, view, rows["train"])
         spec = replace(spec, mean=mean, std=std)
     return Material(pack, spec, targets, rows, _shares(recipe, targets, rows["train"]))
+
+
+def _targets(recipe: Recipe, model: GalaxyModel, pack: Pack) -> dict[str, np.ndarray]:
+    """The targets of each head; in the train split, of the galaxies that it is to learn from."""
+    targets = {}
+    for head in recipe.head:
+        values = model.head(head.schema_name).targets(pack.catalog, str(pack.path))
+        train = pack.rows("train")
+        values[np.setdiff1d(train, pack.rows("train", head.where))] = np.nan
+        targets[head.schema_name] = values
+    return targets
 
 
 def build_model(recipe: Recipe, material: Material) -> GalaxyModel:
@@ -107,6 +118,22 @@ def _start(model: GalaxyModel, other: GalaxyModel, recipe: Recipe) -> None:
             f"{other.spec.geometry.channels} channels and can't be used at {model.spec.view.size} px with "
             f"{model.spec.geometry.channels}; set input.size alike, or choose another encoder"
         ) from error
+    if recipe.transfer.heads:
+        _start_heads(model, other, recipe)
+
+
+def _start_heads(model: GalaxyModel, other: GalaxyModel, recipe: Recipe) -> None:
+    """Take the weights of another model's heads."""
+    for name, head in model.heads.items():
+        if name not in other.heads:
+            raise RecipeError(f"transfer.heads: {recipe.encoder.start!r} has no head for schema {name!r}; leave it out")
+        try:
+            head.load_state_dict(other.heads[name].state_dict())
+        except RuntimeError as error:
+            raise RecipeError(
+                f"transfer.heads: the head of {recipe.encoder.start!r} for schema {name!r} has other layers; set kind, "
+                "loss and hidden alike, or leave transfer.heads out"
+            ) from error
 
 
 def _schemas(recipe: Recipe, pack: Pack) -> list[Schema]:

@@ -57,12 +57,13 @@ class TransferTable(_Table):
     The encoder keeps its weights for `frozen` epochs (``"all"``: for ever), in which the heads learn. Then its last
     stage is released, and after every `unfreeze` epochs more the stage before it; 0 releases all at once. The schedule
     of the rate runs anew from each release. The rate of each stage is `decay` times that of the stage after it; the
-    heads have the full rate.
+    heads have the full rate. With `heads`, the heads of the model that the encoder starts from are taken too.
     """
 
     frozen: Annotated[int, Field(ge=0)] | Literal["all"] = 0
     unfreeze: int = Field(0, ge=0)
     decay: float = Field(1.0, gt=0, le=1)
+    heads: bool = False
 
     @model_validator(mode="after")
     def _frozen_first(self) -> TransferTable:

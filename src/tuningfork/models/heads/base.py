@@ -27,7 +27,8 @@ class HeadSpec(BaseModel):
     `hidden` is the widths of dense layers with ReLU before the output, `dropout` the fraction dropped before each
     dense layer, the output's among them: one number for all, or one for each. `class_weights` (``"balanced"`` or one
     number a class) and `label_smoothing` go with classes. `share` is the part of the galaxies from which only this head
-    can learn that an epoch takes, drawn anew each time: many easy labels need not crowd out few good ones.
+    can learn that an epoch takes, drawn anew each time: many easy labels need not crowd out few good ones. `where`
+    narrows the training galaxies it learns from to those that match every ``column=value`` (``column=one|other``).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,6 +38,7 @@ class HeadSpec(BaseModel):
     loss: str = ""
     weight: float = Field(1.0, gt=0)
     share: float = Field(1.0, gt=0, le=1)
+    where: tuple[str, ...] = ()
     hidden: tuple[int, ...] = ()
     dropout: Fraction | tuple[Fraction, ...] = 0.0
     class_weights: Literal["balanced"] | tuple[float, ...] | None = None

@@ -63,6 +63,14 @@ class GroupConv(nn.Module):
         bank = self.bank().contiguous(memory_format=torch.channels_last)
         return functional.conv2d(maps, bank, padding=1)
 
+    @torch.no_grad()
+    def ordinary(self) -> nn.Conv2d:
+        """The ordinary convolution that this one is once its weights are fixed."""
+        bank = self.bank()
+        convolution = nn.Conv2d(bank.shape[1], bank.shape[0], 3, padding=1, bias=False, device="meta")
+        convolution.weight = nn.Parameter(bank.contiguous(memory_format=torch.channels_last))
+        return convolution
+
 
 class GroupNorm(nn.BatchNorm2d):
     """Batch norm with one scale, offset, mean and variance a channel for all its orientations.
@@ -85,6 +93,14 @@ class GroupNorm(nn.BatchNorm2d):
             self.running_mean.copy_(mean.view(ORIENTATIONS, -1).mean(dim=0))
             self.running_var.copy_(var.view(ORIENTATIONS, -1).mean(dim=0))
         return out
+
+    def ordinary(self) -> nn.BatchNorm2d:
+        """The batch norm of as many ordinary channels that this one is once it is trained."""
+        norm = nn.BatchNorm2d(ORIENTATIONS * self.num_features, self.eps)
+        norm.load_state_dict(
+            {name: kept if kept.ndim == 0 else kept.repeat(ORIENTATIONS) for name, kept in self.state_dict().items()}
+        )
+        return norm.to(self.weight).eval()
 
 
 class EquivariantCNN(nn.Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +18,16 @@ from tuningfork.models.uncertainty.likeness import Likeness
 class Uncertainty:
     """What was fitted, by schema name: the temperature of class probabilities, the intervals of everything else.
 
-    It holds for predictions averaged over `views` exact views, and no other number of them.
+    `class_weights`, (C,) by schema name, say which class is named: that of the largest probability times its weight,
+    where a schema has no weights the most likely one. All of it holds for predictions averaged over `views` sides,
+    and no other number of them.
     """
 
     views: int
     temperatures: Mapping[str, float]
     intervals: Mapping[str, Intervals]
     likeness: Likeness
+    class_weights: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def write_uncertainty(uncertainty: Uncertainty, path: Path) -> None:
@@ -37,6 +40,7 @@ def write_uncertainty(uncertainty: Uncertainty, path: Path) -> None:
         "likeness/threshold": np.array(likeness.threshold),
     }
     arrays |= {f"temperature/{name}": np.array(value) for name, value in uncertainty.temperatures.items()}
+    arrays |= {f"class_weights/{name}": values.astype(np.float64) for name, values in uncertainty.class_weights.items()}
     for name, table in uncertainty.intervals.items():
         parts = {"knots": table.knots, "low": table.low, "high": table.high}
         arrays |= {f"intervals/{name}/{part}": values.astype(np.float32) for part, values in parts.items()}
@@ -60,4 +64,9 @@ def read_uncertainty(path: Path) -> Uncertainty:
             for name in names
         },
         likeness=Likeness(arrays["likeness/mean"], arrays["likeness/whitening"], arrays["likeness/threshold"].item()),
+        class_weights={
+            name.removeprefix("class_weights/"): values
+            for name, values in arrays.items()
+            if name.startswith("class_weights/")
+        },
     )

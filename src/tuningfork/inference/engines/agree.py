@@ -1,0 +1,32 @@
+"""How far the answers of one engine lie from another's."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from tuningfork.inference.sureness import limits
+from tuningfork.models import Look, Model
+
+TOLERANCE = 1e-4  # of an answer in float32; rounding in another order makes a tenth of it
+TOLERANCE_BF16 = 5e-2  # in bfloat16; its root mean square is a hundredth of it
+
+
+def tolerance(device: torch.device) -> float:
+    """How far the largest answer may lie from that of PyTorch in float32 where engines run on a device."""
+    return TOLERANCE_BF16 if device.type == "cuda" else TOLERANCE
+
+
+def differences(model: Model, ours: Look, theirs: Look) -> dict[str, np.ndarray]:
+    """By schema name (N, K): ours less theirs, fractions as they are, quantities in units of their range."""
+    found = {}
+    for schema in model.schemas:
+        low, high = limits(schema).T
+        change = ours.answers[schema.name].cpu().double() - theirs.answers[schema.name].cpu().double()
+        found[schema.name] = change.numpy() / (high - low)
+    return found
+
+
+def largest(changes: dict[str, np.ndarray]) -> float:
+    """The largest difference of any answer."""
+    return max(float(np.abs(change).max()) for change in changes.values())

@@ -1,0 +1,74 @@
+"""What every engine does: run one network, as a graph from images to features and raw outputs."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from tuningfork.models import GalaxyModel
+from tuningfork.models.model import Outputs
+from tuningfork.models.networks.equivariant import GroupConv, GroupNorm
+
+CPU_BATCH = 32  # images at once: large enough for the kernels, small enough that maps do not crowd out the caches
+GPU_BATCH = 256
+
+
+class Engine(ABC):
+    """Runs a network in its own way; it is called with images and answers as `GalaxyModel.outputs` does.
+
+    `heads` are the names of its heads in the order of the graph's outputs; `batch` images are run at once. `fixed` is
+    whether it must always be given as many: a smaller last batch is then filled up with repetitions.
+    """
+
+    fixed: ClassVar[bool] = False
+
+    def __init__(self, heads: Sequence[str], batch: int = CPU_BATCH) -> None:
+        self.heads, self.batch = tuple(heads), batch
+
+    def __call__(self, images: torch.Tensor) -> Outputs:
+        """Features (N, F) and raw outputs (N, K) of each head, for images (N, C, size, size) float32 in 0 to 1."""
+        parts = [self._part(part) for part in images.split(self.batch)]
+        features, *raw = (torch.cat(results) for results in zip(*parts, strict=True))
+        return features, dict(zip(self.heads, raw, strict=True))
+
+    @abstractmethod
+    def run(self, images: torch.Tensor) -> Sequence[torch.Tensor]:
+        """Features, then the raw outputs of each head, of at most `batch` images."""
+
+    def _part(self, images: torch.Tensor) -> Sequence[torch.Tensor]:
+        missing = self.batch - len(images)
+        if not self.fixed or missing == 0:
+            return self.run(images)
+        filled = torch.cat([images, images[-1:].expand(missing, -1, -1, -1)])
+        return [result[: len(images)] for result in self.run(filled)]
+
+
+class Graph(nn.Module):
+    """A network as engines take it: images (N, C, size, size) in 0 to 1 to features and the raw outputs of each head.
+
+    The weights are a copy, in which layers that are ordinary ones once they are trained have become these.
+    """
+
+    def __init__(self, member: GalaxyModel) -> None:
+        super().__init__()
+        self.member = copy.deepcopy(member).requires_grad_(False)
+        _make_ordinary(self.member)
+        self.eval()
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Features (N, F), then raw outputs (N, K) of each head."""
+        features, raw = self.member.outputs(images)
+        return (features, *raw.values())
+
+
+def _make_ordinary(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, GroupConv | GroupNorm):
+            setattr(module, name, child.ordinary())
+        else:
+            _make_ordinary(child)

@@ -1,0 +1,38 @@
+"""OpenVINO on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from tuningfork.extras import require
+from tuningfork.inference.engines.engine import Engine
+from tuningfork.inference.engines.onnx import EXTRA
+
+SETTINGS = {
+    "PERFORMANCE_HINT": "LATENCY",  # one batch at a time, on all threads
+    "INFERENCE_PRECISION_HINT": "f32",  # where the CPU has bfloat16, it would be taken unasked
+}
+
+
+class OpenvinoEngine(Engine):
+    """OpenVINO on the CPU; it reads ONNX files and its own."""
+
+    fixed = True  # kernels made for one shape are the quickest
+
+    def __init__(self, path: Path, heads: Sequence[str]) -> None:
+        super().__init__(heads)
+        openvino = require("openvino", EXTRA)
+        core = openvino.Core()
+        model = core.read_model(path)
+        _, *image = model.inputs[0].partial_shape
+        model.reshape([self.batch, *image])
+        settings = SETTINGS | {"INFERENCE_NUM_THREADS": torch.get_num_threads()}
+        self.request = core.compile_model(model, "CPU", settings).create_infer_request()
+
+    def run(self, images: torch.Tensor) -> Sequence[torch.Tensor]:
+        """Features and raw outputs, float32, on the CPU."""
+        results = self.request.infer([images.contiguous().numpy()], share_inputs=True)
+        return [torch.from_numpy(result) for result in results.to_tuple()]

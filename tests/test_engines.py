@@ -1,0 +1,267 @@
+"""Every engine gives torch's answers to a stated tolerance; the engine of a job is named, exported or tried."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from tuningfork.cli.app import build
+from tuningfork.errors import ModelError, TuningforkError
+from tuningfork.images import Geometry
+from tuningfork.inference import predict
+from tuningfork.inference.engines import ENGINES, Engine, choose, mount
+from tuningfork.inference.engines.agree import TOLERANCE, differences, largest, tolerance
+from tuningfork.inference.engines.engine import CPU_BATCH, Graph
+from tuningfork.inference.engines.onnx import OnnxEngine, write_onnx
+from tuningfork.models import Ensemble, GalaxyModel, HeadSpec, ModelSpec, View
+from tuningfork.models.networks.equivariant import GroupConv, GroupNorm
+from tuningfork.schemas import load_schema
+
+CPU = torch.device("cpu")
+NETWORKS = {
+    "small": ("conv-dense", {"stages": [[4]], "dense": [8]}),
+    "plain": ("plain", {"width": 4}),
+    "equivariant": ("equivariant", {"width": 2}),
+    "resnet": ("resnet18", {}),
+    "convnext": ("convnext_atto", {"depths": [1, 1, 1, 1]}),
+}
+
+
+def network(name: str, seed: int = 0) -> GalaxyModel:
+    """A network as training leaves it: with statistics of its own, and answers that differ between galaxies."""
+    torch.manual_seed(seed)
+    encoder, options = NETWORKS[name]
+    schemas = (load_schema("gz-challenge"), load_schema("five-classes"))
+    heads = (HeadSpec(schema="gz-challenge", kind="tree"), HeadSpec(schema="five-classes", kind="classes"))
+    spec = ModelSpec(
+        encoder, options, Geometry(1.0, 40, 3), View(0.8, 32), (0.1, 0.2, 0.3), (0.2, 0.3, 0.4), heads, schemas
+    )
+    model = GalaxyModel(spec).train()
+    with torch.no_grad():
+        images = next(model.images(galaxies(16, seed=100)))
+        for _ in range(5):
+            model(images)
+        features = model.eval().features(images)
+        for head in model.heads.values():
+            last = head.layers[-1]
+            last.weight.div_(head(features).std(dim=0)[:, None])
+            last.bias.copy_(-features.mean(dim=0) @ last.weight.T)
+    return model
+
+
+def galaxies(n: int, seed: int = 0) -> torch.Tensor:
+    """Smooth blots of light: what noise would look alike to every network."""
+    coarse = torch.rand(n, 3, 4, 4, generator=torch.Generator().manual_seed(seed))
+    fine = torch.nn.functional.interpolate(coarse, size=40, mode="bilinear")
+    return (255 * fine).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for each network's ONNX file, so that each is written once."""
+    return tmp_path_factory.mktemp("graphs")
+
+
+@pytest.mark.parametrize("name", ["plain", "equivariant", "resnet", "convnext"])
+@pytest.mark.parametrize("engine", ["torch", "onnxruntime", "openvino"])
+def test_an_engine_answers_as_the_network_does(name: str, engine: str, graphs: Path) -> None:
+    model, pixels = network(name), galaxies(CPU_BATCH + 3)
+    expected = model.look(pixels, 2)
+    assert expected.answers["gz-challenge"].std(dim=0).max() > 100 * TOLERANCE
+    (graphs / name).mkdir(exist_ok=True)
+    mount(model, engine, CPU, graphs / name)
+    seen = model.look(pixels, 2)
+    assert largest(differences(model, seen, expected)) < TOLERANCE
+    scale = expected.features.square().mean().sqrt()
+    torch.testing.assert_close(seen.features / scale, expected.features / scale, atol=1e-3, rtol=0)
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_network_answers_alike_and_is_compiled_once() -> None:
+    model, pixels = network("small"), galaxies(CPU_BATCH + 3)
+    expected = model.look(pixels, 2)
+    mount(model, "compile", CPU)
+    with torch.compiler.set_stance("fail_on_recompile"):  # neither for fewer images nor for turned ones
+        assert largest(differences(model, model.look(pixels, 2), expected)) < TOLERANCE
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("engine", ["torch", "compile"])
+def test_a_gpu_answers_alike_in_bfloat16(engine: str) -> None:
+    model, pixels, device = network("resnet"), galaxies(CPU_BATCH), torch.device("cuda")
+    expected = model.look(pixels)
+    mount(model.to(device), engine, device)
+    changes = differences(model, model.look(pixels.to(device)), expected)
+    assert largest(changes) < tolerance(device)
+    assert all((change**2).mean() ** 0.5 < 5e-3 for change in changes.values())
+
+
+@pytest.fixture(scope="module")
+def mounted() -> tuple[GalaxyModel, GalaxyModel]:
+    """A network, and the same in an engine that takes no other number of images than its own."""
+    quick = network("small")
+    mount(quick, "openvino", CPU)
+    return network("small"), quick
+
+
+@given(n=st.integers(1, 2 * CPU_BATCH + 1), seed=st.integers(0, 1000))
+@settings(max_examples=15, deadline=None)
+def test_any_number_of_galaxies_is_answered_in_order(
+    mounted: tuple[GalaxyModel, GalaxyModel], n: int, seed: int
+) -> None:
+    slow, quick = mounted
+    pixels = galaxies(n, seed)
+    assert largest(differences(slow, quick.look(pixels), slow.look(pixels))) < TOLERANCE
+
+
+def test_group_convolutions_become_ordinary_ones(graphs: Path) -> None:
+    graph = Graph(network("equivariant"))
+    assert not [module for module in graph.modules() if isinstance(module, GroupConv | GroupNorm)]
+    path = graphs / "equivariant.onnx"
+    write_onnx(network("equivariant"), path)
+    kinds = [node.op_type for node in onnx.load(path).graph.node]
+    assert kinds.count("Conv") == 8
+    assert not {"Gather", "BatchNormalization", "Transpose"} & set(kinds), "bank and norm are constants of the graph"
+
+
+def test_every_member_of_an_ensemble_has_its_engine() -> None:
+    model = Ensemble([network("small", 1), network("small", 2)])
+    pixels = galaxies(5)
+    expected = model.look(pixels, 2)
+    mount(model, "onnxruntime", CPU)
+    seen = model.look(pixels, 2)
+    assert largest(differences(model, seen, expected)) < TOLERANCE
+    torch.testing.assert_close(seen.spread, expected.spread, atol=TOLERANCE, rtol=0)
+    assert model.members[0].engine is not model.members[1].engine
+
+
+def invoke(*arguments: object) -> str:
+    result = CliRunner().invoke(build(), list(map(str, arguments)))
+    if result.exception is not None:
+        raise result.exception
+    return result.output
+
+
+def assert_alike(table: pd.DataFrame, expected: pd.DataFrame) -> None:
+    numbers = expected.select_dtypes("number").columns
+    assert len(numbers) > 37
+    pd.testing.assert_frame_equal(table[numbers], expected[numbers], atol=TOLERANCE, rtol=0)
+    assert table["id_str"].tolist() == expected["id_str"].tolist()
+
+
+def test_predict_and_embed_take_an_engine(pack: Path, model: Path, tmp_path: Path) -> None:
+    invoke("predict", pack, tmp_path / "torch.parquet", "--model", model, "--engine", "torch")
+    invoke("predict", pack, tmp_path / "quick.parquet", "--model", model, "--engine", "openvino")
+    assert_alike(pd.read_parquet(tmp_path / "quick.parquet"), pd.read_parquet(tmp_path / "torch.parquet"))
+    for engine in ("torch", "onnxruntime"):
+        invoke("embed", pack, tmp_path / f"{engine}-e.parquet", "--model", model, "--engine", engine, "--maps", "none")
+    features = [np.stack(pd.read_parquet(tmp_path / f"{e}-e.parquet")["features"]) for e in ("torch", "onnxruntime")]
+    np.testing.assert_allclose(features[1], features[0], atol=1e-4 * np.abs(features[0]).max())
+
+
+def test_what_cannot_be_had_is_said(pack: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ModelError, match=r"no engine 'tensorrt'; use one of auto, torch, .*openvino"):
+        invoke("predict", pack, tmp_path / "o.csv", "--model", model, "--engine", "tensorrt")
+    with pytest.raises(ModelError, match="it is no exported model"):
+        invoke("predict", pack, tmp_path / "o.csv", "--model", model, "--engine", tmp_path)
+    with pytest.raises(ModelError, match="openvino runs on the CPU alone; say --device cpu"):
+        mount(network("small"), "openvino", torch.device("cuda"))
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(TuningforkError, match=r'pip install "tuningfork\[fast\]"'):
+        invoke("predict", pack, tmp_path / "o.csv", "--model", model, "--engine", "onnxruntime")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_network_that_an_engine_cannot_run_is_said() -> None:
+    model = network("small")
+    model.encoder = torch.nn.Sequential(model.encoder, Unexportable())
+    with pytest.raises(ModelError, match=r"the engine onnxruntime can't run this network .*take --engine torch"):
+        mount(model, "onnxruntime", CPU)
+    assert model.engine is None
+
+
+class Unexportable(torch.nn.Module):
+    """Decides by the data, which no graph can."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return features if float(features.sum()) > 0 else -features
+
+
+@pytest.fixture
+def eager_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials of ONNX Runtime and OpenVINO are repaid by any job."""
+    monkeypatch.setattr(choose, "FEWEST", 1)
+    for name in ("onnxruntime", "openvino"):
+        monkeypatch.setitem(ENGINES, name, replace(ENGINES[name], repaid=0))
+
+
+def test_a_small_job_is_not_held_up_by_a_trial(
+    pack: Path, model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choose, "_timed", lambda *_: pytest.fail("a trial of 120 galaxies"))
+    with caplog.at_level(logging.INFO):
+        predict(pack, tmp_path / "auto.parquet", model=model)
+    assert "engine" not in caplog.text
+
+
+def test_a_job_is_large_when_torch_would_be_long_at_it() -> None:
+    assert choose._worth_trying(50, CPU) == []
+    assert choose._worth_trying(70, CPU) == ["onnxruntime", "openvino"]
+    assert choose._worth_trying(1000, CPU) == ["onnxruntime", "openvino", "compile"]
+    assert choose._worth_trying(1000, torch.device("cuda")) == ["compile"]
+
+
+@pytest.mark.usefixtures("eager_to_try")
+def test_auto_says_what_it_tried_and_answers_alike(
+    pack: Path, model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        table = pd.read_parquet(predict(pack, tmp_path / "auto.parquet", model=model))
+    said = [line for line in caplog.messages if line.startswith("engine: ")]
+    assert len(said) == 1
+    found = re.fullmatch(r"engine: (\w+) \(looks a second in a trial: (.*)\)", said[0])
+    rates = {name: float(rate.replace(",", "")) for name, rate in (part.split() for part in found[2].split(", "))}
+    assert set(rates) == {"torch", "onnxruntime", "openvino"}
+    assert rates[found[1]] == max(rates.values())
+    assert_alike(table, pd.read_parquet(predict(pack, tmp_path / "torch.parquet", model=model, engine="torch")))
+
+
+@pytest.mark.usefixtures("eager_to_try")
+def test_auto_takes_no_engine_that_is_wrong_or_broken(
+    pack: Path, model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = OnnxEngine.run
+    monkeypatch.setattr(OnnxEngine, "run", lambda self, images: [-result for result in right(self, images)])
+
+    def broken(*_: object) -> Engine:
+        raise RuntimeError("no such instruction\non this processor")
+
+    monkeypatch.setitem(ENGINES, "openvino", replace(ENGINES["openvino"], make=broken))
+    with caplog.at_level(logging.INFO):
+        table = pd.read_parquet(predict(pack, tmp_path / "auto.parquet", model=model))
+    assert "onnxruntime gives other answers than torch here" in caplog.text
+    assert "openvino can't run this network (no such instruction)" in caplog.text
+    pd.testing.assert_frame_equal(
+        table, pd.read_parquet(predict(pack, tmp_path / "torch.parquet", model=model, engine="torch"))
+    )
+
+
+@pytest.mark.usefixtures("eager_to_try")
+def test_auto_does_not_stumble_over_unreadable_images(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "notes.jpg").write_text("to do: download this galaxy")
+    table = pd.read_parquet(predict(tmp_path / "images", tmp_path / "auto.parquet", model=model))
+    assert table["error"].notna().all()
