@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -29,14 +30,14 @@ from ray.cluster_utils import Cluster
 import tuningfork.inference.ray as room
 from tuningfork.cli.app import build
 from tuningfork.errors import TuningforkError
-from tuningfork.inference import embed, predict
+from tuningfork.inference import embed, export_model, predict
 from tuningfork.inference.ray import rows_a_part
 
 # Ray warns of settings of its own.
 pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\..*")
 
 SMALL = {"num_cpus": 1, "object_store_memory": 80 << 20}
-N, PART = 40, 8
+N, PART = 24, 8
 
 
 @pytest.fixture(scope="module")
@@ -145,21 +146,28 @@ def test_a_worker_larger_than_any_machine_is_refused(cluster: Any, folder: Path,
         run("predict", folder, tmp_path / "out.parquet", "--model", model, "--ray", cluster.address, "--workers", 2)
 
 
-def test_a_killed_worker_costs_no_row(cluster: Any, folder: Path, model: Path, tmp_path: Path) -> None:
-    held, out = Held(folder / "g0020.jpg"), tmp_path / "many"
-    predicting = in_background("predict", folder, out, "--model", model, "--ray", cluster.address)
-    wait_for(lambda: len(shards(out)) == N // PART - 1, "all parts but one")
-    killed = workers(cluster)
-    for process in killed:
-        os.kill(process, signal.SIGKILL)
-    wait_for_the_end_of(killed)
-    held.give()
-    predicting.join()
-    parts = sorted(path.name for path in out.iterdir())
-    assert parts == [f"part-{index:05d}-of-00005.parquet" for index in range(5)]
-    assert not (tmp_path / ".many.partial").exists()
-    held.lay_down()
-    same(out, predict(folder, tmp_path / "one.parquet", model=model, device="cpu"))
+def test_why_a_worker_failed_is_said(cluster: Any, folder: Path, model: Path, tmp_path: Path) -> None:
+    with pytest.raises(TuningforkError, match="no device 'cuda:9' here"):
+        run("predict", folder, tmp_path / "o.csv", "--model", model, "--ray", cluster.address, "--device", "cuda:9")
+
+
+def test_an_embedding_of_a_pack_in_an_engine_is_that_of_a_single_machine(
+    cluster: Any,
+    pack: Path,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(room, "rows_a_part", lambda n: 50)
+    monkeypatch.chdir(tmp_path)  # names as a user gives them, relative to where the command runs
+    Path("pack").symlink_to(pack)
+    engine = export_model(model, "exported")
+    options = ("--model", model, "--engine", engine, "--ray", cluster.address, "--profile")
+    with caplog.at_level(logging.INFO, "tuningfork"):
+        run("embed", "pack", "many.parquet", *options)
+    same(Path("many.parquet"), embed(pack, "one.parquet", model=model, engine=engine, device="cpu"))
+    assert re.search(r"profile: 120 images in .*model [0-9.]+ s, writing [0-9.]+ s", caplog.text)
 
 
 def test_a_killed_run_goes_on_with_the_parts_that_are_not_there(
@@ -183,38 +191,25 @@ def test_a_killed_run_goes_on_with_the_parts_that_are_not_there(
     same(out, predict(folder, tmp_path / "one.parquet", model=model, device="cpu"))
 
 
-@pytest.mark.parametrize("kind", ["catalog", "parquet"])
-def test_every_source_gives_the_rows_of_a_single_machine(
-    cluster: Any, folder: Path, model: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+def test_killed_workers_and_a_machine_that_leaves_cost_no_row(
+    cluster: Any, folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source: Path = folder.parent / "catalog.parquet"
-    if kind == "parquet":
-        source = tmp_path / "embedded"
-        source.mkdir()
-        images = [{"bytes": path.read_bytes(), "path": path.name} for path in sorted(folder.iterdir())]
-        for index, part in enumerate(np.split(np.array(images), [3, 21])):
-            frame = pd.DataFrame({"image": list(part)})
-            frame.to_parquet(source / f"train-{index:05d}-of-00003.parquet", row_group_size=5)
-    monkeypatch.chdir(source.parent)  # names as a user gives them, relative to where the command runs
-    run("predict", source.name, "many.parquet", "--model", model, "--ray", cluster.address)
-    same(Path("many.parquet"), predict(source.name, "one.parquet", model=model, device="cpu"))
-
-
-def test_an_embedding_of_a_pack_is_that_of_a_single_machine(
-    cluster: Any, pack: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(room, "rows_a_part", lambda n: 50)
-    run("embed", pack, tmp_path / "many.parquet", "--model", model, "--ray", cluster.address)
-    same(tmp_path / "many.parquet", embed(pack, tmp_path / "one.parquet", model=model, device="cpu"))
-
-
-def test_a_machine_that_leaves_costs_no_row(cluster: Any, folder: Path, model: Path, tmp_path: Path) -> None:
     """Last, for the machine does not come back."""
-    held, out = [Held(folder / f"g00{index}.jpg") for index in (25, 35)], tmp_path / "out.parquet"
-    predicting = in_background("predict", folder, out, "--model", model, "--ray", cluster.address)
-    wait_for(lambda: len(shards(out)) == N // PART - 2, "all parts but two")
-    wait_for(lambda: len(workers(cluster)) == 2, "a worker on each machine")
-    both = workers(cluster)
+    monkeypatch.chdir(folder.parent)
+    held, out = [Held(folder / f"g00{index}.jpg") for index in (10, 20)], tmp_path / "many"
+    predicting = in_background("predict", folder.name, out, "--model", model, "--ray", cluster.address)
+
+    def all_wait(but: list[int]) -> list[int]:
+        """The workers, one on each machine, when they have done what can be done; not those that have been killed."""
+        wait_for(lambda: len(shards(out)) == N // PART - len(held), "all parts but those held")
+        wait_for(lambda: len(set(workers(cluster)) - set(but)) == 2, "a worker on each machine")
+        return list(set(workers(cluster)) - set(but))
+
+    killed = all_wait([])
+    for process in killed:
+        os.kill(process, signal.SIGKILL)
+    wait_for_the_end_of(killed)
+    both = all_wait(killed)
     cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
     wait_for_the_end_of(list(set(both) - set(workers(cluster))))
     giving = [threading.Thread(target=image.give, daemon=True) for image in held]
@@ -222,6 +217,8 @@ def test_a_machine_that_leaves_costs_no_row(cluster: Any, folder: Path, model: P
         thread.start()
     for thread in (*giving, predicting):
         thread.join()
+    assert sorted(path.name for path in out.iterdir()) == [f"part-{index:05d}-of-00003.parquet" for index in range(3)]
+    assert not (tmp_path / ".many.partial").exists()
     for image in held:
         image.lay_down()
-    same(out, predict(folder, tmp_path / "one.parquet", model=model, device="cpu"))
+    same(out, predict(folder.name, tmp_path / "one.parquet", model=model, device="cpu"))
