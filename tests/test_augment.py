@@ -42,6 +42,16 @@ def test_the_same_seed_replays_a_batch() -> None:
     assert first.max() <= 1
 
 
+@given(first=st.integers(0, 4), count=st.integers(1, 4))
+@settings(max_examples=10, deadline=None)
+def test_part_of_a_batch_becomes_what_it_would_in_the_whole(first: int, count: int) -> None:
+    batch = pixels(6)
+    part = slice(first, first + count)
+    whole = augment(batch, VIEW, GEOMETRY, EVERYTHING, seed=7)
+    alone = augment(batch[part], VIEW, GEOMETRY, EVERYTHING, seed=7, first=first, whole=6)
+    torch.testing.assert_close(alone, whole[part], rtol=0, atol=1e-6)
+
+
 def test_a_batch_equals_one_by_one() -> None:
     batch = pixels(5)
     warps = sample_warps(5, EVERYTHING, torch.Generator().manual_seed(3))

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 from typer.testing import CliRunner
@@ -225,25 +225,36 @@ def test_every_row_is_seen_once_an_epoch(n: int, batch: int, world: int) -> None
         seen, lengths = [], set()
         for rank in range(world):
             sampler = BatchRows(rows, batch, seed=1, shuffle=shuffle, rank=rank, world=world)
-            batches = [part for _, part in sampler]
-            assert len(batches) == len(sampler)
-            assert all(len(part) <= batch for part in batches)
-            lengths.add(len(batches))
-            seen += batches
-        assert set(np.concatenate(seen)) == set(rows)
-        if shuffle:
-            assert len(lengths) == 1
-        if world == 1:
-            assert sorted(np.concatenate(seen)) == rows.tolist()
+            parts = list(sampler)
+            assert len(parts) == len(sampler)
+            assert all(1 <= len(part.rows) <= -(-max(batch, world) // world) + 1 for part in parts)
+            lengths.add(len(parts))
+            seen += [part.rows for part in parts]
+        assert sorted(np.concatenate(seen)) == rows.tolist()
+        assert len(lengths) == 1
+
+
+@given(n=st.integers(1, 100), batch=st.integers(1, 40), world=st.integers(1, 5))
+@settings(max_examples=60, deadline=None)
+def test_devices_share_the_batches_that_one_would_take(n: int, batch: int, world: int) -> None:
+    assume(world <= min(n, batch))
+    one = list(BatchRows(np.arange(n), batch, seed=2, shuffle=True))
+    shares = [list(BatchRows(np.arange(n), batch, seed=2, shuffle=True, rank=r, world=world)) for r in range(world)]
+    assume(len(one) <= n // world)
+    for index, whole in enumerate(one):
+        parts = [share[index] for share in shares]
+        assert np.array_equal(np.concatenate([part.rows for part in parts]), whole.rows)
+        assert {(part.seed, part.whole) for part in parts} == {(whole.seed, len(whole.rows))}
+        assert all(np.array_equal(part.rows, whole.rows[part.first :][: len(part.rows)]) for part in parts)
 
 
 def test_epochs_differ_and_repeat() -> None:
     sampler = BatchRows(np.arange(50), 8, seed=1, shuffle=True)
-    first = [(seed, part.tolist()) for seed, part in sampler]
+    first = [(part.seed, part.rows.tolist()) for part in sampler]
     sampler.set_epoch(1)
-    second = [(seed, part.tolist()) for seed, part in sampler]
+    second = [(part.seed, part.rows.tolist()) for part in sampler]
     sampler.set_epoch(0)
-    assert [(seed, part.tolist()) for seed, part in sampler] == first
+    assert [(part.seed, part.rows.tolist()) for part in sampler] == first
     assert first != second
     assert math.isclose(len(first), len(second))
 
@@ -260,7 +271,7 @@ def test_an_epoch_takes_a_share_of_what_only_one_head_learns_from(n: int, share:
             sampler = BatchRows(rows, batch, shares=shares, seed=4, shuffle=True, rank=rank, world=world)
             sampler.set_epoch(number)
             assert sampler.drawn == n + drawn
-            parts = [part for _, part in sampler]
+            parts = [part.rows for part in sampler]
             assert len(parts) == len(sampler)
             seen += [int(row) for part in parts for row in part]
         return sorted(seen)
@@ -281,12 +292,3 @@ def test_a_share_counts_only_where_no_other_head_learns(pack: Path, recipe_file:
     assert (alone.shares == 0.5).all(), "the head that wants more of a galaxy decides"
     with pytest.raises(RecipeError, match=r"head\.1\.share"):
         load_recipe(recipe_file, ["head.1.share=1.5"])
-
-
-def test_two_processes_train_one_model(pack: Path, recipe_file: Path, tmp_path: Path) -> None:
-    result = run_train(str(recipe_file), str(pack), str(tmp_path / "m"), "--devices", "2", "--set", "optim.epochs=2")
-    assert result.returncode == 0, result.stderr
-    history = pd.read_csv(tmp_path / "m" / "history.csv")
-    assert history["epoch"].tolist() == [1, 2]
-    assert np.isfinite(history.to_numpy()).all()
-    assert read_manifest(tmp_path / "m")["data"]["n"] == {"train": 72, "val": 24}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 
@@ -23,6 +23,11 @@ class Timing:
             yield
         finally:
             self.seconds[name] += time.perf_counter() - started
+
+    def add(self, seconds: Mapping[str, float]) -> None:
+        """Count what was timed elsewhere."""
+        for name, spent in seconds.items():
+            self.seconds[name] += spent
 
     def line(self, n: int) -> str:
         """The whole in one line, for a job of `n` images."""

@@ -19,6 +19,9 @@ def command(
         str, typer.Option(help="torch, onnxruntime, openvino, compile, an exported folder, or auto: the quickest.")
     ] = "auto",
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one a core unless told.")] = None,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Work on a Ray cluster: its address, or local.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that stands there already.")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Say at the end what the time went to.")] = False,
 ) -> None:
@@ -35,6 +38,7 @@ def command(
         device=device,
         engine=engine,
         workers=workers,
+        ray=ray,
         overwrite=overwrite,
         profile=profile,
     )

@@ -10,7 +10,9 @@ import typer
 
 def command(
     images: Annotated[str, typer.Argument(help="A folder, a glob, a catalog, Parquet or HDF5 with images, or a pack.")],
-    out: Annotated[Path, typer.Argument(help="The table to write: .parquet, .csv, .fits, .vot.")],
+    out: Annotated[
+        Path, typer.Argument(help="The table to write: .parquet, .csv, .fits, .vot; a folder where it has no ending.")
+    ],
     model: Annotated[str, typer.Option(help="A model folder, or the name of a bundled model.")] = "default",
     layout: Annotated[str, typer.Option("--format", help="table, or kaggle: the challenge's submission.")] = "table",
     views: Annotated[
@@ -22,6 +24,9 @@ def command(
         str, typer.Option(help="torch, onnxruntime, openvino, compile, an exported folder, or auto: the quickest.")
     ] = "auto",
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one a core unless told.")] = None,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Work on a Ray cluster: its address, or local.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that stands there already.")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Say at the end what the time went to.")] = False,
 ) -> None:
@@ -37,6 +42,7 @@ def command(
         device=device,
         engine=engine,
         workers=workers,
+        ray=ray,
         overwrite=overwrite,
         profile=profile,
     )

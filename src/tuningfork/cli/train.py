@@ -13,11 +13,12 @@ def command(
     pack: Annotated[Path, typer.Argument(help="A pack with labels and a train and a val split.")],
     out: Annotated[Path, typer.Argument(help="The model folder to write.")],
     change: Annotated[list[str], typer.Option("--set", help="Change one key of the recipe: optim.lr=1e-3.")] = [],  # noqa: B006
-    devices: Annotated[int, typer.Option(min=1, help="How many devices to train on.")] = 1,
+    devices: Annotated[int, typer.Option(min=1, help="How many devices to train on, on each machine.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="How many machines (torchrun or SLURM: docs/scale.md).")] = 1,
     accelerator: Annotated[str, typer.Option(help="cpu, gpu, mps, or auto: the best there is.")] = "auto",
 ) -> None:
     """Train a model. Run the same command again on a killed run: it goes on where it stopped."""
     from tuningfork.training import load_recipe, train
 
-    folder = train(load_recipe(recipe, change), pack, out, devices=devices, accelerator=accelerator)
+    folder = train(load_recipe(recipe, change), pack, out, devices=devices, nodes=nodes, accelerator=accelerator)
     typer.echo(f"model: {folder}")

@@ -33,6 +33,10 @@ class FileSource:
         for identity, location in zip(rows["id_str"], rows["file_loc"], strict=True):
             yield Item.of_file(identity, str(location), self.base / str(location))
 
+    def part(self, start: int, stop: int) -> FileSource:
+        """The images from `start` to `stop`."""
+        return FileSource(self.table[["id_str", "file_loc"]].iloc[start:stop], self.origin, self.base.absolute())
+
     def describe(self) -> dict[str, Any]:
         """Where the files are, how many, and a fingerprint of each one's name, size and time of change."""
         digest = hashlib.sha256()

@@ -80,6 +80,10 @@ class Hdf5Source:
                     pixels = None if error else np.moveaxis(frame, self.layout.channel_axis, 2).copy()
                     yield Item(identity, location, partial(_load, pixels, error))
 
+    def part(self, start: int, stop: int) -> Hdf5Source:
+        """The images from `start` to `stop`: refused, for chunks of HDF5 hold images of many parts."""
+        raise CatalogError(f"{self.path}: HDF5 can't be shared between workers; pack it first (`tuningfork pack`)")
+
     def describe(self) -> dict[str, Any]:
         """The file, with its size and time of change."""
         return {"kind": "hdf5", "origin": self.origin, "n": self.n, "files": {self.path.name: file_stamp(self.path)}}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from functools import partial
+from itertools import accumulate
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -38,6 +41,7 @@ class ShardSource:
             raise CatalogError(f"{origin} has no rows")
         tables = [_read_shard(shard, id_column) for shard, rows in zip(self.shards, self.rows, strict=True) if rows]
         self.table = _identified(pd.concat(tables, ignore_index=True), origin, id_column)
+        self.first = 0  # the row of the shards that row 0 of the table is
 
     @property
     def n(self) -> int:
@@ -47,12 +51,28 @@ class ShardSource:
     def items(self, start: int = 0) -> Iterator[Item]:
         """The images from the `start`-th on, streamed: at most `BATCH` of them are in memory."""
         names = zip(self.table["id_str"].iloc[start:], self.table["file_loc"].iloc[start:], strict=True)
+        # The names end where the part does; the images may go on.
+        for (identity, location), (image, folder) in zip(names, self._images(self.first + start), strict=False):
+            yield Item(identity, location, partial(_load, image, folder))
+
+    def _images(self, start: int) -> Iterator[tuple[dict[str, Any] | None, Path]]:
+        """The images from row `start` of the shards on, each with the folder of its shard."""
         before = 0
         for shard, rows in zip(self.shards, self.rows, strict=True):
-            for image in _images(shard, max(0, start - before)):
-                identity, location = next(names)
-                yield Item(identity, location, partial(_load, image, shard.parent))
+            if start < before + rows:
+                for image in _images(shard, max(0, start - before)):
+                    yield image, shard.parent
             before += rows
+
+    def part(self, start: int, stop: int) -> ShardSource:
+        """The images from `start` to `stop`."""
+        part, first = copy(self), self.first + start
+        ends = list(accumulate(self.rows))
+        begin, end = bisect_right(ends, first), bisect_left(ends, self.first + stop) + 1
+        part.shards, part.rows = [shard.absolute() for shard in self.shards[begin:end]], self.rows[begin:end]
+        part.first = first - (ends[begin - 1] if begin else 0)
+        part.table = self.table[["id_str", "file_loc"]].iloc[start:stop]
+        return part
 
     def describe(self) -> dict[str, Any]:
         """The shards, each with its size and time of change."""

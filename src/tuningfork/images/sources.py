@@ -33,6 +33,15 @@ class Source(Protocol):
     def items(self, start: int = 0) -> Iterator[Item]:
         """The images from the `start`-th on, in constant memory."""
 
+    def part(self, start: int, stop: int) -> Source:
+        """The images from `start` to `stop` alone, small enough to be sent to another process or machine.
+
+        Raises
+        ------
+        CatalogError
+            If they can't be read apart from the others.
+        """
+
     def describe(self) -> dict[str, Any]:
         """What a manifest keeps of the source; it changes when a file of it does."""
 

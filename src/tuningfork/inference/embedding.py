@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ from tuningfork.errors import OutputError
 from tuningfork.files import output_errors, sole_run, stamp
 from tuningfork.images import Decoded
 from tuningfork.inference.device import choose_device
-from tuningfork.inference.engines import use_engine
+from tuningfork.inference.engines import find_engine, use_engine
 from tuningfork.inference.output import check_target
-from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, write_shards
+from tuningfork.inference.ray import write_on_ray
+from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, Rows, write_shards
 from tuningfork.models import DEFAULT_MODEL, Model, load_model, read_manifest
-from tuningfork.packs import PackSource, open_images
+from tuningfork.packs import ImageSource, PackSource, open_images
 from tuningfork.schemas import Schema, class_indices, schema_to_dict
 from tuningfork.spaces import check_maps, make_maps, write_embedding, write_summary
 from tuningfork.spaces.embedding import FORMAT, VERSION, feature_array
@@ -37,6 +39,7 @@ def embed(
     device: str = "auto",
     engine: str | Path = "auto",
     workers: int | None = None,
+    ray: str | None = None,
     overwrite: bool = False,
     profile: bool = False,
 ) -> Path:
@@ -57,6 +60,8 @@ def embed(
         Of the maps and of the intervals of the purity.
     engine
         As of `predict`.
+    ray
+        The address of a Ray cluster that finds the features, or ``local``: see `inference.ray`. Rows are the same.
 
     With `profile` it is said at the end what the time went to.
 
@@ -77,23 +82,39 @@ def embed(
     check_maps(maps)
     asked = source.pack.schemas if isinstance(source, PackSource) else network.schemas
     labels, schemas = _labels(source.table, asked, str(images))
-    chosen = choose_device(device)
-    network.to(chosen)
     hashes = read_manifest(model)["sha256"]
-    job = {"verb": "embed", "images": source.describe(), "model": hashes}
-    job |= use_engine(network, engine, hashes, source, 1, chosen)
+    engine, what = find_engine(engine, hashes)
+    job = {"verb": "embed", "images": source.describe(), "model": hashes} | what
+    make_rows = partial(_make_rows, network, device, engine, hashes)
     folder = target.parent / f".{target.name}.partial"
-    with sole_run(folder, OutputError):
-        shards = write_shards(
+    write: Callable[[], list[Path]]
+    if ray is None:
+        write = partial(
+            write_shards,
             folder,
             source,
-            lambda batch: _batch_rows(batch, network, chosen),
+            make_rows(source),
             job,
             verb="embed",
             batch=BATCH,
             rows_a_shard=ROWS_A_SHARD,
             profile=profile,
         )
+    else:
+        write = partial(
+            write_on_ray,
+            folder,
+            source,
+            make_rows,
+            job,
+            address=ray,
+            verb="embed",
+            workers=workers,
+            gpus=device != "cpu",
+            profile=profile,
+        )
+    with sole_run(folder, OutputError):
+        shards = write()
         positions, settings = _positions(shards, maps, seed)
         n_features = pq.read_schema(shards[0]).field("features").type.list_size
         manifest = stamp(FORMAT, VERSION) | {
@@ -127,6 +148,23 @@ def _labels(table: pd.DataFrame, asked: Sequence[Schema], where: str) -> tuple[d
         names = np.array([*schema.class_names, None], dtype=object)
         columns[schema.label_column] = pa.array(names[classes], pa.string())
     return columns, schemas
+
+
+def _make_rows(
+    network: Model,
+    device: str,
+    engine: str | Path,
+    hashes: Mapping[str, str],
+    source: ImageSource | PackSource | None = None,
+) -> Rows:
+    """The network, on a device and in an engine of the process that calls this, as what makes rows.
+
+    Arguments as of `use_engine`.
+    """
+    chosen = choose_device(device)
+    network.to(chosen)
+    use_engine(network, engine, hashes, chosen, source)
+    return lambda batch: _batch_rows(batch, network, chosen)
 
 
 def _batch_rows(batch: list[Decoded], network: Model, device: torch.device) -> pa.Table:

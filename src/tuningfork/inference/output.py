@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
 from tuningfork.catalogs import write_table
 from tuningfork.errors import OutputError, PredictionsError, SchemaError
-from tuningfork.files import refuse_existing, whole_file
+from tuningfork.files import TEMPORARY, output_errors, refuse_existing, whole_file
 from tuningfork.schemas import Schema, check_labels
 
 log = logging.getLogger(__name__)
 
 ENDINGS = (".parquet", ".csv", ".fits", ".vot", ".xml")
+ROWS_A_GROUP = 16_384
 CHALLENGE = "gz-challenge"
 
 
@@ -31,13 +34,15 @@ def check_output(out: Path, layout: str, schemas: Sequence[Schema], *, overwrite
             raise OutputError(f"{out}: the challenge's submission is a .csv file")
         if CHALLENGE not in [schema.name for schema in schemas]:
             raise PredictionsError(f"--format kaggle needs a model that answers {CHALLENGE!r}; this one does not")
-    check_target(out, ENDINGS, overwrite=overwrite)
+    check_target(out, (*ENDINGS, ""), overwrite=overwrite)
 
 
 def check_target(out: Path, endings: Sequence[str], *, overwrite: bool) -> None:
     """Refuse a file of another ending, one that stands there already, and one that can't be written."""
     if out.suffix not in endings:
-        raise OutputError(f"{out}: the ending {out.suffix!r} is not one of {', '.join(endings)}")
+        raise OutputError(f"{out}: the ending {out.suffix!r} is not one of {', '.join(filter(None, endings))}")
+    if out.is_dir() and not out.suffix:
+        raise OutputError(f"{out} exists; name a folder that does not, or a file with an ending")
     if out.is_dir():
         raise OutputError(f"{out} is a folder; name a file in it")
     refuse_existing([out], overwrite=overwrite)
@@ -47,19 +52,51 @@ def check_target(out: Path, endings: Sequence[str], *, overwrite: bool) -> None:
 
 
 def write_output(shards: list[Path], out: Path, layout: str, schemas: Sequence[Schema]) -> None:
-    """Join the shards into one file. Parquet and CSV are streamed; FITS and VOTable hold the whole table in memory."""
-    if layout == "kaggle":
+    """Join the shards into one file, or into a folder as they are.
+
+    Parquet and CSV are streamed; FITS and VOTable hold the whole table in memory.
+    """
+    if not out.suffix:
+        _write_folder(shards, out)
+    elif layout == "kaggle":
         _write_kaggle(shards, out, next(schema for schema in schemas if schema.name == CHALLENGE))
     elif out.suffix == ".parquet":
         with whole_file(out) as temporary, pq.ParquetWriter(temporary, pq.read_schema(shards[0])) as writer:
-            for shard in shards:
-                writer.write_table(pq.read_table(shard))
+            for group in _groups(shards):
+                writer.write_table(group)
     elif out.suffix == ".csv":
         with whole_file(out) as temporary, pyarrow.csv.CSVWriter(temporary, pq.read_schema(shards[0])) as csv:
             for shard in shards:
                 csv.write_table(pq.read_table(shard))
     else:
         write_table(pd.concat([pd.read_parquet(shard) for shard in shards], ignore_index=True), out)
+
+
+def _groups(shards: Sequence[Path]) -> Iterator[pa.Table]:
+    """The shards, as many at once as make a row group: a reader holds what is written about every group of a file."""
+    tables: list[pa.Table] = []
+    for shard in shards:
+        tables.append(pq.read_table(shard))
+        if sum(map(len, tables)) >= ROWS_A_GROUP:
+            yield pa.concat_tables(tables)
+            tables = []
+    if tables:
+        yield pa.concat_tables(tables)
+
+
+def _write_folder(shards: list[Path], out: Path) -> None:
+    """A folder of the shards, which stay where they are until it is whole."""
+    making = out.parent / f"{TEMPORARY}{out.name}"
+    with output_errors(out):
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir()
+        for index, shard in enumerate(shards):
+            place = making / f"part-{index:05d}-of-{len(shards):05d}.parquet"
+            try:
+                place.hardlink_to(shard)
+            except OSError:  # not every file system has links
+                shutil.copy2(shard, place)
+        making.replace(out)
 
 
 def _say_disobedience(table: pd.DataFrame, schema: Schema, where: str) -> None:

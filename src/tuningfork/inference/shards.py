@@ -7,6 +7,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,20 +55,20 @@ def write_shards(
         Say at the end what the time went to.
     """
     timing = Timing()
-    done = before = _resume(folder, job)
-    failed = _Unreadable()
+    done = before = claim(folder, job)
+    tally = Tally()
     with progress_bar(verb, source.n) as advance:
         advance(done)
 
         def seen(part: list[Decoded]) -> None:
-            failed.count(part)
+            tally.count(part)
             advance(len(part))
 
         for shard in shards(source.decoded(done), rows, seen, batch, rows_a_shard, timing):
-            with timing.part("writing"), whole_file(folder / f"{done:012d}.parquet") as temporary:
+            with timing.part("writing"), whole_file(shard_path(folder, done)) as temporary:
                 pq.write_table(shard, temporary)
             done += len(shard)
-    failed.say(done)
+    tally.say()
     if profile:
         log.info(timing.line(done - before))
     return sorted(folder.glob("[0-9]*.parquet"))
@@ -82,24 +83,25 @@ def shards(
     timing: Timing | None = None,
 ) -> Iterator[pa.Table]:
     """Tables of at most `rows_a_shard` rows; `seen` is told of each batch that has been worked off."""
-    notes: Counter[str] = Counter()
     tables: list[pa.Table] = []
     timing = timing or Timing()
     while part := next_batch(decoded, batch, timing):
         with timing.part("model"):
             tables.append(rows(part))
-        notes.update(entry.note for entry in part if entry.note)
         seen(part)
         if len(tables) * batch >= rows_a_shard:
             yield pa.concat_tables(tables)
             tables = []
     if tables:
         yield pa.concat_tables(tables)
-    for note, count in notes.items():
-        log.info("%d images: %s", count, note)
 
 
-def _resume(folder: Path, job: dict[str, Any]) -> int:
+def shard_path(folder: Path, start: int) -> Path:
+    """The shard whose first row is `start` of the table."""
+    return folder / f"{start:012d}.parquet"
+
+
+def claim(folder: Path, job: dict[str, Any]) -> int:
     """Open the folder of shards; how many rows are there already. Another job's shards are thrown away."""
     key = hashlib.sha256(json.dumps(job, sort_keys=True, default=str).encode()).hexdigest()
     claim = folder / "job.json"
@@ -117,20 +119,33 @@ def _resume(folder: Path, job: dict[str, Any]) -> int:
     return 0
 
 
-class _Unreadable:
-    """The first few unreadable images and the number of all; the table holds every one."""
+@dataclass
+class Tally:
+    """What to say of `rows` images: how often each note, the first few unreadable ones, and the number of all these."""
 
-    def __init__(self) -> None:
-        self.first: list[str] = []
-        self.n = 0
+    rows: int = 0
+    unreadable: int = 0
+    first: list[str] = field(default_factory=list)
+    notes: dict[str, int] = field(default_factory=dict)
 
     def count(self, batch: list[Decoded]) -> None:
+        """Count a batch."""
         wrong = [f"{entry.file_loc or entry.id_str}: {entry.error}" for entry in batch if entry.error is not None]
-        self.n += len(wrong)
-        self.first = (self.first + wrong)[:10]
+        notes = Counter(entry.note for entry in batch if entry.note)
+        self.add(Tally(len(batch), len(wrong), wrong, notes))
 
-    def say(self, total: int) -> None:
+    def add(self, other: Tally) -> None:
+        """Count what another has counted."""
+        self.rows += other.rows
+        self.unreadable += other.unreadable
+        self.first = (self.first + other.first)[:10]
+        self.notes = dict(Counter(self.notes) + Counter(other.notes))
+
+    def say(self) -> None:
+        """Log it; the table holds every one."""
+        for note, count in self.notes.items():
+            log.info("%d images: %s", count, note)
         for line in self.first:
             log.warning("unreadable: %s", line)
-        if self.n:
-            log.warning("%d of %d images could not be read; their rows hold the error", self.n, total)
+        if self.unreadable:
+            log.warning("%d of %d images could not be read; their rows hold the error", self.unreadable, self.rows)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +17,14 @@ from tuningfork.errors import OutputError
 from tuningfork.files import sole_run
 from tuningfork.images import Decoded
 from tuningfork.inference.device import choose_device
-from tuningfork.inference.engines import use_engine
+from tuningfork.inference.engines import find_engine, use_engine
 from tuningfork.inference.output import check_output, write_output
+from tuningfork.inference.ray import write_on_ray
 from tuningfork.inference.rows import prediction_rows
-from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, shards, write_shards
+from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, Rows, shards, write_shards
 from tuningfork.inference.sureness import sureness
 from tuningfork.models import DEFAULT_MODEL, Model, load_model, read_manifest
-from tuningfork.packs import Pack, PackSource, open_images
+from tuningfork.packs import ImageSource, Pack, PackSource, open_images
 from tuningfork.progress import progress_bar
 
 log = logging.getLogger(__name__)
@@ -37,6 +40,7 @@ def predict(
     device: str = "auto",
     engine: str | Path = "auto",
     workers: int | None = None,
+    ray: str | None = None,
     overwrite: bool = False,
     profile: bool = False,
 ) -> Path:
@@ -47,7 +51,8 @@ def predict(
     images
         A folder, a glob, a catalog, Parquet or HDF5 with images, or a pack.
     out
-        The table to write: .parquet, .csv, .fits, .vot or .xml.
+        The table to write: .parquet, .csv, .fits, .vot or .xml; without an ending, a folder of Parquet files, whose
+        names are in the order of their rows.
     layout
         ``table``, or ``kaggle``: the challenge's submission (GalaxyID and 37 columns; .csv).
 
@@ -58,6 +63,9 @@ def predict(
     engine
         What runs the networks: ``torch``, ``onnxruntime``, ``openvino``, ``compile``, a folder that `export_model`
         wrote, or ``auto``: the quickest in a short trial, where there are images enough to repay it, and else torch.
+        On a cluster ``auto`` is torch.
+    ray
+        The address of a Ray cluster that does the work, or ``local``: see `inference.ray`. Rows are the same.
 
     With `profile` it is said at the end what the time went to.
 
@@ -74,23 +82,39 @@ def predict(
     views = _views(network, views)
     source = open_images(images, network.spec.geometry, workers)
     check_output(target, layout, network.schemas, overwrite=overwrite)
-    chosen = choose_device(device)
-    network.to(chosen)
     hashes = read_manifest(model)["sha256"]
-    job = {"images": source.describe(), "model": hashes, "views": views}
-    job |= use_engine(network, engine, hashes, source, views, chosen)
+    engine, what = find_engine(engine, hashes)
+    job = {"images": source.describe(), "model": hashes, "views": views} | what
+    make_rows = partial(_make_rows, network, device, engine, hashes, views)
     folder = target.parent / f".{target.name}.partial"
-    with sole_run(folder, OutputError):
-        done = write_shards(
+    write: Callable[[], list[Path]]
+    if ray is None:
+        write = partial(
+            write_shards,
             folder,
             source,
-            lambda batch: _batch_rows(batch, network, chosen, views),
+            make_rows(source),
             job,
             verb="predict",
             batch=BATCH,
             rows_a_shard=ROWS_A_SHARD,
             profile=profile,
         )
+    else:
+        write = partial(
+            write_on_ray,
+            folder,
+            source,
+            make_rows,
+            job,
+            address=ray,
+            verb="predict",
+            workers=workers,
+            gpus=device != "cpu",
+            profile=profile,
+        )
+    with sole_run(folder, OutputError):
+        done = write()
         write_output(done, target, layout, network.schemas)
         shutil.rmtree(folder)
     return target
@@ -125,6 +149,24 @@ def _views(network: Model, asked: int | None) -> int:
         log.warning("the model was calibrated with %d views: no intervals are given for %d", known.views, asked)
         network.uncertainty = None
     return asked
+
+
+def _make_rows(
+    network: Model,
+    device: str,
+    engine: str | Path,
+    hashes: Mapping[str, str],
+    views: int,
+    source: ImageSource | PackSource | None = None,
+) -> Rows:
+    """The network, on a device and in an engine of the process that calls this, as what makes rows.
+
+    Arguments as of `use_engine`.
+    """
+    chosen = choose_device(device)
+    network.to(chosen)
+    use_engine(network, engine, hashes, chosen, source, views)
+    return lambda batch: _batch_rows(batch, network, chosen, views)
 
 
 def _batch_rows(batch: list[Decoded], network: Model, device: torch.device, views: int) -> pa.Table:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +53,13 @@ class ImageSource:
         """Where the images are, for a manifest."""
         return self.source.describe()
 
-    def decoded(self, start: int) -> Iterator[Decoded]:
+    def part(self, start: int, stop: int, workers: int) -> ImageSource:
+        """The images from `start` to `stop` alone, small enough to be sent to a machine where `workers` decode."""
+        part = copy(self)
+        part.source, part.n, part.workers = self.source.part(start, stop), stop - start, workers
+        return part
+
+    def decoded(self, start: int = 0) -> Iterator[Decoded]:
         """The images from the `start`-th on."""
         return decode_stream(self.source.items(start), self.geometry, self.workers)
 
@@ -83,9 +91,37 @@ class PackSource:
         """Where the images are, for a manifest."""
         return {"kind": "pack", "origin": str(self.pack.path), "n": self.n, "sha256": self.describe()}
 
-    def decoded(self, start: int) -> Iterator[Decoded]:
+    def part(self, start: int, stop: int, _: int) -> PackPart:
+        """The images from `start` to `stop` alone, small enough to be sent to another machine; none is to decode."""
+        return self._part(slice(start, stop))
+
+    def _part(self, which: slice) -> PackPart:
+        rows = self.rows[which]
+        names = self.pack.catalog.iloc[rows]
+        locations = names["file_loc"] if "file_loc" in names else [""] * len(rows)
+        return PackPart(self.pack.path.absolute() / "pixels.npy", rows, list(names["id_str"]), list(locations))
+
+    def decoded(self, start: int = 0) -> Iterator[Decoded]:
         """The images from the `start`-th on."""
-        catalog = self.pack.catalog
-        for row in self.rows[start:]:
-            location = catalog["file_loc"].iloc[row] if "file_loc" in catalog else ""
-            yield Decoded(catalog["id_str"].iloc[row], location, self.pack.pixels[row])
+        return self._part(slice(start, None)).decoded()
+
+
+@dataclass(frozen=True)
+class PackPart:
+    """Some rows of a pack by number, and the names of their galaxies: its pixels are opened where they are read."""
+
+    pixels: Path
+    rows: np.ndarray
+    ids: list[str]
+    locations: list[str]
+
+    @property
+    def n(self) -> int:
+        """The number of images."""
+        return len(self.rows)
+
+    def decoded(self) -> Iterator[Decoded]:
+        """All of them."""
+        pixels = np.load(self.pixels, mmap_mode="r")
+        for row, identity, location in zip(self.rows, self.ids, self.locations, strict=True):
+            yield Decoded(identity, location, pixels[row])

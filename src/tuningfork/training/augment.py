@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -53,7 +54,7 @@ class Augmentation(BaseModel):
 class Photometry:
     """Photometric parameters of each image, all (N,): factors, hue in radians, whether it gets autocontrast.
 
-    `noise_seed` replays the noise.
+    `noise` is a standard deviation, and `noise_seed` replays the noise.
     """
 
     brightness: torch.Tensor
@@ -61,8 +62,11 @@ class Photometry:
     saturation: torch.Tensor
     hue: torch.Tensor
     autocontrast: torch.Tensor
-    noise: float
-    noise_seed: int
+    noise: torch.Tensor
+    noise_seed: torch.Tensor
+
+
+Drawn = TypeVar("Drawn", Warps, Photometry)
 
 
 def sample_warps(n: int, augmentation: Augmentation, generator: torch.Generator) -> Warps:
@@ -99,8 +103,8 @@ def sample_photometry(n: int, augmentation: Augmentation, generator: torch.Gener
         contrast=around(augmentation.contrast),
         saturation=around(augmentation.saturation),
         hue=around(math.radians(augmentation.hue), centre=0.0),
-        noise=augmentation.noise,
-        noise_seed=int(torch.randint(2**31, (1,), generator=generator)),
+        noise=torch.full((n,), augmentation.noise),
+        noise_seed=torch.randint(2**31, (n,), generator=generator),
         autocontrast=torch.rand(n, generator=generator) < augmentation.autocontrast,
     )
 
@@ -121,10 +125,18 @@ def photometric(images: torch.Tensor, change: Photometry) -> torch.Tensor:
         images = torch.einsum("nij,njhw->nihw", colour_matrices(change).to(device), images)
     if bool(change.autocontrast.any()):
         images = torch.where(each(change.autocontrast), stretched(images), images)
-    if change.noise > 0:
-        generator = torch.Generator(device=device).manual_seed(change.noise_seed)
-        images = images + change.noise * torch.randn(images.shape, generator=generator, device=device)
+    if bool((change.noise > 0).any()):
+        images = images + each(change.noise) * _noise(images, change.noise_seed)
     return images.clamp(0, 1)
+
+
+def _noise(images: torch.Tensor, seeds: torch.Tensor) -> torch.Tensor:
+    """Noise of unit variance for each image by its own seed, whatever the images beside it."""
+    generator = torch.Generator(device=images.device)
+    noise = torch.empty_like(images)
+    for plane, seed in zip(noise, seeds.tolist(), strict=True):
+        plane.normal_(generator=generator.manual_seed(seed))
+    return noise
 
 
 def stretched(images: torch.Tensor) -> torch.Tensor:
@@ -149,14 +161,27 @@ def colour_matrices(change: Photometry) -> torch.Tensor:
 
 
 def augment(
-    pixels: torch.Tensor, view: View, geometry: Geometry, augmentation: Augmentation, seed: int
+    pixels: torch.Tensor,
+    view: View,
+    geometry: Geometry,
+    augmentation: Augmentation,
+    seed: int,
+    *,
+    first: int = 0,
+    whole: int | None = None,
 ) -> torch.Tensor:
     """Augment a batch (N, H, W, C) uint8 into images (N, C, size, size) float32 in 0 to 1.
 
-    The same seed gives the same images; parameters are drawn on the CPU, so a GPU draws the same ones.
+    The same seed gives the same images; parameters are drawn on the CPU, so a GPU draws the same ones. Of a batch of
+    `whole` images these may be N from the `first` on: they become what they would in the whole batch.
     """
     generator = torch.Generator().manual_seed(seed)
-    warps = sample_warps(len(pixels), augmentation, generator)
-    change = sample_photometry(len(pixels), augmentation, generator)
+    rows = slice(first, first + len(pixels))
+    warps = _part(sample_warps(whole or len(pixels), augmentation, generator), rows)
+    change = _part(sample_photometry(whole or len(pixels), augmentation, generator), rows)
     with torch.autocast(pixels.device.type, enabled=False):  # colours keep their full precision
         return photometric(warp(pixels, warps, view, geometry), change)
+
+
+def _part(drawn: Drawn, rows: slice) -> Drawn:
+    return type(drawn)(**{name: values[rows] for name, values in vars(drawn).items()})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,37 +15,53 @@ from tuningfork.packs import Pack
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch: pixels (N, H, W, C) uint8, targets of each schema (N, T) float32, and its place in the run."""
+    """One device's part of a batch: pixels (N, H, W, C) uint8, and targets of each schema (N, T) float32.
+
+    `seed` is the batch's; its galaxies `first` to `first` + N, of `whole`, are here.
+    """
 
     pixels: torch.Tensor
     targets: dict[str, torch.Tensor]
     seed: int
+    first: int
+    whole: int
 
     def to(self, device: torch.device) -> Batch:
         """The batch on another device."""
         targets = {name: value.to(device, non_blocking=True) for name, value in self.targets.items()}
-        return Batch(self.pixels.to(device, non_blocking=True), targets, self.seed)
+        return replace(self, pixels=self.pixels.to(device, non_blocking=True), targets=targets)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of a pack that one device takes of a batch; seed, first and whole as in `Batch`."""
+
+    rows: np.ndarray
+    seed: int
+    first: int
+    whole: int
 
 
 class PackBatches(Dataset[Batch]):
-    """Whole batches of a pack by (seed, row numbers); the sampler below decides which."""
+    """Batches of a pack; the sampler below decides which."""
 
     def __init__(self, pack: Pack, targets: dict[str, np.ndarray]) -> None:
         self.pixels = pack.pixels
         self.targets = targets
 
-    def __getitem__(self, index: tuple[int, np.ndarray]) -> Batch:
-        seed, rows = index
-        pixels = torch.from_numpy(self.pixels[rows])
-        return Batch(pixels, {name: torch.from_numpy(values[rows]) for name, values in self.targets.items()}, seed)
+    def __getitem__(self, part: Part) -> Batch:
+        pixels = torch.from_numpy(self.pixels[part.rows])
+        targets = {name: torch.from_numpy(values[part.rows]) for name, values in self.targets.items()}
+        return Batch(pixels, targets, part.seed, part.first, part.whole)
 
 
-class BatchRows(Sampler[tuple[int, np.ndarray]]):
+class BatchRows(Sampler[Part]):
     """The rows of each batch of an epoch.
 
     The order depends on the seed and the epoch alone, not on what ran before: a resumed run sees what an unbroken one
-    would have seen. With several devices, each takes every n-th batch. Where a row's share, (N,), is below 1, an epoch
-    takes that part of the rows with this share, drawn anew.
+    would have seen. Several devices share each batch, so batches don't depend on how many there are: each takes its
+    part of the rows, and needs at least one. Where a row's share, (N,), is below 1, an epoch takes that part of the
+    rows with this share, drawn anew.
     """
 
     def __init__(
@@ -75,22 +91,19 @@ class BatchRows(Sampler[tuple[int, np.ndarray]]):
         return sum(math.ceil(share * len(rows)) for rows, share in self._groups)
 
     def __len__(self) -> int:
-        return len(range(self.rank, self._batches(), self.world))
+        """How many batches: no more than have a row for each device."""
+        return max(1, min(-(-self.drawn // self.batch_size), self.drawn // self.world))
 
-    def _batches(self) -> int:
-        """How many batches all devices take together; in training each takes as many, or they would wait for ever."""
-        enough = max(-(-self.drawn // self.batch_size), self.world)
-        return -(-enough // self.world) * self.world if self.shuffle else enough
-
-    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
+    def __iter__(self) -> Iterator[Part]:
         random = np.random.default_rng([self.seed, self.epoch])
         rows = np.concatenate([self._draw(rows, share, random) for rows, share in self._groups])
         if self.shuffle:
             rows = random.permutation(rows)
-        batches = np.array_split(rows, self._batches())
-        for index in range(self.rank, len(batches), self.world):
+        for index, batch in enumerate(np.array_split(rows, len(self))):
             seed = int(np.random.SeedSequence([self.seed, self.epoch, index]).generate_state(1)[0])
-            yield seed, np.sort(batches[index])  # sorted rows read the memory map in one direction
+            # Sorted rows read the memory map in one direction.
+            first, last = (place * len(batch) // self.world for place in (self.rank, self.rank + 1))
+            yield Part(np.sort(batch)[first:last], seed, first, len(batch))
 
     @staticmethod
     def _draw(rows: np.ndarray, share: float, random: np.random.Generator) -> np.ndarray:

@@ -48,12 +48,15 @@ from tuningfork.training.trainer import (
 log = logging.getLogger(__name__)
 
 
-def train(recipe: Recipe, pack: str | Path, out: str | Path, *, devices: int = 1, accelerator: str = "auto") -> Path:
-    """Train the model of `recipe` on `pack` and write its folder to `out`.
+def train(
+    recipe: Recipe, pack: str | Path, out: str | Path, *, devices: int = 1, nodes: int = 1, accelerator: str = "auto"
+) -> Path:
+    """Train the model of `recipe` on `pack` and write its folder to `out`, with `devices` of each of `nodes` machines.
 
     The checkpoint after each epoch lies in `out`/checkpoints: the same call on a killed run goes on after the last
     whole epoch, and on the CPU ends with the same weights as an unbroken run. Batches that don't fit into memory are
-    halved, and as many more of them make a step.
+    halved, and as many more of them make a step. Several devices share each batch, and train the model that one would
+    to float precision (where a recipe has no dropout; what is dropped depends on the device).
 
     Raises
     ------
@@ -67,15 +70,19 @@ def train(recipe: Recipe, pack: str | Path, out: str | Path, *, devices: int = 1
     if _already(folder, run):
         log.info("%s is already trained with this recipe and pack; nothing to do", folder)
         return folder
-    if devices > 1 and recipe.optim.find_lr:
+    world = devices * nodes
+    if world > 1 and recipe.optim.find_lr:
         raise RecipeError("optim.find_lr works on one device; find the rate there, then set it")
     L.seed_everything(recipe.run.seed, verbose=False)
     material = prepare(recipe, data)
-    if not 1 <= devices <= len(material.rows["val"]):
+    batches = _sampler(recipe, material, world=world)
+    shared = min(recipe.optim.batch_size, batches.drawn, len(material.rows["val"]))
+    if not 1 <= world <= shared:
         raise RecipeError(
-            f"{devices} devices can't share {len(material.rows['val'])} validation galaxies; use fewer, 1 at least"
+            f"{world} devices can't share batches of {recipe.optim.batch_size} of {batches.drawn} training and "
+            f"{len(material.rows['val'])} validation galaxies; use at most {shared}"
         )
-    trainer = build_trainer(recipe, folder, devices, accelerator, _batches(recipe, material, devices))
+    trainer = build_trainer(recipe, folder, accelerator, len(batches), devices=devices, nodes=nodes)
     model = build_model(recipe, material)  # before the folder is claimed: weights may be out of reach
     with sole_run(folder, ModelError) if trainer.is_global_zero else nullcontext():
         if trainer.is_global_zero:
@@ -102,13 +109,8 @@ def fingerprint(recipe: Recipe, pack: Pack) -> dict[str, Any]:
     return run
 
 
-def _batches(recipe: Recipe, material: Material, devices: int) -> int:
-    """How many batches an epoch each device takes."""
-    return len(_sampler(recipe, material, world=devices))
-
-
 def _sampler(recipe: Recipe, material: Material, rank: int = 0, world: int = 1) -> BatchRows:
-    """The training batches of one device."""
+    """What one device takes of the training batches."""
     return BatchRows(
         material.rows["train"],
         recipe.optim.batch_size,
@@ -126,11 +128,16 @@ def _fit_in_memory(recipe: Recipe, material: Material, folder: Path, trainer: L.
         try:
             return _fit(recipe, material, folder, trainer, model)
         except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or trainer.world_size > 1:
+            if not is_out_of_memory(error):
                 raise
+            if trainer.world_size > 1:
+                raise ModelError(
+                    f"{trainer.world_size} devices are too few for a batch of {recipe.optim.batch_size}: "
+                    "use more of them, or halve optim.batch_size and double optim.accumulate"
+                ) from error
             recipe = _halved(recipe, folder)
         model = build_model(recipe, material)
-        trainer = build_trainer(recipe, folder, 1, trainer.strategy.root_device.type, _batches(recipe, material, 1))
+        trainer = build_trainer(recipe, folder, trainer.strategy.root_device.type, len(_sampler(recipe, material)))
 
 
 def _halved(recipe: Recipe, folder: Path) -> Recipe:
@@ -157,11 +164,11 @@ def _warn_of_lag(recipe: Recipe, batches: int) -> None:
 def _already(folder: Path, run: dict[str, Any]) -> bool:
     """Whether this run has finished in `folder`; a folder that holds anything else is refused."""
     claim = folder / "run.json"
-    if claim.exists():
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    if claim.exists():  # asked after the listing: another device of this run may write it at this moment
         if read_json(claim, ModelError) != run:
             raise ModelError(f"{folder} holds a run of another recipe or pack; choose another folder, or remove it")
         return (folder / "model.json").exists()
-    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     if any(name != "lock" and not name.startswith(TEMPORARY) for name in names) or (
         folder.exists() and not folder.is_dir()
     ):
@@ -177,7 +184,9 @@ def _fit(recipe: Recipe, material: Material, folder: Path, trainer: L.Trainer, m
         log.info("the learning-rate finder chose %g", rate)
         recipe = recipe.model_copy(update={"optim": recipe.optim.model_copy(update={"lr": rate})})
         task.recipe = recipe
-    _warn_of_lag(recipe, _batches(recipe, material, trainer.world_size))
+    rank, world = trainer.global_rank, trainer.world_size
+    batches = _sampler(recipe, material, rank, world)
+    _warn_of_lag(recipe, len(batches))
     last = folder / "checkpoints" / "last.ckpt"
     if last.exists():
         log.info("going on from the last whole epoch of %s", folder)
@@ -185,8 +194,6 @@ def _fit(recipe: Recipe, material: Material, folder: Path, trainer: L.Trainer, m
         if stopped_early(checkpoint):
             task.on_load_checkpoint(checkpoint)
             return task
-    rank, world = trainer.global_rank, trainer.world_size
-    batches = _sampler(recipe, material, rank, world)
     checks = BatchRows(material.rows["val"], recipe.optim.batch_size, rank=rank, world=world)
     with known_warnings(), output_errors(folder):
         try:

@@ -7,6 +7,7 @@ import io
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from tuningfork.files import write_text
 from tuningfork.models import GalaxyModel, crop
 from tuningfork.training.augment import augment
 from tuningfork.training.data import Batch
+from tuningfork.training.devices import SharedBatchNorm, device_count, sum_over_devices
 from tuningfork.training.recipe import OptimTable, Recipe
 from tuningfork.training.transfer import Phase, layer_groups, phases, release
 
 Sums = dict[str, torch.Tensor]
+Losses = list[torch.Tensor]
 
 
 class Task(L.LightningModule):
@@ -62,15 +65,17 @@ class Task(L.LightningModule):
         """The parameters by depth, from the heads down."""
         return layer_groups(self.model)
 
-    def _losses(self, model: GalaxyModel, images: torch.Tensor, batch: Batch, sums: Sums) -> torch.Tensor:
-        total = torch.zeros((), device=images.device)
+    def _losses(self, model: GalaxyModel, images: torch.Tensor, batch: Batch, sums: Sums) -> tuple[Losses, Losses]:
+        """The summed loss of each head, times its weight, and the number of labels it was summed over."""
+        losses, counts = [], []
         for name, raw in model(images).items():
             head, targets = model.head(name), batch.targets[name]
             loss, count = head.loss(raw, targets)
             _add(sums, f"{name}_loss", loss, count)
             _add(sums, f"{name}_metric", *head.score(raw.detach(), targets))
-            total = total + head.spec.weight * loss / count.clamp(min=1)
-        return total
+            losses.append(head.spec.weight * loss)
+            counts.append(count)
+        return losses, counts
 
     def training_step(self, batch: Batch, _: int) -> torch.Tensor:
         """The loss of one augmented batch, counted towards the epoch's figures."""
@@ -81,11 +86,18 @@ class Task(L.LightningModule):
         return self._of_batch(batch, self._zeros())
 
     def _of_batch(self, batch: Batch, sums: Sums) -> torch.Tensor:
-        """Dropout too is seeded by the batch, so a resumed run repeats it."""
-        torch.manual_seed(batch.seed)
-        spec = self.model.spec
-        images = augment(batch.pixels, spec.view, spec.geometry, self.recipe.augmentation, batch.seed)
-        return self._losses(self.model, images, batch, sums)
+        """Of each head the mean over its labels on all devices; dropout is seeded too, so a resumed run repeats it."""
+        torch.manual_seed(batch.seed + batch.first)
+        spec, table = self.model.spec, self.recipe.augmentation
+        images = augment(
+            batch.pixels, spec.view, spec.geometry, table, batch.seed, first=batch.first, whole=batch.whole
+        )
+        devices = device_count()
+        with SharedBatchNorm() if devices > 1 else nullcontext():
+            losses, counts = self._losses(self.model, images, batch, sums)
+        labels = sum_over_devices(torch.stack(counts)).clamp(min=1)
+        # Gradients are averaged over devices; times their number that is the sum.
+        return devices * (torch.stack(losses) / labels).sum()
 
     def on_train_batch_start(self, *_: Any) -> None:
         """Note the rate of the heads; after the step the schedule has moved on."""

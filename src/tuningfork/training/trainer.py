@@ -38,8 +38,10 @@ class EpochsFromOne(RichProgressBar):
         return f"Epoch {current_epoch + 1}/{self.trainer.max_epochs}"
 
 
-def build_trainer(recipe: Recipe, folder: Path, devices: int, accelerator: str, steps: int) -> L.Trainer:
-    """The trainer of a recipe; `steps` is the number of batches an epoch on each device.
+def build_trainer(
+    recipe: Recipe, folder: Path, accelerator: str, steps: int, *, devices: int = 1, nodes: int = 1
+) -> L.Trainer:
+    """The trainer of a recipe on `devices` of each of `nodes` machines; `steps` is the number of batches an epoch.
 
     Raises
     ------
@@ -71,8 +73,9 @@ def build_trainer(recipe: Recipe, folder: Path, devices: int, accelerator: str, 
         return L.Trainer(
             accelerator=accelerator,
             devices=devices,
+            num_nodes=nodes,
             # DDP must be told where parts of a network may stay without a gradient.
-            strategy="ddp_find_unused_parameters_true" if devices > 1 and recipe.transfer.frozen else "auto",
+            strategy="ddp_find_unused_parameters_true" if devices * nodes > 1 and recipe.transfer.frozen else "auto",
             max_epochs=optim.epochs,
             precision=precision,  # type: ignore[arg-type]
             accumulate_grad_batches=optim.accumulate,
@@ -88,7 +91,7 @@ def build_trainer(recipe: Recipe, folder: Path, devices: int, accelerator: str, 
     except (MisconfigurationException, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise RecipeError(
-            f"can't train on {devices} x {accelerator!r} here: {reason}; use --accelerator auto"
+            f"can't train on {nodes} x {devices} x {accelerator!r} here: {reason}; use --accelerator auto"
         ) from error
 
 

@@ -30,53 +30,73 @@ FEWEST = 500  # images; fewer are done before a trial is
 ROUNDS = 3
 
 
+def find_engine(engine: str | Path, hashes: Mapping[str, str]) -> tuple[str | Path, dict[str, Any]]:
+    """Which engine is meant.
+
+    Parameters
+    ----------
+    engine
+        A name in `ENGINES`, a folder that `export` wrote, or ``auto``.
+    hashes
+        Those in the model's manifest.
+
+    Returns
+    -------
+    tuple
+        The name, or the folder as every process finds it. What a job depends on beside its model: the engines by name
+        agree (`agree.tolerance`), an export may hold 8-bit integers.
+
+    Raises
+    ------
+    ModelError
+        If there is no such engine, or it is an export of another model.
+    """
+    if engine in ("auto", *ENGINES):
+        return engine, {}
+    folder = Path(engine).absolute()
+    if folder.is_dir():
+        return folder, {"engine": read_export(folder, hashes)["sha256"]}
+    names = ", ".join(["auto", *ENGINES])
+    raise ModelError(f"no engine {str(engine)!r}; use one of {names}, or a folder that `tuningfork export` wrote")
+
+
 def use_engine(
     model: Model,
     engine: str | Path,
     hashes: Mapping[str, str],
-    source: ImageSource | PackSource,
-    views: int,
     device: torch.device,
-) -> dict[str, Any]:
+    source: ImageSource | PackSource | None = None,
+    views: int = 1,
+) -> None:
     """Let a model look at galaxies through an engine.
 
     Parameters
     ----------
     engine
-        A name in `ENGINES`, a folder that `export` wrote, or ``auto``: the quickest in a trial on the first images of
-        the job, where the job is large enough to repay it, and else torch.
+        What `find_engine` found; ``auto`` is the quickest in a trial on the first images of the job, where the job is
+        large enough to repay it, and else torch.
     hashes
         Those in the model's manifest.
-    source, views
-        The images of the job, and from how many sides each is looked at.
     device
         Where the model is.
-
-    Returns
-    -------
-    dict
-        What a job depends on beside its model: the engines by name agree (`agree.tolerance`), an export may hold
-        8-bit integers.
+    source, views
+        The images of the job, and from how many sides each is looked at; without images there is no trial.
 
     Raises
     ------
     ModelError
-        If there is no such engine, or it can't run the model or not on this device.
+        If the engine can't run the model or not on this device, or an exported folder is not what it was.
     TuningforkError
         If it is not installed.
     """
-    if engine == "auto":
-        _choose(model, source, views, device)
-    elif engine in ENGINES:
-        mount(model, str(engine), device)
-    elif Path(engine).is_dir():
-        manifest = read_export(Path(engine), hashes)
-        mount_export(model, Path(engine), manifest, device)
-        return {"engine": manifest["sha256"]}
+    if isinstance(engine, Path):
+        mount_export(model, engine, read_export(engine, hashes), device)
+    elif engine != "auto":
+        mount(model, engine, device)
+    elif source is None:
+        mount(model, "torch", device)
     else:
-        names = ", ".join(["auto", *ENGINES])
-        raise ModelError(f"no engine {engine!r}; use one of {names}, or a folder that `tuningfork export` wrote")
-    return {}
+        _choose(model, source, views, device)
 
 
 def _choose(model: Model, source: ImageSource | PackSource, views: int, device: torch.device) -> None:
