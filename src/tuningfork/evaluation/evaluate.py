@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,8 +20,6 @@ from tuningfork.schemas import Schema
 from tuningfork.schemas.check import class_indices
 
 N_BOOTSTRAP = 1000
-
-log = logging.getLogger(__name__)
 
 
 def evaluate_predictions(
@@ -121,8 +118,4 @@ def predicted_classes(predictions: pd.DataFrame, schema: Schema, where: str) -> 
     if schema.summary_column not in predictions:
         return likeliest
     named = class_indices(predictions, schema, where)
-    called = np.where(named >= 0, named, likeliest)
-    others = int((called != likeliest).sum())
-    if others:
-        log.info("%s: %d galaxies are called another class of %s than the most likely", where, others, schema.name)
-    return called
+    return np.where(named >= 0, named, likeliest)
