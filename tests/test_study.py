@@ -125,7 +125,7 @@ def test_another_study_or_folder_is_left_alone(study: Path, study_file: Path, pa
         ("head.0.schema=galaxy10-decals", {}, "asks for labels of schema 'galaxy10-decals'"),
         ("transfer.frozen=5", {}, "ends before the whole encoder is released, in epoch 6"),
         ("optim.epochs=2", {"split": "holdout"}, "no split 'holdout'"),
-        ("optim.epochs=2", {"where": ["block=a"]}, "write it as column=value"),
+        ("optim.epochs=2", {"where": ["block=a"]}, "has no column 'block'"),
         ("optim.epochs=2", {"where": ["five_class=square"]}, "no galaxies in its val split and five_class=square"),
     ],
 )
@@ -143,6 +143,7 @@ def test_every_bundled_study_names_recipes_that_are_there() -> None:
         "gavrilita",
         "khunger",
         "serrano",
+        "tuningfork",
     }
     for name in bundled_studies():
         study = load_study(name)
@@ -184,8 +185,10 @@ def test_rows_are_narrowed_by_value(model: Path, pack: Path, tmp_path: Path) -> 
     assert (data.catalog["five_class"].iloc[rows] == "round").all()
     assert 0 < len(rows) < len(data.rows("test"))
     assert len(data.rows("all", ["five_class=round", "split=test"])) == len(rows)
-    with pytest.raises(CatalogError, match="write it as column=value"):
+    with pytest.raises(CatalogError, match="has no column 'shape'"):
         data.rows("test", ["shape=round"])
+    with pytest.raises(CatalogError, match="write it as column=value"):
+        data.rows("test", ["five_class"])
     with pytest.raises(PackError, match="no galaxies in its test split and five_class=square"):
         evaluate_model(model, pack, tmp_path / "e", where=["five_class=square"])
 
