@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,12 +17,13 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from tuningfork.errors import CatalogError, ModelError, RecipeError
+from tuningfork.inference import predict
 from tuningfork.models import build_encoder, encoder_stages, load_model, read_manifest
 from tuningfork.packs import open_pack
 from tuningfork.training import load_recipe, train
 from tuningfork.training.lr_finder import steepest
 from tuningfork.training.prepare import build_model, prepare
-from tuningfork.training.recipe import OptimTable, TransferTable
+from tuningfork.training.recipe import OptimTable, Recipe, TransferTable
 from tuningfork.training.task import build_optimizer, build_schedule
 from tuningfork.training.transfer import phases
 
@@ -242,3 +245,68 @@ def test_a_head_learns_from_the_galaxies_its_where_names(pack: Path, recipe_file
     assert not np.isnan(material.targets["five-classes"]).any()
     with pytest.raises(CatalogError, match=r"where surface=bright: .* has no column 'surface'"):
         prepare(load_recipe(recipe_file, ['head.0.where=["surface=bright"]']), data)
+
+
+@pytest.fixture(scope="module")
+def answers(model: Path, pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the tiny model says of every galaxy of its pack."""
+    path = tmp_path_factory.mktemp("answers") / "answers.parquet"
+    predict(pack, path, model=model)
+    return path
+
+
+def _taught(recipe_file: Path, answers: Path, *changes: str) -> Recipe:
+    return load_recipe(recipe_file, [f'head.0.teacher.answers="{answers}"', *changes])
+
+
+def test_a_teacher_blends_into_labels_and_fills_the_gaps(recipe_file: Path, answers: Path, pack: Path) -> None:
+    whole = open_pack(pack)
+    catalog = whole.catalog.copy()
+    columns = [name for name in catalog if name.startswith("Class")]
+    unlabelled = np.flatnonzero(catalog["split"] == "train")[:10]
+    catalog.loc[unlabelled, columns] = np.nan
+    data = replace(whole, catalog=catalog)
+    told = pd.read_parquet(answers).set_index("id_str").loc[data.catalog["id_str"], columns].to_numpy()
+    labels = data.catalog[columns].to_numpy(dtype=float)
+    recipe = _taught(recipe_file, answers, "head.0.teacher.weight=0.3", "head.0.teacher.share=0.5")
+    material = prepare(recipe.model_copy(update={"head": recipe.head[:1]}), data)
+    train, val = material.rows["train"], material.rows["val"]
+    expected = np.where(np.isnan(labels), told, 0.7 * labels + 0.3 * told)
+    np.testing.assert_allclose(material.targets["gz-challenge"][train], expected[train], atol=1e-6)
+    np.testing.assert_array_equal(material.targets["gz-challenge"][val], labels[val].astype(np.float32))
+    assert set(unlabelled) <= set(train)
+    np.testing.assert_array_equal(material.shares, np.where(np.isin(train, unlabelled), 0.5, 1.0))
+
+
+def test_a_taught_run_trains_and_knows_its_teacher(
+    recipe_file: Path, answers: Path, pack: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.parquet"
+    shutil.copy(answers, mine)
+    recipe = _taught(recipe_file, mine, "optim.epochs=1")
+    train(recipe, pack, tmp_path / "out")
+    told = read_manifest(tmp_path / "out")["data"]["teachers"]["gz-challenge"]
+    assert told == hashlib.sha256(mine.read_bytes()).hexdigest()
+    train(recipe, pack, tmp_path / "out")  # finished: nothing to do
+    table = pd.read_parquet(mine)
+    table["Class1.1"] = 0.5
+    table.to_parquet(mine)
+    with pytest.raises(ModelError, match="holds a run of another recipe or pack"):
+        train(recipe, pack, tmp_path / "out")
+
+
+def test_a_teacher_that_can_t_teach_is_named(recipe_file: Path, answers: Path, pack: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="make them with `tuningfork predict PACK"):
+        train(_taught(recipe_file, tmp_path / "none.parquet"), pack, tmp_path / "out")
+    classes = load_recipe(recipe_file, [f'head.1.teacher.answers="{answers}"'])
+    with pytest.raises(RecipeError, match="a classes head can't have a teacher"):
+        train(classes, pack, tmp_path / "out")
+    table = pd.read_parquet(answers)
+    table["id_str"] = "x" + table["id_str"]
+    table.to_parquet(tmp_path / "others.parquet")
+    with pytest.raises(RecipeError, match="answers none of the training galaxies"):
+        train(_taught(recipe_file, tmp_path / "others.parquet"), pack, tmp_path / "out")
+    table.drop(columns="Class1.1").to_parquet(tmp_path / "narrow.parquet")
+    with pytest.raises(CatalogError, match=r"no column 'Class1\.1'"):
+        train(_taught(recipe_file, tmp_path / "narrow.parquet"), pack, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

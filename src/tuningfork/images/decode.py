@@ -34,7 +34,7 @@ def decode(data: bytes | np.ndarray, geometry: Geometry) -> tuple[np.ndarray, st
     """
     if len(data) == 0:
         raise ImageError("it is empty (0 bytes)")
-    frame, note, finish = _read(data)
+    frame, note, finish = _read(data, geometry)
     height, width, _ = frame.shape
     if min(height, width) < SMALLEST:
         raise ImageError(
@@ -42,13 +42,14 @@ def decode(data: bytes | np.ndarray, geometry: Geometry) -> tuple[np.ndarray, st
         )
     pixels, spread = _to_channels(finish(resample(frame, geometry)), geometry.channels)
     notes = [text for text in (note, spread) if text]
-    return np.ascontiguousarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8)), "; ".join(notes) or None
+    np.clip(np.rint(pixels, out=pixels), 0, 255, out=pixels)
+    return np.ascontiguousarray(pixels.astype(np.uint8)), "; ".join(notes) or None
 
 
 Finish = Callable[[np.ndarray], np.ndarray]
 
 
-def _read(data: bytes | np.ndarray) -> tuple[np.ndarray, str | None, Finish]:
+def _read(data: bytes | np.ndarray, geometry: Geometry) -> tuple[np.ndarray, str | None, Finish]:
     """The frame (H, W, C), a note, and what brings its resampled values to 0-255."""
     if isinstance(data, np.ndarray):
         return _checked(data), None, _as_is
@@ -56,7 +57,7 @@ def _read(data: bytes | np.ndarray) -> tuple[np.ndarray, str | None, Finish]:
         if fits.recognises(data):
             return *fits.read(data), fits.stretch
         if jpeg.recognises(data):
-            return *jpeg.read(data), _as_is
+            return *jpeg.read(data, geometry), _as_is
         return *raster.read(data), _as_is
     except ImageError:
         raise

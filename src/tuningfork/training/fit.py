@@ -23,6 +23,7 @@ from tuningfork.files import (
     clear_temporaries,
     output_errors,
     read_json,
+    sha256,
     sole_run,
     write_json,
     write_text,
@@ -106,7 +107,20 @@ def fingerprint(recipe: Recipe, pack: Pack) -> dict[str, Any]:
         known = read_manifest(recipe.encoder.start)["sha256"]
         deciding = ("model.safetensors", "members/1/model.json", "spec")
         run["start"] = {name: known[name] for name in deciding if name in known}
+    for head in recipe.head:
+        if head.teacher:
+            run.setdefault("teachers", {})[head.schema_name] = _fingerprint_of_answers(head.teacher.answers)
     return run
+
+
+def _fingerprint_of_answers(path: str) -> str:
+    try:
+        return sha256(Path(path))
+    except OSError as error:
+        raise RecipeError(
+            f"the teacher's answers {path} can't be read ({error.strerror}); "
+            f"make them with `tuningfork predict PACK {path}`"
+        ) from error
 
 
 def _sampler(recipe: Recipe, material: Material, rank: int = 0, world: int = 1) -> BatchRows:
@@ -260,4 +274,6 @@ def _record(task: Task, material: Material, row: dict[str, float]) -> dict[str, 
     }
     if recipe.encoder.start:
         record["data"]["start"] = read_manifest(recipe.encoder.start)["sha256"]
+    if teachers := fingerprint(recipe, material.pack).get("teachers"):
+        record["data"]["teachers"] = teachers
     return record

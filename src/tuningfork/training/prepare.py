@@ -13,8 +13,9 @@ from tuningfork.errors import PackError, RecipeError
 from tuningfork.models import GalaxyModel, ModelSpec, View, crop, load_model, pretrained_colours
 from tuningfork.models.heads.classes import ClassesHead
 from tuningfork.packs import Pack
-from tuningfork.schemas import Schema, schema_to_dict
+from tuningfork.schemas import Schema
 from tuningfork.training.recipe import Recipe
+from tuningfork.training.teacher import teach
 from tuningfork.training.transfer import layer_groups, phases
 
 log = logging.getLogger(__name__)
@@ -67,23 +68,37 @@ def prepare(recipe: Recipe, pack: Pack) -> Material:
     phases(recipe.transfer, recipe.optim.epochs, len(layer_groups(model)) - 1)
     if recipe.encoder.start:
         _start(model, load_model(recipe.encoder.start).members[0], recipe)
-    targets = _targets(recipe, model, pack)
+    targets, shares = _targets(recipe, model, pack)
     rows = _rows(recipe, pack, targets)
     if recipe.input.normalise:
         mean, std = _normalisation(recipe, pack, view, rows["train"])
         spec = replace(spec, mean=mean, std=std)
-    return Material(pack, spec, targets, rows, _shares(recipe, targets, rows["train"]))
+    return Material(pack, spec, targets, rows, shares[rows["train"]])
 
 
-def _targets(recipe: Recipe, model: GalaxyModel, pack: Pack) -> dict[str, np.ndarray]:
-    """The targets of each head; in the train split, of the galaxies that it is to learn from."""
+def _targets(recipe: Recipe, model: GalaxyModel, pack: Pack) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The targets of each head, in the train split of the galaxies that it is to learn from, and the share of each row.
+
+    An epoch takes of a row the largest share of the heads, and their teachers, that have a target for it.
+    """
     targets = {}
+    shares = np.zeros(len(pack.catalog))
     for head in recipe.head:
-        values = model.head(head.schema_name).targets(pack.catalog, str(pack.path))
-        train = pack.rows("train")
-        values[np.setdiff1d(train, pack.rows("train", head.where))] = np.nan
+        built, train = model.head(head.schema_name), pack.rows("train", head.where)
+        values = built.targets(pack.catalog, str(pack.path))
+        values[np.setdiff1d(pack.rows("train"), train)] = np.nan
+        labelled = _known(values)
+        shares = np.maximum(shares, labelled * head.share)
+        if head.teacher is not None:
+            values = teach(built, values, pack.catalog, train, head.teacher)
+            shares = np.maximum(shares, (_known(values) & ~labelled) * head.teacher.share)
         targets[head.schema_name] = values
-    return targets
+    return targets, shares
+
+
+def _known(targets: np.ndarray) -> np.ndarray:
+    """Which rows have a target, (N,)."""
+    return ~np.isnan(targets).all(axis=1)
 
 
 def build_model(recipe: Recipe, material: Material) -> GalaxyModel:
@@ -128,7 +143,7 @@ def _start_heads(model: GalaxyModel, other: GalaxyModel, recipe: Recipe) -> None
         if name not in other.heads:
             raise RecipeError(f"transfer.heads: {recipe.encoder.start!r} has no head for schema {name!r}; leave it out")
         ours, theirs = model.head(name), other.head(name)
-        if ours.spec.kind != theirs.spec.kind or schema_to_dict(ours.schema) != schema_to_dict(theirs.schema):
+        if ours.spec.kind != theirs.spec.kind or ours.schema.prediction_columns != theirs.schema.prediction_columns:
             raise RecipeError(
                 f"transfer.heads: the head of {recipe.encoder.start!r} for schema {name!r} is of another kind or of "
                 "other answers; set kind alike, or leave transfer.heads out"
@@ -172,8 +187,7 @@ def _rows(recipe: Recipe, pack: Pack, targets: dict[str, np.ndarray]) -> dict[st
         found = pack.rows(split)
         if len(found) == 0:
             raise PackError(f"{pack.path} has no galaxies in its {split} split; pack again with --split 0.8/0.1/0.1")
-        known = {name: ~np.isnan(values[found]).all(axis=1) for name, values in targets.items()}
-        rows[split] = found[np.logical_or.reduce(list(known.values()))]
+        rows[split] = found[np.logical_or.reduce([_known(values[found]) for values in targets.values()])]
         if split == "train" and recipe.run.galaxies is not None:
             # The first of one shuffled order, so that a larger sample holds the smaller ones.
             shuffled = np.random.default_rng(recipe.run.seed).permutation(rows[split])
@@ -182,13 +196,6 @@ def _rows(recipe: Recipe, pack: Pack, targets: dict[str, np.ndarray]) -> dict[st
             if np.isnan(values[rows[split]]).all():
                 raise PackError(f"{pack.path}: no galaxy of the {split} split has a label of schema {name!r}")
     return rows
-
-
-def _shares(recipe: Recipe, targets: dict[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
-    """The share of each row that an epoch takes: the largest of the heads that it has a label for."""
-    known = [~np.isnan(targets[head.schema_name][rows]).all(axis=1) * head.share for head in recipe.head]
-    shares: np.ndarray = np.max(known, axis=0)
-    return shares
 
 
 def _normalisation(

@@ -20,6 +20,21 @@ if TYPE_CHECKING:
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
+class TeacherSpec(BaseModel):
+    """Predictions that a head learns from beside the labels, or in their place.
+
+    `answers` is a table that `tuningfork predict` wrote of the training galaxies. A known label becomes a blend of
+    which `weight` is the teacher's; an unknown one is the teacher's answer. An epoch takes `share` of the galaxies that
+    this head has no label of, drawn anew each time.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    answers: str
+    weight: float = Field(0.5, ge=0, le=1)
+    share: float = Field(1.0, gt=0, le=1)
+
+
 class HeadSpec(BaseModel):
     """One head of a recipe.
 
@@ -29,7 +44,8 @@ class HeadSpec(BaseModel):
     number a class) and `label_smoothing` go with classes. `share` is the part of the galaxies from which only this head
     can learn that an epoch takes, drawn anew each time (from which several can, the largest of their shares): many easy
     labels need not crowd out few good ones. `where`
-    narrows the training galaxies it learns from to those that match every ``column=value`` (``column=one|other``).
+    narrows the training galaxies it learns from to those that match every ``column=value`` (``column=one|other``);
+    `teacher` gives it answers to learn from besides.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +56,7 @@ class HeadSpec(BaseModel):
     weight: float = Field(1.0, gt=0)
     share: float = Field(1.0, gt=0, le=1)
     where: tuple[str, ...] = ()
+    teacher: TeacherSpec | None = None
     hidden: tuple[int, ...] = ()
     dropout: Fraction | tuple[Fraction, ...] = 0.0
     class_weights: Literal["balanced"] | tuple[float, ...] | None = None
@@ -58,6 +75,7 @@ class Head(nn.Module, ABC):
     losses: ClassVar[tuple[str, ...]] = ()
     schema_kinds: ClassVar[tuple[str, ...]] = ()
     metric: ClassVar[str] = "rmse"
+    taught: ClassVar[bool] = False  # whether its answers are what its targets are, so that a teacher's can be targets
 
     def __init__(self, features: int, outputs: int, schema: Schema, spec: HeadSpec) -> None:
         super().__init__()

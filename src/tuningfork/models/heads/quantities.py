@@ -27,6 +27,7 @@ class QuantitiesHead(Head):
 
     losses = ("mse", "ordinal")
     schema_kinds = ("quantities",)
+    taught = True
     metric = "mae"
     low: torch.Tensor
     range: torch.Tensor

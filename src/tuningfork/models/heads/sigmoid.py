@@ -20,6 +20,7 @@ class SigmoidHead(Head):
 
     losses = ("mse",)
     schema_kinds = ("tree",)
+    taught = True
 
     def __init__(self, features: int, schema: Schema, spec: HeadSpec) -> None:
         if schema.votes != "fractions":

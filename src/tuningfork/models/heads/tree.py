@@ -58,6 +58,7 @@ class TreeHead(Head):
 
     losses = ("mse", "cross-entropy")
     schema_kinds = ("tree",)
+    taught = True
 
     def __init__(self, features: int, schema: Schema, spec: HeadSpec) -> None:
         super().__init__(features, len(schema.columns), schema, spec)
