@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import simplejpeg
 from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from PIL import Image
 from tuningfork.errors import CatalogError, ImageError, PackError
 from tuningfork.images import Geometry, Item, decode, decode_stream, open_source
 from tuningfork.images.fits import FILLED, UNCOVERED, stretch
+from tuningfork.images.jpeg import reduction
 from tuningfork.images.resample import resample
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -599,3 +601,35 @@ def test_a_cutout_of_the_viewer_is_taken_as_it_is() -> None:
         seen.append(decode(buffer.getvalue(), Geometry(1.0, 16, 3))[0])
     assert np.array_equal(seen[0], seen[1])
     assert np.array_equal(seen[0], seen[2])
+
+
+@pytest.mark.parametrize("quality", [75, 95])
+def test_a_reduced_decoding_is_the_area_average_but_for_rounding(quality: int) -> None:
+    """Where the decoder gives half the frame, a smooth image comes out as by averaging the whole of it."""
+    y, x = np.mgrid[:424, :424] - 200.0
+    light = 220 * np.exp(-np.hypot(x, 1.5 * y) / 40)[..., None] * np.array([1.0, 0.8, 0.6])
+    smooth = np.rint(light).astype(np.uint8)
+    data = encoded(Image.fromarray(smooth), "JPEG", quality=quality)
+    geometry = Geometry(0.9, 96, 3)
+    assert reduction(424, 424, geometry) == 2
+    pixels, _ = decode(data, geometry)
+    whole = simplejpeg.decode_jpeg(data)
+    averaged, _ = decode(whole, geometry)
+    difference = pixels.astype(float) - averaged
+    assert np.sqrt((difference**2).mean()) < 0.6
+    assert abs(difference.mean()) < 0.1
+
+
+@given(
+    height=st.integers(8, 3000),
+    width=st.integers(8, 3000),
+    field=st.floats(0.05, 1),
+    size=st.integers(1, 512),
+)
+def test_a_reduced_frame_stays_finer_than_what_is_asked_for(height: int, width: int, field: float, size: int) -> None:
+    geometry = Geometry(field, size, 3)
+    factor = reduction(height, width, geometry)
+    assert factor in (1, 2, 4, 8)
+    assert height % factor == width % factor == 0
+    if factor > 1:
+        assert geometry.field * min(height, width) / factor >= 1.5 * size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import io
 import json
 import logging
@@ -65,12 +66,18 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
+def hashes_are_true(pack: Path) -> None:
+    for name, told in json.loads((pack / "pack.json").read_text())["sha256"].items():
+        assert told == hashlib.sha256((pack / name).read_bytes()).hexdigest(), name
+
+
 def same(first: Path, second: Path) -> None:
     """The same pack to the byte, but for when it was made."""
     for name in ("pixels.npy", "catalog.parquet"):
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
     manifests = [json.loads((path / "pack.json").read_text()) | {"created": ""} for path in (first, second)]
     assert manifests[0] == manifests[1]
+    hashes_are_true(first)
     assert sorted(path.name for path in first.iterdir()) == ["catalog.parquet", "pack.json", "pixels.npy"]
 
 
@@ -99,6 +106,7 @@ def test_pixels_catalog_and_manifest_agree(source: Path, tmp_path: Path, caplog:
     assert manifest["splits"] == pack.catalog["split"].value_counts().to_dict()
     assert sum(len(pack.rows(split)) for split in ("train", "val", "test")) == 27 == len(pack.rows("all"))
     assert set(manifest["sha256"]) == {"pixels.npy", "catalog.parquet"}
+    hashes_are_true(pack.path)
     for name in bad:
         assert f"{name}.png: " in caplog.text
     assert "1 images: greyscale" in caplog.text
@@ -223,9 +231,7 @@ def interrupted(where: str, after: int) -> Callable[..., None]:
     return stand_in  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize(
-    ("where", "after"), [("whole_file", 0), ("sha256", 0), ("sha256", 1), ("write_json", 1), ("open_pack", 0)]
-)
+@pytest.mark.parametrize(("where", "after"), [("whole_file", 0), ("sha256", 0), ("write_json", 1), ("open_pack", 0)])
 @pytest.mark.parametrize("other", [False, True])
 def test_killed_while_finishing(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, after: int, other: bool

@@ -21,7 +21,7 @@ def command(
     ] = "",
     seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
     id_column: Annotated[str | None, typer.Option(help="The column of ids in the labels.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one a core unless told.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; cores + 1 unless told.")] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Say at the end what the time went to.")] = False,
 ) -> None:
     """Pack images. Run the same command again on a killed run: it goes on where it stopped."""

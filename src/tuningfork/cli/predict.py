@@ -23,7 +23,7 @@ def command(
     engine: Annotated[
         str, typer.Option(help="torch, onnxruntime, openvino, compile, an exported folder, or auto: the quickest.")
     ] = "auto",
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; one a core unless told.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; cores + 1 unless told.")] = None,
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Work on a Ray cluster: its address, or local.")
     ] = None,

@@ -7,6 +7,7 @@ import json
 import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ def make_pack(
     id_column
         The column of ids in the labels, or without `labels` in the source.
     workers
-        Threads that decode; one a core unless given.
+        Threads that decode; as `images.decode_stream` unless given.
     profile
         Say at the end what the time went to.
 
@@ -112,7 +113,7 @@ def make_pack(
     if (folder / "pack.json").exists():
         return _already(folder, job)
     with _claim(folder, job) as work:
-        pixels = PixelFile(work, geometry)
+        pixels = PixelFile(work, geometry, images.n)
         timing, before = Timing(), pixels.progress.read
         _decode(images, pixels, geometry, workers, timing)
         if profile:
@@ -220,12 +221,17 @@ def _decode(images: Source, pixels: PixelFile, geometry: Geometry, workers: int 
     if done:
         log.info("going on after the %d images that an earlier run has read", done)
     decoded = decode_stream(images.items(done), geometry, workers)
-    with progress_bar("pack", images.n) as advance:
+    with progress_bar("pack", images.n) as advance, ThreadPoolExecutor(1, thread_name_prefix="write") as writer:
         advance(done)
+        written: Future[None] | None = None
         while chunk := next_batch(decoded, CHUNK, timing):
-            with timing.part("writing"):
-                pixels.append(chunk)
+            with timing.part("waiting for the disk"):
+                if written is not None:
+                    written.result()
+            written = writer.submit(pixels.append, chunk)  # while the next chunk is decoded
             advance(len(chunk))
+        if written is not None:
+            written.result()
 
 
 def _say_errors(progress: Progress) -> None:
@@ -249,9 +255,7 @@ def _finish(
 ) -> Pack:
     progress = pixels.progress
     kept = table.iloc[progress.good].reset_index(drop=True)
-    if pixels.path.exists():  # else a kill came after this rename
-        with output_errors(folder):
-            pixels.finish().replace(folder / "pixels.npy")
+    pixels_sha256 = pixels.finish(folder / "pixels.npy")
     with whole_file(folder / "catalog.parquet") as temporary:
         kept.to_parquet(temporary, index=False)
     manifest = {
@@ -263,7 +267,7 @@ def _finish(
         **facts,
         "errors": progress.errors,
         "notes": dict(progress.notes),
-        "sha256": {name: sha256(folder / name) for name in ("pixels.npy", "catalog.parquet")},
+        "sha256": {"pixels.npy": pixels_sha256, "catalog.parquet": sha256(folder / "catalog.parquet")},
     }
     write_json(folder / "pack.json", manifest)
     shutil.rmtree(work, ignore_errors=True)
