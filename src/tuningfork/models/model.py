@@ -85,6 +85,13 @@ class Look:
         answers, spread = ({name: values[:n] for name, values in part.items()} for part in (self.answers, self.spread))
         return Look(self.features[:n], answers, spread)
 
+    @staticmethod
+    def joined(looks: Sequence[Look]) -> Look:
+        """The same of all the galaxies of several looks, in order."""
+        answers = {name: torch.cat([look.answers[name] for look in looks]) for name in looks[0].answers}
+        spread = {name: torch.cat([look.spread[name] for look in looks]) for name in looks[0].spread}
+        return Look(torch.cat([look.features for look in looks]), answers, spread)
+
 
 class Model(nn.Module, ABC):
     """What answers for galaxies: one network, or several that are asked together.

@@ -59,7 +59,8 @@ def exact_views(images: torch.Tensor, count: int) -> Iterator[torch.Tensor]:
     """The first `count` (1, 2, 4 or 8) exact views of images (N, C, H, H), each channels last in memory."""
     for turns, mirrored in _TURNS[:count]:
         seen = images.flip(3) if mirrored else images
-        yield torch.rot90(seen, turns, (2, 3)).contiguous(memory_format=torch.channels_last)
+        turned = torch.rot90(seen, turns, (2, 3)) if turns else seen  # by nothing it would be a copy
+        yield turned.contiguous(memory_format=torch.channels_last)
 
 
 def _turned(pixels: torch.Tensor, view: View, geometry: Geometry, angle: float) -> torch.Tensor:

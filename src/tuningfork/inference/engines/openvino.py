@@ -29,10 +29,15 @@ class OpenvinoEngine(Engine):
         model = core.read_model(path)
         _, *image = model.inputs[0].partial_shape
         model.reshape([self.batch, *image])
+        inputs = openvino.preprocess.PrePostProcessor(model)
+        inputs.input().tensor().set_layout(openvino.Layout("NHWC"))  # as images lie in memory: nothing is copied
+        inputs.input().model().set_layout(openvino.Layout("NCHW"))
+        model = inputs.build()
         settings = SETTINGS | {"INFERENCE_NUM_THREADS": torch.get_num_threads()}
         self.request = core.compile_model(model, "CPU", settings).create_infer_request()
 
     def run(self, images: torch.Tensor) -> Sequence[torch.Tensor]:
         """Features and raw outputs, float32, on the CPU."""
-        results = self.request.infer([images.contiguous().numpy()], share_inputs=True)
+        rows = images.permute(0, 2, 3, 1).contiguous()
+        results = self.request.infer([rows.numpy()], share_inputs=True)
         return [torch.from_numpy(result) for result in results.to_tuple()]
