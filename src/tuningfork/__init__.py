@@ -6,10 +6,9 @@ The verbs of the command are functions here; each is imported when it is first u
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tuningfork.lazy import import_when_asked
 
 if TYPE_CHECKING:
     from tuningfork.evaluation import evaluate_predictions
@@ -75,22 +74,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'tuningfork' has no attribute {name!r}")
-    return getattr(import_module(f"tuningfork.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
-
-
-class _Package(ModuleType):
-    """A package whose verbs are not hidden by rooms of the same name (simulate, explain) once these are imported."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
+import_when_asked(__name__, _HOMES)

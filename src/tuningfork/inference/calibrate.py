@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
 
 from tuningfork.errors import ModelError, PackError
 from tuningfork.evaluation.votes import label_votes
@@ -153,6 +152,8 @@ def _mean_answers(network: Model, name: str, raw: torch.Tensor, temperature: flo
 
 def _temperature(network: Model, name: str, raw: torch.Tensor, truth: np.ndarray) -> float:
     """The temperature of least log-loss, (1) where too few galaxies have a class to tell."""
+    from scipy.optimize import minimize_scalar  # a quarter of a second that predictions need not wait for
+
     known = np.flatnonzero(~np.isnan(truth))
     if len(known) < FEWEST:
         return 1.0

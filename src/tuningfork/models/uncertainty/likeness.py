@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.covariance import LedoitWolf
 
 Array = NDArray[np.float64]
 
@@ -45,6 +44,8 @@ def fit_likeness(features: Array) -> Likeness:
 
 
 def _fit(features: Array) -> Likeness:
+    from sklearn.covariance import LedoitWolf  # half a second that a prediction need not wait for
+
     fitted = LedoitWolf().fit(features.astype(np.float64))
     values, vectors = np.linalg.eigh(fitted.covariance_)
     whitening = vectors / np.sqrt(np.maximum(values, 1e-9 * max(values.max(), 1e-12)))
