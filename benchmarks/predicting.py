@@ -4,7 +4,8 @@
     python benchmarks/predicting.py --networks resnet18 --rounds 5
 
 One Markdown table a network: the ratio to the fastest engine on a batch already in memory, and images a second: medians
-of rounds in which all take turns. Zoobot runs in an environment of its own (`make peers`), or is left out. The 8-bit model is fitted to a pack of the same files.
+of rounds in which all take turns. Zoobot runs in an environment of its own (`make peers`), or is left out. The 8-bit
+model is fitted to a pack of the same files.
 """
 
 from __future__ import annotations

@@ -1,0 +1,73 @@
+"""Packing 424 px JPEG files to 128 px beside decoding alone.
+
+    python benchmarks/packing.py
+
+The limit: libjpeg-turbo decoding whole files in threads, a thread a core, 16 files at a time, with the interpreter
+passing between threads as quickly as in packing. Medians of rounds in which the two take turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import simplejpeg
+import torch
+from measure import jpeg_files, machine, rate, table, take_turns
+
+from tuningfork.images import Geometry
+from tuningfork.packs import make_pack
+
+
+def main() -> None:
+    """Measure, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=8000)
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    print(f"{machine()}; {options.images} files, medians of {options.rounds} rounds\n")
+    with tempfile.TemporaryDirectory() as scratch:
+        files = jpeg_files(Path(scratch) / "files", options.images)
+        runs = {
+            "decode alone, as quick as it goes": rate(partial(decode, files, 16, 1e-4)),
+            "decode alone, a plain thread pool": rate(partial(decode, files, 1, 5e-3)),
+            f"tuningfork pack --size {options.size}": rate(partial(pack, files, options.size)),
+        }
+        rates = take_turns(runs, options.rounds)
+    limit = max(rates.values())
+    rows = [(name, f"{found / limit:.2f}", f"{found:,.0f}") for name, found in rates.items()]
+    table(["", "of the limit", "images/s"], rows)
+
+
+def decode(files: list[Path], group: int, interval: float) -> int:
+    """Decode every file to its full size, `group` files handed to a thread at a time."""
+
+    def some(part: list[Path]) -> None:
+        for path in part:
+            simplejpeg.decode_jpeg(path.read_bytes(), colorspace="RGB", strict=True)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(interval)
+    try:
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            list(pool.map(some, [files[start : start + group] for start in range(0, len(files), group)]))
+    finally:
+        sys.setswitchinterval(before)
+    return len(files)
+
+
+def pack(files: list[Path], size: int) -> int:
+    """The verb, from the folder to the finished pack."""
+    out = files[0].parent.parent / "pack"
+    shutil.rmtree(out, ignore_errors=True)
+    return len(make_pack(files[0].parent, out, geometry=Geometry(1.0, size, 3)).catalog)
+
+
+if __name__ == "__main__":
+    main()
