@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check results clean
+.PHONY: install demo test check results bench peers clean
 
 install: $(STAMP)
 
@@ -29,5 +29,17 @@ test: check
 results: install
 	$(BIN)/python benchmarks/results.py
 
+# The speed tables of docs/performance.md, beside Zoobot where `make peers` has made its environment.
+bench: install
+	$(BIN)/python benchmarks/starting.py
+	$(BIN)/python benchmarks/packing.py
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/scaling.py
+	$(BIN)/python benchmarks/predicting.py
+
+peers:
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check 'zoobot==2.9.0' 'galaxy-datasets==0.0.25' lightning timm webdataset
+
 clean:
-	rm -rf $(VENV) demo-out build dist
+	rm -rf $(VENV) .venv-peers demo-out build dist

@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--images", type=int, default=1024, help="files for Tuningfork")
     parser.add_argument("--fewer", type=int, default=256, help="files for the others, which are slower")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
     print(f"{machine()}; {options.images} files, {options.fewer} for the slow; medians of {options.rounds} rounds\n")
     with tempfile.TemporaryDirectory() as scratch:
