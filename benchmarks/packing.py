@@ -40,7 +40,7 @@ def main() -> None:
             f"tuningfork pack --size {options.size}": rate(partial(pack, files, options.size)),
         }
         rates = take_turns(runs, options.rounds)
-    limit = max(rates.values())
+    limit = rates["decode alone, as quick as it goes"]
     rows = [(name, f"{found / limit:.2f}", f"{found:,.0f}") for name, found in rates.items()]
     table(["", "of the limit", "images/s"], rows)
 

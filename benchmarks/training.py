@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +51,7 @@ def main() -> None:
         pack = noise(Path(scratch), options.images, options.size)
         fresh = iter(range(options.rounds + 1))
         runs = {
-            "one batch in memory": rate(partial(one_batch, recipe, pack, device)),
+            "one batch in memory": rate(one_batch(recipe, pack, device)),
             "tuningfork train": lambda: epoch(recipe, pack, Path(scratch) / f"run-{next(fresh)}", device),
         }
         rates = take_turns(runs, options.rounds)
@@ -87,23 +87,27 @@ def epoch(recipe: Recipe, pack: Pack, out: Path, device: torch.device) -> float:
     return len(pack.rows("train")) / seconds
 
 
-def one_batch(recipe: Recipe, pack: Pack, device: torch.device) -> int:
-    """Forward, backward and step on the same batch, in the same precision."""
+def one_batch(recipe: Recipe, pack: Pack, device: torch.device) -> Callable[[], int]:
+    """A call that steps on the same batch, in the same precision: forward, backward, and the optimiser."""
     model = build_model(recipe, prepare(recipe, pack)).to(device, memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     size, n = recipe.input.size, recipe.optim.batch_size
     images = torch.rand(n, 3, size, size, device=device).to(memory_format=torch.channels_last)
     targets = torch.rand(n, 37, device=device)
-    for _ in range(STEPS):
-        optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.run.precision == "bf16"):
-            ((name, raw),) = model(images).items()
-            loss, count = model.head(name).loss(raw, targets)
-        (loss / count).backward()
-        optimizer.step()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return STEPS * n
+
+    def steps() -> int:
+        for _ in range(STEPS):
+            optimizer.zero_grad(set_to_none=True)
+            with torch.autocast(device.type, torch.bfloat16, enabled=recipe.run.precision == "bf16"):
+                ((name, raw),) = model(images).items()
+                loss, count = model.head(name).loss(raw, targets)
+            (loss / count).backward()
+            optimizer.step()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        return STEPS * n
+
+    return steps
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -633,3 +634,20 @@ def test_a_reduced_frame_stays_finer_than_what_is_asked_for(height: int, width: 
     assert height % factor == width % factor == 0
     if factor > 1:
         assert geometry.field * min(height, width) / factor >= 1.5 * size
+
+
+def test_streams_that_overlap_leave_the_interpreter_as_it_was() -> None:
+    before = sys.getswitchinterval()
+    items = [Item(f"g{index}", "", frame) for index in range(40)]
+    first, second = (decode_stream(iter(items), WHOLE, workers=2) for _ in range(2))
+    assert next(first).error is next(second).error is None
+    assert sys.getswitchinterval() == pytest.approx(1e-4)
+    first.close()
+    assert sys.getswitchinterval() == pytest.approx(1e-4)
+    assert len(list(second)) == 39
+    assert sys.getswitchinterval() == before
+
+
+def test_a_small_jpeg_is_not_reduced_away() -> None:
+    pixels, _ = decode(encoded(Image.fromarray(frame(32, 32)), "JPEG"), Geometry(1.0, 2, 3))
+    assert pixels.shape == (2, 2, 3)

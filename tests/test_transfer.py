@@ -278,6 +278,22 @@ def test_a_teacher_blends_into_labels_and_fills_the_gaps(recipe_file: Path, answ
     np.testing.assert_array_equal(material.shares, np.where(np.isin(train, unlabelled), 0.5, 1.0))
 
 
+def test_a_teacher_of_half_known_galaxies_obeys_their_tree(recipe_file: Path, answers: Path, pack: Path) -> None:
+    whole = open_pack(pack)
+    catalog = whole.catalog.copy()
+    schema = next(schema for schema in whole.schemas if schema.name == "gz-challenge")
+    asked = [name for name in schema.columns if name.startswith(("Class1.", "Class7."))]
+    catalog[[name for name in schema.columns if name not in asked]] = np.nan
+    recipe = _taught(recipe_file, answers)
+    material = prepare(recipe.model_copy(update={"head": recipe.head[:1]}), replace(whole, catalog=catalog))
+    targets = material.targets[schema.name][material.rows["train"]]
+    assert not np.isnan(targets).any()
+    for question in schema.questions:
+        parents = list(schema.parent_positions(question))
+        reached = targets[:, parents].sum(axis=1) if parents else np.ones(len(targets))
+        np.testing.assert_allclose(targets[:, schema.slices[question.name]].sum(axis=1), reached, atol=1e-4)
+
+
 def test_a_taught_run_trains_and_knows_its_teacher(
     recipe_file: Path, answers: Path, pack: Path, tmp_path: Path
 ) -> None:
@@ -296,7 +312,7 @@ def test_a_taught_run_trains_and_knows_its_teacher(
 
 
 def test_a_teacher_that_can_t_teach_is_named(recipe_file: Path, answers: Path, pack: Path, tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="make them with `tuningfork predict PACK"):
+    with pytest.raises(RecipeError, match="name a table, as `tuningfork predict"):
         train(_taught(recipe_file, tmp_path / "none.parquet"), pack, tmp_path / "out")
     classes = load_recipe(recipe_file, [f'head.1.teacher.answers="{answers}"'])
     with pytest.raises(RecipeError, match="a classes head can't have a teacher"):
@@ -306,6 +322,9 @@ def test_a_teacher_that_can_t_teach_is_named(recipe_file: Path, answers: Path, p
     table.to_parquet(tmp_path / "others.parquet")
     with pytest.raises(RecipeError, match="answers none of the training galaxies"):
         train(_taught(recipe_file, tmp_path / "others.parquet"), pack, tmp_path / "out")
+    table.assign(**{"Class1.1": 55.0}, id_str=table["id_str"].str[1:]).to_parquet(tmp_path / "percent.parquet")
+    with pytest.raises(RecipeError, match="beyond 0 to 1"):
+        train(_taught(recipe_file, tmp_path / "percent.parquet"), pack, tmp_path / "out")
     table.drop(columns="Class1.1").to_parquet(tmp_path / "narrow.parquet")
     with pytest.raises(CatalogError, match=r"no column 'Class1\.1'"):
         train(_taught(recipe_file, tmp_path / "narrow.parquet"), pack, tmp_path / "out")

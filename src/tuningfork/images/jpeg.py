@@ -11,7 +11,7 @@ import simplejpeg
 
 from tuningfork.errors import ImageError
 from tuningfork.images import raster
-from tuningfork.images.geometry import Geometry
+from tuningfork.images.geometry import SMALLEST, Geometry
 
 FINER = 1.5  # decoded pixels a side for one asked for, at least
 
@@ -49,5 +49,6 @@ def read(data: bytes, geometry: Geometry) -> tuple[np.ndarray, str | None]:
 def reduction(height: int, width: int, geometry: Geometry) -> int:
     """By how much a frame may be reduced in decoding: 8, 4, 2, or 1 where it has too few pixels or an odd number."""
     step = geometry.field * min(height, width) / geometry.size
-    fitting = (f for f in (8, 4, 2) if step >= FINER * f and height % f == 0 and width % f == 0)
+    whole = (f for f in (8, 4, 2) if height % f == 0 and width % f == 0 and min(height, width) >= f * SMALLEST)
+    fitting = (f for f in whole if step >= FINER * f)
     return next(fitting, 1)

@@ -40,7 +40,7 @@ def resample(frame: np.ndarray, geometry: Geometry) -> np.ndarray:
     return out
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _weights(length: int, start: float, stop: float, size: int, channels: int) -> tuple[int, csr_array]:
     """The first pixel that counts, and the (size, pixels from there) matrix whose rows sum to 1.
 
@@ -51,7 +51,7 @@ def _weights(length: int, start: float, stop: float, size: int, channels: int) -
     used = np.flatnonzero(dense.any(axis=0))
     dense = dense[:, used[0] : used[-1] + 1]
     matrix = csr_array((dense / dense.sum(axis=1, keepdims=True)).astype(np.float32))
-    return int(used[0]), csr_array(kron(matrix, eye_array(channels, dtype=np.float32)))
+    return int(used[0]), csr_array(kron(matrix, eye_array(channels, dtype=np.float32), format="coo"))
 
 
 def _area(length: int, start: float, step: float, size: int) -> np.ndarray:

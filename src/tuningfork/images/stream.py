@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
@@ -59,10 +60,11 @@ def decode_stream(items: Iterable[Item], geometry: Geometry, workers: int | None
     """
     threads = workers or (os.cpu_count() or 1) + 1
     waiting: deque[Future[list[Decoded]]] = deque()
-    remaining = iter(items)
+    remaining, size = iter(items), 1
     with _quick_switching(), ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         try:
-            while group := list(islice(remaining, GROUP)):
+            while group := list(islice(remaining, size)):
+                size = min(GROUP, size + 1)  # small ones first: a short job is for all threads
                 waiting.append(pool.submit(_decode_group, group, geometry))
                 if len(waiting) >= GROUPS_A_THREAD * threads:
                     yield from waiting.popleft().result()
@@ -84,12 +86,30 @@ def _quick_switching() -> Iterator[None]:
     A thread that comes back from the decoder waits for its turn to run Python: up to 5 ms as Python is set, ten times
     what it takes to decode an image. With a tenth of a millisecond two threads decode up to twice as many.
     """
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-4)
+    with _switching.lock:
+        _switching.streams += 1
+        if _switching.streams == 1:
+            _switching.before = sys.getswitchinterval()
+            sys.setswitchinterval(1e-4)
     try:
         yield
     finally:
-        sys.setswitchinterval(before)
+        with _switching.lock:
+            _switching.streams -= 1
+            if _switching.streams == 0:
+                sys.setswitchinterval(_switching.before)
+
+
+@dataclass
+class _Switching:
+    """How many streams are open, and the interval to go back to after the last of them."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    streams: int = 0
+    before: float = 0.0
+
+
+_switching = _Switching()
 
 
 def next_batch(decoded: Iterator[Decoded], size: int, timing: Timing) -> list[Decoded]:

@@ -43,7 +43,7 @@ class ModelSpec:
             "input": asdict(self.view) | {"mean": list(self.mean), "std": list(self.std)},
             "heads": [
                 {
-                    "spec": head.model_dump(mode="json", by_alias=True),
+                    "spec": head.model_dump(mode="json", by_alias=True, exclude={"teacher"}),  # the recipe tells of it
                     "kind": head.kind,
                     "schema": schema_to_dict(schema),
                 }

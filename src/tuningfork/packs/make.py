@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -254,7 +255,7 @@ def _finish(
     facts: dict[str, Any],
 ) -> Pack:
     progress = pixels.progress
-    kept = table.iloc[progress.good].reset_index(drop=True)
+    kept = table.iloc[np.asarray(progress.good)].reset_index(drop=True)
     pixels_sha256 = pixels.finish(folder / "pixels.npy")
     with whole_file(folder / "catalog.parquet") as temporary:
         kept.to_parquet(temporary, index=False)

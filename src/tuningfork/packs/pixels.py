@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,7 @@ class Progress:
     """How far packing is: images read, the rows of those that could be, and what there is to say of them."""
 
     read: int = 0
-    good: list[int] = field(default_factory=list)
+    good: array[int] = field(default_factory=lambda: array("q"))  # eight bytes each: there may be a billion
     errors: list[dict[str, str]] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
 
@@ -89,7 +90,7 @@ class PixelFile:
     def _count(self, entry: dict[str, Any]) -> None:
         bad = {wrong["index"] for wrong in entry["bad"]}
         start = self.progress.read
-        self.progress.good += [start + index for index in range(entry["read"]) if index not in bad]
+        self.progress.good.extend(start + index for index in range(entry["read"]) if index not in bad)
         self.progress.errors += [{k: v for k, v in wrong.items() if k != "index"} for wrong in entry["bad"]]
         self.progress.notes.update(entry["notes"])
         self.progress.read += entry["read"]

@@ -23,7 +23,6 @@ from tuningfork.files import (
     clear_temporaries,
     output_errors,
     read_json,
-    sha256,
     sole_run,
     write_json,
     write_text,
@@ -37,6 +36,7 @@ from tuningfork.training.prepare import Material, build_model, prepare
 from tuningfork.training.recipe import Recipe
 from tuningfork.training.sheet import draw_augmented
 from tuningfork.training.task import Task, write_history
+from tuningfork.training.teacher import hashes_of_answers
 from tuningfork.training.trainer import (
     build_trainer,
     hardware,
@@ -101,26 +101,18 @@ def train(
 
 def fingerprint(recipe: Recipe, pack: Pack) -> dict[str, Any]:
     """What fixes a run, such that no other is ever taken for it; keys of a recipe that are not set don't count."""
-    settings = json.dumps(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
-    run = {"recipe": hashlib.sha256(settings.encode()).hexdigest(), "pack": pack.manifest["sha256"]}
+    settings = recipe.model_dump(mode="json", exclude_defaults=True)
+    for head in settings["head"]:
+        head.get("teacher", {}).pop("answers", None)  # what they are counts, not where they lie
+    text = json.dumps(settings, sort_keys=True)
+    run = {"recipe": hashlib.sha256(text.encode()).hexdigest(), "pack": pack.manifest["sha256"]}
     if recipe.encoder.start:
         known = read_manifest(recipe.encoder.start)["sha256"]
         deciding = ("model.safetensors", "members/1/model.json", "spec")
         run["start"] = {name: known[name] for name in deciding if name in known}
-    for head in recipe.head:
-        if head.teacher:
-            run.setdefault("teachers", {})[head.schema_name] = _fingerprint_of_answers(head.teacher.answers)
+    if teachers := hashes_of_answers(recipe.head):
+        run["teachers"] = teachers
     return run
-
-
-def _fingerprint_of_answers(path: str) -> str:
-    try:
-        return sha256(Path(path))
-    except OSError as error:
-        raise RecipeError(
-            f"the teacher's answers {path} can't be read ({error.strerror}); "
-            f"make them with `tuningfork predict PACK {path}`"
-        ) from error
 
 
 def _sampler(recipe: Recipe, material: Material, rank: int = 0, world: int = 1) -> BatchRows:
@@ -274,6 +266,6 @@ def _record(task: Task, material: Material, row: dict[str, float]) -> dict[str, 
     }
     if recipe.encoder.start:
         record["data"]["start"] = read_manifest(recipe.encoder.start)["sha256"]
-    if teachers := fingerprint(recipe, material.pack).get("teachers"):
-        record["data"]["teachers"] = teachers
+    if material.teachers:
+        record["data"]["teachers"] = material.teachers
     return record

@@ -15,7 +15,7 @@ from tuningfork.models.heads.classes import ClassesHead
 from tuningfork.packs import Pack
 from tuningfork.schemas import Schema
 from tuningfork.training.recipe import Recipe
-from tuningfork.training.teacher import teach
+from tuningfork.training.teacher import hashes_of_answers, teach
 from tuningfork.training.transfer import layer_groups, phases
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 class Material:
     """A pack as a recipe uses it: targets (N, T) of each schema, and the rows of the splits train and val.
 
-    `shares` is the share of each training row that an epoch takes, as `BatchRows` reads it.
+    `shares` is the share of each training row that an epoch takes, as `BatchRows` reads it; `teachers` the SHA-256 of
+    the answers that a head learns from, by schema name.
     """
 
     pack: Pack
@@ -33,6 +34,7 @@ class Material:
     targets: dict[str, np.ndarray]
     rows: dict[str, np.ndarray]
     shares: np.ndarray
+    teachers: dict[str, str]
 
 
 def prepare(recipe: Recipe, pack: Pack) -> Material:
@@ -73,7 +75,7 @@ def prepare(recipe: Recipe, pack: Pack) -> Material:
     if recipe.input.normalise:
         mean, std = _normalisation(recipe, pack, view, rows["train"])
         spec = replace(spec, mean=mean, std=std)
-    return Material(pack, spec, targets, rows, shares[rows["train"]])
+    return Material(pack, spec, targets, rows, shares[rows["train"]], hashes_of_answers(recipe.head))
 
 
 def _targets(recipe: Recipe, model: GalaxyModel, pack: Pack) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -143,7 +145,7 @@ def _start_heads(model: GalaxyModel, other: GalaxyModel, recipe: Recipe) -> None
         if name not in other.heads:
             raise RecipeError(f"transfer.heads: {recipe.encoder.start!r} has no head for schema {name!r}; leave it out")
         ours, theirs = model.head(name), other.head(name)
-        if ours.spec.kind != theirs.spec.kind or ours.schema.prediction_columns != theirs.schema.prediction_columns:
+        if ours.spec.kind != theirs.spec.kind or _asked(ours.schema) != _asked(theirs.schema):
             raise RecipeError(
                 f"transfer.heads: the head of {recipe.encoder.start!r} for schema {name!r} is of another kind or of "
                 "other answers; set kind alike, or leave transfer.heads out"
@@ -155,6 +157,13 @@ def _start_heads(model: GalaxyModel, other: GalaxyModel, recipe: Recipe) -> None
                 f"transfer.heads: the head of {recipe.encoder.start!r} for schema {name!r} has other layers; set kind, "
                 "loss and hidden alike, or leave transfer.heads out"
             ) from error
+
+
+def _asked(schema: Schema) -> list[object]:
+    """What a head answers, but for the words it is asked in."""
+    questions = [(question.name, question.parents) for question in schema.questions]
+    quantities = [(quantity.low, quantity.high, quantity.step) for quantity in schema.quantities]
+    return [schema.prediction_columns, schema.votes, schema.relative_to, questions, quantities]
 
 
 def _schemas(recipe: Recipe, pack: Pack) -> list[Schema]:

@@ -7,12 +7,41 @@ arXiv:1911.04252).
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
 from tuningfork.catalogs import read_table
 from tuningfork.errors import RecipeError
-from tuningfork.models.heads import Head, TeacherSpec
+from tuningfork.files import sha256
+from tuningfork.models.heads import Head, HeadSpec, TeacherSpec
+from tuningfork.schemas import Schema
+
+log = logging.getLogger(__name__)
+
+
+def hashes_of_answers(heads: Sequence[HeadSpec]) -> dict[str, str]:
+    """The SHA-256 of each teacher's table, by schema name.
+
+    Raises
+    ------
+    RecipeError
+        If one can't be read.
+    """
+    hashes = {}
+    for head in heads:
+        if head.teacher is not None:
+            try:
+                hashes[head.schema_name] = sha256(Path(head.teacher.answers))
+            except OSError as error:
+                raise RecipeError(
+                    f"the teacher's answers {head.teacher.answers} can't be read ({error.strerror}): name a table, "
+                    "as `tuningfork predict PACK answers.parquet` writes it"
+                ) from error
+    return hashes
 
 
 def teach(head: Head, labels: np.ndarray, catalog: pd.DataFrame, train: np.ndarray, spec: TeacherSpec) -> np.ndarray:
@@ -27,14 +56,43 @@ def teach(head: Head, labels: np.ndarray, catalog: pd.DataFrame, train: np.ndarr
     """
     if not head.taught:
         raise RecipeError(f"a {head.spec.kind} head can't have a teacher; heads of vote fractions and quantities can")
-    columns = list(head.schema.prediction_columns)
-    table = read_table(spec.answers, ["id_str", *columns])
-    table = table.dropna(subset=["id_str"]).drop_duplicates("id_str").set_index("id_str")
-    ids = catalog["id_str"].iloc[train]
-    answers = table.reindex(ids)[columns].to_numpy(dtype=np.float32)
-    if np.isnan(answers).all():
-        raise RecipeError(f"the teacher's table {spec.answers} answers none of the training galaxies; see its id_str")
+    answers = _answers(head.schema, spec, catalog["id_str"].iloc[train])
     known, targets = labels[train], labels.copy()
     blend = (1 - spec.weight) * known + spec.weight * answers
-    targets[train] = np.where(np.isnan(answers), known, np.where(np.isnan(known), answers, blend))
+    taught = np.where(np.isnan(answers), known, np.where(np.isnan(known), answers, blend))
+    if head.schema.kind == "tree" and head.schema.relative_to == "everyone":
+        taught = _down_the_tree(head.schema, taught, known, answers)
+    targets[train] = taught
     return targets
+
+
+def _answers(schema: Schema, spec: TeacherSpec, ids: pd.Series) -> np.ndarray:
+    """What the teacher says of these galaxies, (N, T); NaN where it says nothing."""
+    columns = list(schema.prediction_columns)
+    table = read_table(spec.answers, ["id_str", *columns]).dropna(subset=["id_str"]).drop_duplicates("id_str")
+    numbers = table.set_index("id_str")[columns].apply(pd.to_numeric, errors="coerce")
+    answers: np.ndarray = numbers.reindex(ids).to_numpy(dtype=np.float32)
+    told = ~np.isnan(answers).all(axis=1)
+    if not told.any():
+        raise RecipeError(f"the teacher's table {spec.answers} answers none of the training galaxies; see its id_str")
+    if schema.kind == "tree" and not ((answers >= 0) & (answers <= 1))[~np.isnan(answers)].all():
+        raise RecipeError(f"the teacher's table {spec.answers} has numbers beyond 0 to 1: no vote fractions")
+    log.info("the teacher answers %d of the %d training galaxies", told.sum(), len(told))
+    return answers
+
+
+def _down_the_tree(schema: Schema, taught: np.ndarray, known: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """Where volunteers answered a question and not the next, that one's fractions are the teacher's of those asked.
+
+    Its own fractions of everyone would not sum to the target of the answer that leads to them.
+    """
+    taught = taught.copy()
+    for question in schema.walk:
+        part, parents = schema.slices[question.name], list(schema.parent_positions(question))
+        if not parents:
+            continue
+        filled = np.isnan(known[:, part]).any(axis=1)
+        asked, was_asked = taught[:, parents].sum(axis=1), answers[:, parents].sum(axis=1)
+        scale = np.divide(asked, was_asked, out=np.zeros_like(asked), where=was_asked > 0)
+        taught[filled, part] = (answers[:, part] * scale[:, None])[filled]
+    return taught
