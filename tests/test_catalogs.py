@@ -84,9 +84,9 @@ def test_ids_keep_their_zeros_and_long_numbers_their_digits(tmp_path: Path) -> N
 
 
 def test_id_text() -> None:
-    assert id_text(pd.Series([7.0, np.nan])).tolist() == ["7", None]
+    assert id_text(pd.Series([7.0, np.nan])).fillna("").tolist() == ["7", ""]
     assert id_text(pd.Series([1237648720693755918])).tolist() == ["1237648720693755918"]
-    assert id_text(pd.Series([" J1 ", None], dtype=object)).tolist() == ["J1", None]
+    assert id_text(pd.Series([" J1 ", None], dtype=object)).fillna("").tolist() == ["J1", ""]
 
 
 def test_columns_can_be_chosen_and_pixels_are_left_out(tmp_path: Path) -> None:

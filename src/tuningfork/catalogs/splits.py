@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from astropy import units
 from astropy.coordinates import SkyCoord, search_around_sky
+from pandas.api.extensions import ExtensionArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -91,21 +92,36 @@ def assign_splits(
         If the fractions are none, or positions are asked for and are not there or link most galaxies to each other.
     """
     _check_fractions(fractions)
-    groups = np.arange(len(table)) if radius_arcsec is None else _sky_groups(table, radius_arcsec)
-    frame = pd.DataFrame({"group": groups, "stratum": _strata(table, schema)})
-    frame["order"] = [_hash(seed, identity) for identity in table["id_str"]]
-    frame = frame.sort_values("order")
-    leaders = frame.drop_duplicates("group").set_index("group")
-    leaders["size"] = frame.groupby("group").size()
-    before = leaders.groupby("stratum")["size"].cumsum() - leaders["size"]
-    total = leaders.groupby("stratum")["size"].transform("sum")
-    # A start of its own for every stratum: else many small ones would all round in favour of the same split.
-    start = leaders["stratum"].map(lambda stratum: _hash(seed, f"stratum {stratum}") / 2**64)
+    order = np.fromiter((_hash(seed, identity) for identity in table["id_str"]), np.uint64, len(table))
+    strata = _strata(table, schema)
+    if radius_arcsec is None:
+        return pd.Series(_deal(order, np.ones(len(table), np.int8), strata, fractions, seed), index=table.index)
+    groups = _sky_groups(table, radius_arcsec)
+    by_hash = np.argsort(order)
+    _, first = np.unique(groups[by_hash], return_index=True)
+    leaders = by_hash[first]  # of each group, in the order of their numbers
+    dealt = _deal(order[leaders], np.bincount(groups), strata[leaders], fractions, seed)
+    return pd.Series(dealt.take(groups), index=table.index)
+
+
+def _deal(
+    order: np.ndarray, sizes: np.ndarray, strata: np.ndarray, fractions: Mapping[str, float], seed: int
+) -> ExtensionArray:
+    """A split for each of G groups, (G,) of text, from their hashes, numbers of galaxies and strata."""
     used = [split for split in SPLITS if fractions.get(split, 0) > 0]
     borders = np.cumsum([fractions[split] for split in used])[:-1]
-    place = np.searchsorted(borders, (before + start) / total, side="right")
-    chosen = pd.Series(np.array(used, dtype=object)[place], index=leaders.index)
-    return pd.Series(groups, index=table.index).map(chosen)
+    codes, names = pd.factorize(strata)
+    dealt = np.empty(len(order), dtype=np.int8)
+    for code, stratum in enumerate(names):
+        mine = np.flatnonzero(codes == code)
+        mine = mine[np.argsort(order[mine])]
+        place = np.cumsum(sizes[mine], dtype=np.float64)
+        total = place[-1]
+        # A start of its own for every stratum: else many small ones would all round in favour of the same split.
+        place += _hash(seed, f"stratum {stratum}") / 2**64 - sizes[mine]
+        place /= total
+        dealt[mine] = np.searchsorted(borders, place, side="right")
+    return pd.array(used, dtype="str").take(dealt)
 
 
 def _check_fractions(fractions: Mapping[str, float]) -> None:
@@ -125,14 +141,14 @@ def _hash(seed: int, text: str) -> int:
 def _strata(table: pd.DataFrame, schema: Schema | None) -> np.ndarray:
     """The name of each galaxy's stratum, (N,) of text."""
     if schema is None:
-        return np.full(len(table), "all", dtype=object)
+        return np.array(["all"], dtype=object).repeat(len(table))
     if schema.kind == "classes":
         return class_indices(table, schema, "labels").astype(str).astype(object)
     if schema.kind == "quantities":
         return _quantity_strata(table, schema)
     columns = [answer.column for answer in schema.walk[0].answers]
     if any(column not in table for column in columns):
-        return np.full(len(table), "all", dtype=object)
+        return np.array(["all"], dtype=object).repeat(len(table))
     votes = table[columns].to_numpy(dtype=np.float64)
     total = votes.sum(axis=1)
     known = total > 0  # False for NaN

@@ -61,7 +61,8 @@ def id_text(ids: pd.Series) -> pd.Series:
     known = ids.notna()
     if pd.api.types.is_float_dtype(ids) and (ids[known] % 1 == 0).all():
         ids = ids.astype("Int64")
-    return ids.astype(str).str.strip().astype("object").where(known, None)
+    texts = ids.astype(str).str.strip()
+    return texts if known.all() else texts.where(known, None)
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:

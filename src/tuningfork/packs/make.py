@@ -121,9 +121,9 @@ def make_pack(
             log.info(timing.line(pixels.progress.read - before))
         _say_errors(pixels.progress)
         if pixels.progress.good:
-            return _finish(
-                folder, work, pixels, table=table, schemas=loaded, geometry=geometry, facts={"job": job, **facts}
-            )
+            _finish(folder, work, pixels, table=table, schemas=loaded, geometry=geometry, facts={"job": job, **facts})
+            del table, images  # a catalog may be large, and the pack brings its own
+            return open_pack(folder)
         shutil.rmtree(work)
     with suppress(OSError):  # a folder that is ours alone goes too
         folder.rmdir()
@@ -253,9 +253,9 @@ def _finish(
     schemas: list[Schema],
     geometry: Geometry,
     facts: dict[str, Any],
-) -> Pack:
+) -> None:
     progress = pixels.progress
-    kept = table.iloc[np.asarray(progress.good)].reset_index(drop=True)
+    kept = table if len(progress.good) == len(table) else table.iloc[np.asarray(progress.good)].reset_index(drop=True)
     pixels_sha256 = pixels.finish(folder / "pixels.npy")
     with whole_file(folder / "catalog.parquet") as temporary:
         kept.to_parquet(temporary, index=False)
@@ -272,4 +272,3 @@ def _finish(
     }
     write_json(folder / "pack.json", manifest)
     shutil.rmtree(work, ignore_errors=True)
-    return open_pack(folder)
