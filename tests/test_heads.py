@@ -213,6 +213,20 @@ def test_quantities_stay_in_their_range(loss: str, seed: int, spread: float) -> 
     assert (values <= torch.tensor([11.0, 1.0]) + 1e-4).all()
 
 
+@given(seed=st.integers(0, 1000), spread=st.floats(0.1, 5))
+@settings(max_examples=20, deadline=None)
+def test_ordinal_answers_have_the_least_absolute_error(seed: int, spread: float) -> None:
+    head = head_for(quantity_schema(), "quantities", loss="ordinal")
+    raw = spread * torch.randn(9, 23, generator=torch.Generator().manual_seed(seed))
+    levels = np.arange(-6, 12)
+    chance = np.exp(raw[:, :18].double().numpy())
+    chance /= chance.sum(axis=1, keepdims=True)
+    errors = chance @ np.abs(levels[:, None] - levels)  # expected, of each answer that could be given
+    given_error = (chance * np.abs(levels - head.answers(raw)[:, :1].numpy())).sum(axis=1)
+    np.testing.assert_allclose(given_error, errors.min(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(head.smooth_answers(raw)[:, 0], chance @ levels, atol=1e-4)
+
+
 def test_ordinal_loss_grows_with_distance_and_masks_undetermined() -> None:
     head = head_for(quantity_schema(), "quantities", loss="ordinal")
     raw = torch.full((1, 23), -30.0)

@@ -70,7 +70,7 @@ def network_view(model: GalaxyModel, pixels: np.ndarray) -> torch.Tensor:
 
 
 def watch(model: GalaxyModel, images: torch.Tensor) -> tuple[dict[str, torch.Tensor], list[Watched]]:
-    """The answers for images (N, C, size, size), and every output of the encoder's modules with maps, in order."""
+    """Smooth answers for images (N, C, size, size), and every output of the encoder's modules with maps, in order."""
     encoder, seen = model.encoder, list[Watched]()
     prefix = int(getattr(encoder, "num_prefix_tokens", 0))  # timm's word for class and register tokens
 
@@ -87,7 +87,7 @@ def watch(model: GalaxyModel, images: torch.Tensor) -> tuple[dict[str, torch.Ten
     idle = (nn.Identity, nn.Dropout, nn.Softmax)
     handles = [hook(name, module) for name, module in encoder.named_modules() if name and not isinstance(module, idle)]
     try:
-        return model.answers(model(images)), seen
+        return model.smooth_answers(model(images)), seen
     finally:
         for handle in handles:
             handle.remove()

@@ -143,8 +143,15 @@ class Model(nn.Module, ABC):
 
     def answers(self, raw: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """The answers of every head, each (N, len(schema.prediction_columns)) float32; probabilities calibrated."""
+        return {name: self.head(name).answers(value) for name, value in self._tempered(raw).items()}
+
+    def smooth_answers(self, raw: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """As `answers`, of every head as its `smooth_answers`: for explanations."""
+        return {name: self.head(name).smooth_answers(value) for name, value in self._tempered(raw).items()}
+
+    def _tempered(self, raw: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         warmth = self.uncertainty.temperatures if self.uncertainty else {}
-        return {name: self.head(name).answers(value / warmth.get(name, 1.0)) for name, value in raw.items()}
+        return {name: value / warmth.get(name, 1.0) for name, value in raw.items()}
 
     @torch.inference_mode()
     def look(self, pixels: torch.Tensor, views: int = 1) -> Look:

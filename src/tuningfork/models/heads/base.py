@@ -108,6 +108,10 @@ class Head(nn.Module, ABC):
     def answers(self, raw: torch.Tensor) -> torch.Tensor:
         """Fractions, probabilities or quantities, within their constraint: (N, len(prediction_columns)) float32."""
 
+    def smooth_answers(self, raw: torch.Tensor) -> torch.Tensor:
+        """The answers, or where these go in steps what they are steps of: a small change of an image changes it."""
+        return self.answers(raw)
+
     def score(self, raw: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What `metric` is made of, as a sum and a number: squared errors unless a head says otherwise."""
         return masked_sum((self.answers(raw) - filled(targets)) ** 2, ~torch.isnan(targets))

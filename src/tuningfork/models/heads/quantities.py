@@ -21,8 +21,8 @@ class QuantitiesHead(Head):
     """Losses: ``mse`` of one sigmoid a quantity, scaled to its range; or ``ordinal``, a softmax over its steps.
 
     The ordinal loss is the squared distance of the cumulative distributions (Hou, Yu & Samaras 2017,
-    arXiv:1611.05916), so that a miss by two steps costs more than a miss by one; the answer is the expectation.
-    Errors are in units of the quantity's range, so that quantities weigh alike.
+    arXiv:1611.05916), so that a miss by two steps costs more than a miss by one; the answer is the median, which has
+    the least mean absolute error. Errors are in units of the quantity's range, so that quantities weigh alike.
     """
 
     losses = ("mse", "ordinal")
@@ -61,23 +61,31 @@ class QuantitiesHead(Head):
         if self.loss_name == "mse":
             return masked_sum((raw.float().sigmoid() - unit) ** 2, known)
         each = []
-        for index, part in enumerate(raw.float().split(self.levels, dim=1)):
+        for index, part in enumerate(self._distributions(raw)):
             levels = self.levels[index]
             step = (unit[:, index] * (levels - 1)).round().clamp(0, levels - 1).long()
             truth = functional.one_hot(step, levels).to(part.dtype)
-            each.append(((part.softmax(dim=1) - truth).cumsum(dim=1) ** 2).sum(dim=1) / (levels - 1))
+            each.append(((part - truth).cumsum(dim=1) ** 2).sum(dim=1) / (levels - 1))
         return masked_sum(torch.stack(each, dim=1), known)
 
     def answers(self, raw: torch.Tensor) -> torch.Tensor:
         """The quantities (N, K), each within its range."""
         if self.loss_name == "mse":
-            unit = raw.float().sigmoid()
-        else:
-            parts = raw.float().split(self.levels, dim=1)
-            unit = torch.stack(
-                [p.softmax(dim=1) @ torch.linspace(0, 1, p.shape[1], device=p.device) for p in parts], dim=1
-            )
-        return self.low + self.range * unit
+            return self.smooth_answers(raw)
+        below = [(part.cumsum(dim=1) < 0.5).sum(dim=1) / (part.shape[1] - 1) for part in self._distributions(raw)]
+        return self.low + self.range * torch.stack(below, dim=1)
+
+    def smooth_answers(self, raw: torch.Tensor) -> torch.Tensor:
+        """The expectations of distributions over steps, (N, K)."""
+        if self.loss_name == "mse":
+            return self.low + self.range * raw.float().sigmoid()
+        parts = self._distributions(raw)
+        means = [part @ torch.linspace(0, 1, part.shape[1], device=part.device) for part in parts]
+        return self.low + self.range * torch.stack(means, dim=1)
+
+    def _distributions(self, raw: torch.Tensor) -> list[torch.Tensor]:
+        """The probabilities of the steps of each quantity, (N, steps)."""
+        return [part.softmax(dim=1) for part in raw.float().split(self.levels, dim=1)]
 
     def score(self, raw: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Absolute errors, in the quantities' own units."""
