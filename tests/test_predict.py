@@ -246,5 +246,5 @@ def test_a_profile_says_what_the_time_went_to(galaxies: Path, model: Path, tmp_p
     assert {name.strip() for name in seconds} == {"waiting for images", "decoding (in threads)", "model", "writing"}
     assert sum(float(s) for name, s in seconds.items() if "threads" not in name) <= float(parts[1]) + 0.3
     assert "model" in run("embed", str(tmp_path / "e.parquet"), *used)
-    assert "writing" in run("pack", str(tmp_path / "pack"), "--size", "24", "--profile")
+    assert "waiting for the disk" in run("pack", str(tmp_path / "pack"), "--size", "24", "--profile")
     assert run("pack", str(tmp_path / "quiet"), "--size", "24") == ""
