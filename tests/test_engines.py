@@ -265,3 +265,33 @@ def test_auto_does_not_stumble_over_unreadable_images(model: Path, tmp_path: Pat
     (tmp_path / "images" / "notes.jpg").write_text("to do: download this galaxy")
     table = pd.read_parquet(predict(tmp_path / "images", tmp_path / "auto.parquet", model=model))
     assert table["error"].notna().all()
+
+
+class Cramped(Engine):
+    """Has memory for so many images, as a GPU has."""
+
+    room = 5
+
+    def run(self, images: torch.Tensor) -> list[torch.Tensor]:
+        if len(images) > self.room:
+            raise torch.OutOfMemoryError
+        return [images.flatten(1), images.sum(dim=(1, 2, 3), keepdim=True).flatten(1)]
+
+
+@given(count=st.integers(1, 70), fixed=st.booleans())
+@settings(deadline=None, max_examples=30)
+def test_a_batch_too_large_for_the_device_is_halved(count: int, fixed: bool) -> None:
+    engine = Cramped(["five-classes"])
+    engine.fixed = fixed  # type: ignore[misc]
+    images = torch.rand(count, 3, 4, 4)
+    features, raw = engine(images)
+    torch.testing.assert_close(features, images.flatten(1))
+    torch.testing.assert_close(raw["five-classes"][:, 0], images.sum(dim=(1, 2, 3)))
+    assert engine.batch == (4 if count > 5 or fixed else 32)
+
+
+def test_an_image_that_no_memory_is_left_for_is_an_error() -> None:
+    engine = Cramped(["five-classes"])
+    engine.room = 0
+    with pytest.raises(torch.OutOfMemoryError):
+        engine(torch.rand(3, 3, 4, 4))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
@@ -14,6 +15,8 @@ from tuningfork.models import GalaxyModel
 from tuningfork.models.model import Outputs
 from tuningfork.models.networks.equivariant import GroupConv, GroupNorm
 
+log = logging.getLogger(__name__)
+
 CPU_BATCH = 32  # images at once: large enough for the kernels, small enough that maps do not crowd out the caches
 GPU_BATCH = 256
 
@@ -22,7 +25,8 @@ class Engine(ABC):
     """Runs a network in its own way; it is called with images and answers as `GalaxyModel.outputs` does.
 
     `heads` are the names of its heads in the order of the graph's outputs; `batch` images are run at once. `fixed` is
-    whether it must always be given as many: a smaller last batch is then filled up with repetitions.
+    whether it must always be given as many: a smaller last batch is then filled up with repetitions. Where a GPU has
+    too little memory for a batch, it is halved.
     """
 
     fixed: ClassVar[bool] = False
@@ -32,7 +36,19 @@ class Engine(ABC):
 
     def __call__(self, images: torch.Tensor) -> Outputs:
         """Features (N, F) and raw outputs (N, K) of each head, for images (N, C, size, size) float32 in 0 to 1."""
-        parts = [self._part(part) for part in images.split(self.batch)]
+        parts: list[Sequence[torch.Tensor]] = []
+        rest = images
+        while len(rest):
+            try:
+                parts.append(self._part(rest[: self.batch]))
+            except torch.OutOfMemoryError:
+                if self.batch == 1:
+                    raise
+                self.batch //= 2
+                log.info("the device has too little memory: %d images at once from here on", self.batch)
+                torch.cuda.empty_cache()
+                continue
+            rest = rest[len(parts[-1][0]) :]
         features, *raw = (torch.cat(results) for results in zip(*parts, strict=True))
         return features, dict(zip(self.heads, raw, strict=True))
 
