@@ -227,6 +227,18 @@ def test_ordinal_answers_have_the_least_absolute_error(seed: int, spread: float)
     np.testing.assert_allclose(head.smooth_answers(raw)[:, 0], chance @ levels, atol=1e-4)
 
 
+def test_ordinal_looks_are_joined_before_the_median_is_taken() -> None:
+    head = head_for(quantity_schema(), "quantities", loss="ordinal")
+    looks = torch.full((3, 1, 23), -30.0)
+    looks[0, 0, 2] = looks[1, 0, 9] = looks[2, 0, 10] = 30.0  # each certain, of T = -4, 3 and 4
+    assert head.joint_answers(looks)[0, 0] == 3
+    assert head.answers(looks[0])[0, 0] == -4
+    continuous = head_for(quantity_schema(), "quantities", loss="mse")
+    raw = torch.randn(3, 5, 2)
+    mean = torch.stack([continuous.answers(look) for look in raw]).mean(dim=0)
+    torch.testing.assert_close(continuous.joint_answers(raw), mean)
+
+
 def test_ordinal_loss_grows_with_distance_and_masks_undetermined() -> None:
     head = head_for(quantity_schema(), "quantities", loss="ordinal")
     raw = torch.full((1, 23), -30.0)

@@ -105,7 +105,7 @@ def fit_uncertainty(
             if balance:
                 weights |= _class_weights(schema, targets[:, 0], balance)
         else:
-            answers = _mean_answers(network, schema.name, raw[schema.name], 1.0)
+            answers = _joint_answers(network, schema.name, raw[schema.name], 1.0)
             observed = label_votes(labels, schema).fractions if schema.kind == "tree" else targets
             intervals[schema.name] = fit_intervals(
                 answers[chosen].astype(np.float64), observed[chosen].astype(np.float64)
@@ -144,10 +144,9 @@ def _outputs(network: Model, pack: Pack, rows: np.ndarray, views: int) -> tuple[
     return torch.cat(features).numpy(), {name: torch.cat(parts, dim=1) for name, parts in raw.items()}
 
 
-def _mean_answers(network: Model, name: str, raw: torch.Tensor, temperature: float) -> np.ndarray:
-    head = network.head(name)
+def _joint_answers(network: Model, name: str, raw: torch.Tensor, temperature: float) -> np.ndarray:
     with torch.inference_mode():
-        return torch.stack([head.answers(view / temperature) for view in raw]).mean(dim=0).numpy()
+        return network.head(name).joint_answers(raw / temperature).numpy()
 
 
 def _temperature(network: Model, name: str, raw: torch.Tensor, truth: np.ndarray) -> float:
@@ -160,7 +159,7 @@ def _temperature(network: Model, name: str, raw: torch.Tensor, truth: np.ndarray
     classes, outputs = truth[known].astype(int), raw[:, torch.from_numpy(known)]
 
     def log_loss(log_temperature: float) -> float:
-        answers = _mean_answers(network, name, outputs, float(np.exp(log_temperature)))
+        answers = _joint_answers(network, name, outputs, float(np.exp(log_temperature)))
         return float(-np.log(np.maximum(answers[np.arange(len(classes)), classes], 1e-12)).mean())
 
     found = minimize_scalar(log_loss, bounds=(-1.6, 1.6), method="bounded")  # a factor of five either way

@@ -163,13 +163,12 @@ class Model(nn.Module, ABC):
             If there is no such number of views.
         """
         features, raw = self.sights(pixels, views)
-        count = len(next(iter(raw.values())))
-        each = [self.answers({name: values[index] for name, values in raw.items()}) for index in range(count)]
-        stacked = {name: torch.stack([answers[name] for answers in each]) for name in raw}
+        raw = self._tempered(raw)
+        each = {name: torch.stack([self.head(name).answers(one) for one in looks]) for name, looks in raw.items()}
         return Look(
             features=features,
-            answers={name: values.mean(dim=0) for name, values in stacked.items()},
-            spread={name: values.std(dim=0, correction=0) for name, values in stacked.items()} if count > 1 else {},
+            answers={name: self.head(name).joint_answers(looks) for name, looks in raw.items()},
+            spread={name: answers.std(dim=0, correction=0) for name, answers in each.items() if len(answers) > 1},
         )
 
     def predict(self, pixels: torch.Tensor, views: int = 1) -> dict[str, torch.Tensor]:

@@ -108,6 +108,10 @@ class Head(nn.Module, ABC):
     def answers(self, raw: torch.Tensor) -> torch.Tensor:
         """Fractions, probabilities or quantities, within their constraint: (N, len(prediction_columns)) float32."""
 
+    def joint_answers(self, raw: torch.Tensor) -> torch.Tensor:
+        """What several looks at the same galaxies say together, from raw outputs (S, N, K): the mean answer (N, T)."""
+        return torch.stack([self.answers(look) for look in raw]).mean(dim=0)
+
     def smooth_answers(self, raw: torch.Tensor) -> torch.Tensor:
         """The answers, or where these go in steps what they are steps of: a small change of an image changes it."""
         return self.answers(raw)

@@ -72,8 +72,14 @@ class QuantitiesHead(Head):
         """The quantities (N, K), each within its range."""
         if self.loss_name == "mse":
             return self.smooth_answers(raw)
-        below = [(part.cumsum(dim=1) < 0.5).sum(dim=1) / (part.shape[1] - 1) for part in self._distributions(raw)]
-        return self.low + self.range * torch.stack(below, dim=1)
+        return self._medians(self._distributions(raw))
+
+    def joint_answers(self, raw: torch.Tensor) -> torch.Tensor:
+        """The medians of the mean distributions of several looks, of raw outputs (S, N, K); of ``mse`` the mean."""
+        if self.loss_name == "mse":
+            return super().joint_answers(raw)
+        looks = zip(*(self._distributions(look) for look in raw), strict=True)
+        return self._medians([torch.stack(parts).mean(dim=0) for parts in looks])
 
     def smooth_answers(self, raw: torch.Tensor) -> torch.Tensor:
         """The expectations of distributions over steps, (N, K)."""
@@ -82,6 +88,10 @@ class QuantitiesHead(Head):
         parts = self._distributions(raw)
         means = [part @ torch.linspace(0, 1, part.shape[1], device=part.device) for part in parts]
         return self.low + self.range * torch.stack(means, dim=1)
+
+    def _medians(self, distributions: list[torch.Tensor]) -> torch.Tensor:
+        below = [(part.cumsum(dim=1) < 0.5).sum(dim=1) / (part.shape[1] - 1) for part in distributions]
+        return self.low + self.range * torch.stack(below, dim=1)
 
     def _distributions(self, raw: torch.Tensor) -> list[torch.Tensor]:
         """The probabilities of the steps of each quantity, (N, steps)."""
