@@ -23,6 +23,7 @@ from PIL import Image
 
 from tuningfork.images import Geometry
 from tuningfork.inference.device import choose_device
+from tuningfork.models import HeadSpec, build_head
 from tuningfork.packs import Pack, make_pack
 from tuningfork.schemas import load_schema
 from tuningfork.training import load_recipe, train
@@ -68,8 +69,10 @@ def noise(folder: Path, n: int, size: int) -> Pack:
     for index in range(200):
         pixels = random.integers(0, 255, (side, side, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / "files" / f"{index}.jpg")
-    columns = load_schema("gz-challenge").columns
-    catalog = pd.DataFrame(random.random((n, len(columns))), columns=list(columns))
+    schema = load_schema("gz-challenge")
+    head = build_head(1, schema, HeadSpec(schema=schema.name, kind="tree"))  # its answers obey the tree
+    answers = head.answers(torch.randn(n, len(schema.columns))).numpy()
+    catalog = pd.DataFrame(answers, columns=list(schema.columns))
     catalog.insert(0, "id_str", [f"g{index}" for index in range(n)])
     catalog.insert(1, "file_loc", [f"{index % 200}.jpg" for index in range(n)])
     catalog.insert(2, "split", np.where(np.arange(n) % 50, "train", "val"))

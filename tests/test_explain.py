@@ -275,6 +275,21 @@ def test_quantities_are_shown_on_their_range():
     assert [line[3] for line in lines].index(True) == 1
 
 
+def test_a_quantity_in_steps_is_explained_by_what_it_is_steps_of():
+    head, schema = HeadSpec(schema="efigi", kind="quantities", loss="ordinal"), load_schema("efigi")
+    spec = ModelSpec(
+        "plain", {"width": 4}, Geometry(1.0, SIZE, 3), View(1.0, SIZE), (0.2,) * 3, (0.3,) * 3, (head,), (schema,)
+    )
+    torch.manual_seed(0)
+    model = GalaxyModel(spec).eval()
+    for module in model.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            torch.nn.init.kaiming_normal_(module.weight)
+    drops = occlusion(model, random_pixels(1), "T", 8, 4)
+    assert len(np.unique(drops)) > 20  # not whole types
+    assert gradcam(model, random_pixels(4), "T").any()
+
+
 @pytest.mark.parametrize(("channels", "panels"), [(1, 4), (3, 7), (5, 9)])
 def test_each_channel_has_its_panel(channels, panels):
     rng = np.random.default_rng(0)

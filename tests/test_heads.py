@@ -227,6 +227,14 @@ def test_ordinal_answers_have_the_least_absolute_error(seed: int, spread: float)
     np.testing.assert_allclose(head.smooth_answers(raw)[:, 0], chance @ levels, atol=1e-4)
 
 
+def test_what_is_no_number_stays_none() -> None:
+    head = head_for(quantity_schema(), "quantities", loss="ordinal")
+    raw = torch.randn(2, 3, 23)
+    raw[0, 1, 4] = float("nan")
+    assert head.answers(raw[0]).isnan().tolist() == [[False, False], [True, False], [False, False]]
+    assert head.joint_answers(raw).isnan().tolist() == [[False, False], [True, False], [False, False]]
+
+
 def test_ordinal_looks_are_joined_before_the_median_is_taken() -> None:
     head = head_for(quantity_schema(), "quantities", loss="ordinal")
     looks = torch.full((3, 1, 23), -30.0)

@@ -323,7 +323,7 @@ def test_a_teacher_that_can_t_teach_is_named(recipe_file: Path, answers: Path, p
     with pytest.raises(RecipeError, match="answers none of the training galaxies"):
         train(_taught(recipe_file, tmp_path / "others.parquet"), pack, tmp_path / "out")
     table.assign(**{"Class1.1": 55.0}, id_str=table["id_str"].str[1:]).to_parquet(tmp_path / "percent.parquet")
-    with pytest.raises(RecipeError, match="beyond 0 to 1"):
+    with pytest.raises(RecipeError, match=r"Class1\.1 is 55, beyond 0 to 1"):
         train(_taught(recipe_file, tmp_path / "percent.parquet"), pack, tmp_path / "out")
     table.drop(columns="Class1.1").to_parquet(tmp_path / "narrow.parquet")
     with pytest.raises(CatalogError, match=r"no column 'Class1\.1'"):

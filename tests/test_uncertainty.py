@@ -168,6 +168,23 @@ def test_an_answer_lies_in_its_own_interval(seed: int) -> None:
     assert (low <= predicted).all() and (predicted <= high).all()
 
 
+@given(seed=st.integers(0, 100))
+@settings(deadline=None, max_examples=10)
+def test_intervals_of_steps_are_those_of_each_step(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    predicted = rng.choice([0.0, 0.25, 0.5], 600, p=[0.7, 0.2, 0.1])
+    missed = rng.random(600) < np.where(predicted == 0, 0.02, 0.5)
+    observed = predicted + 0.25 * missed
+    order = rng.permutation(600)
+    ends = [
+        fit_intervals(p[:, None], o[:, None]).of(np.array([[0.0], [0.25], [0.5]]), np.array([[0.0, 1.0]]))
+        for p, o in ((predicted, observed), (predicted[order], observed[order]))
+    ]
+    for low, high in ends:
+        assert low.ravel().tolist() == [0, 0.25, 0.5]
+        assert high.ravel().tolist() == [0, 0.5, 0.75]
+
+
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
     intervals = fit_intervals(rng.random((200, 3)), rng.random((200, 3)))

@@ -19,7 +19,6 @@ from tuningfork.inference.engines.engine import CPU_BATCH
 from tuningfork.inference.engines.exported import FORMAT, MANIFEST, VERSION, mount_export, origin
 from tuningfork.inference.engines.formats import FORMATS
 from tuningfork.inference.engines.onnx import FEATURES, INPUT
-from tuningfork.inference.sureness import limits
 from tuningfork.models import GalaxyModel, Look, Model, load_model, read_manifest
 from tuningfork.packs import Pack, PackSource, open_pack
 from tuningfork.progress import progress_bar
@@ -198,7 +197,7 @@ def _errors(network: Model, looks: list[Look], labels: pd.DataFrame) -> dict[str
     found = {}
     for schema in network.schemas:
         if schema.kind != "classes" and set(schema.columns) & set(labels.columns):
-            low, high = limits(schema).T
+            low, high = schema.limits.T
             errors = (answers[schema.name] - network.head(schema.name).targets(labels, "the pack")) / (high - low)
             found[schema.name] = float(np.sqrt(np.nanmean(errors**2)))
     return {name: error for name, error in found.items() if np.isfinite(error)}

@@ -31,7 +31,7 @@ class Sureness:
 def sureness(look: Look, uncertainty: Uncertainty, schemas: Mapping[str, Schema]) -> Sureness:
     """What the uncertainty of a model says of what it saw."""
     ends = {
-        name: table.of(look.answers[name].cpu().numpy().astype(np.float64), limits(schemas[name]))
+        name: table.of(look.answers[name].cpu().numpy().astype(np.float64), schemas[name].limits)
         for name, table in uncertainty.intervals.items()
     }
     return Sureness(
@@ -41,10 +41,3 @@ def sureness(look: Look, uncertainty: Uncertainty, schemas: Mapping[str, Schema]
         unlikeness=uncertainty.likeness.distance(look.features.cpu().numpy()),
         class_weights=uncertainty.class_weights,
     )
-
-
-def limits(schema: Schema) -> np.ndarray:
-    """The range that each answer can have, (K, 2)."""
-    if schema.kind == "quantities":
-        return np.array([[quantity.low, quantity.high] for quantity in schema.quantities], dtype=np.float64)
-    return np.tile([0.0, 1.0], (len(schema.prediction_columns), 1))

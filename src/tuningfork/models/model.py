@@ -13,7 +13,7 @@ from torch import nn
 from tuningfork.errors import ModelError
 from tuningfork.images import Geometry
 from tuningfork.models.encoders import build_encoder
-from tuningfork.models.heads import Head, HeadSpec, build_head
+from tuningfork.models.heads import Head, HeadSpec, build_head, of_looks
 from tuningfork.models.uncertainty import Uncertainty
 from tuningfork.models.view import View
 from tuningfork.models.views import sides
@@ -69,28 +69,29 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class Look:
-    """What a model makes of N galaxies, averaged over the views it was given.
+    """What a model makes of N galaxies, from all the views it was given.
 
-    `features` is (N, F); `answers` and `spread`, by schema name, are (N, K): the mean answer, and the standard
-    deviation of the answer between members and views, which a model that knew would not have; `spread` is empty where
-    there was one look only.
+    `features` is (N, F); the others, by schema name, are (N, K): `answers`, the joint answer; `smooth`, what answers in
+    steps are steps of, and else the answers; `spread`, the standard deviation of the answer between members and views,
+    which a model that knew would not have, empty where there was one look only.
     """
 
     features: torch.Tensor
     answers: dict[str, torch.Tensor]
+    smooth: dict[str, torch.Tensor]
     spread: dict[str, torch.Tensor]
 
     def first(self, n: int) -> Look:
         """The same of the first `n` galaxies."""
-        answers, spread = ({name: values[:n] for name, values in part.items()} for part in (self.answers, self.spread))
-        return Look(self.features[:n], answers, spread)
+        parts = (self.answers, self.smooth, self.spread)
+        return Look(self.features[:n], *({name: values[:n] for name, values in part.items()} for part in parts))
 
     @staticmethod
     def joined(looks: Sequence[Look]) -> Look:
         """The same of all the galaxies of several looks, in order."""
-        answers = {name: torch.cat([look.answers[name] for look in looks]) for name in looks[0].answers}
-        spread = {name: torch.cat([look.spread[name] for look in looks]) for name in looks[0].spread}
-        return Look(torch.cat([look.features for look in looks]), answers, spread)
+        parts = zip(*((look.answers, look.smooth, look.spread) for look in looks), strict=True)
+        joined = ({name: torch.cat([part[name] for part in several]) for name in several[0]} for several in parts)
+        return Look(torch.cat([look.features for look in looks]), *joined)
 
 
 class Model(nn.Module, ABC):
@@ -163,13 +164,14 @@ class Model(nn.Module, ABC):
             If there is no such number of views.
         """
         features, raw = self.sights(pixels, views)
-        raw = self._tempered(raw)
-        each = {name: torch.stack([self.head(name).answers(one) for one in looks]) for name, looks in raw.items()}
-        return Look(
-            features=features,
-            answers={name: self.head(name).joint_answers(looks) for name, looks in raw.items()},
-            spread={name: answers.std(dim=0, correction=0) for name, answers in each.items() if len(answers) > 1},
-        )
+        answers, smooth, spread = {}, {}, {}
+        for name, looks in self._tempered(raw).items():
+            head = self.head(name)
+            answers[name] = head.joint_answers(looks)
+            smooth[name] = of_looks(head.smooth_answers, looks).mean(dim=0)
+            if len(looks) > 1:
+                spread[name] = of_looks(head.answers, looks).std(dim=0, correction=0)
+        return Look(features, answers, smooth, spread)
 
     def predict(self, pixels: torch.Tensor, views: int = 1) -> dict[str, torch.Tensor]:
         """The answers for pack pixels (N, H, W, C) uint8 in the model's geometry, averaged over `views` sides."""

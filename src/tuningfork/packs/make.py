@@ -177,8 +177,10 @@ def _fingerprint(
         rows = pa.Table.from_pandas(table, preserve_index=False)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise CatalogError(f"{where}: the catalog can't be kept as Parquet ({str(error).splitlines()[0]})") from error
+    # Text is hashed as `string`: which of Arrow's kinds a column has depends on how it was read.
+    plain = pa.schema([f.with_type(pa.string()) if pa.types.is_large_string(f.type) else f for f in rows.schema])
     for batch in rows.to_batches(max_chunksize=65536):
-        digest.update(batch.serialize())
+        digest.update(batch.cast(plain).serialize())
     return digest.hexdigest()
 
 

@@ -9,6 +9,8 @@ from graphlib import CycleError, TopologicalSorter
 from math import isclose
 from typing import Literal
 
+import numpy as np
+
 from tuningfork.errors import SchemaError
 
 # The words that a key of a schema takes.
@@ -143,6 +145,13 @@ class Schema:
         if self.kind == "classes":
             return tuple(f"{self.label_column}_{entry.name}" for entry in self.classes)
         return self.columns
+
+    @cached_property
+    def limits(self) -> np.ndarray:
+        """The range that each number of a prediction can have, (K, 2)."""
+        if self.kind == "quantities":
+            return np.array([[quantity.low, quantity.high] for quantity in self.quantities], dtype=np.float64)
+        return np.tile([0.0, 1.0], (len(self.prediction_columns), 1))
 
     @property
     def summary_column(self) -> str | None:

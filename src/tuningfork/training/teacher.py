@@ -18,7 +18,7 @@ from tuningfork.catalogs import read_table
 from tuningfork.errors import RecipeError
 from tuningfork.files import sha256
 from tuningfork.models.heads import Head, HeadSpec, TeacherSpec
-from tuningfork.schemas import Schema
+from tuningfork.schemas import ROUNDING, Schema
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +75,15 @@ def _answers(schema: Schema, spec: TeacherSpec, ids: pd.Series) -> np.ndarray:
     told = ~np.isnan(answers).all(axis=1)
     if not told.any():
         raise RecipeError(f"the teacher's table {spec.answers} answers none of the training galaxies; see its id_str")
-    if schema.kind == "tree" and not ((answers >= 0) & (answers <= 1))[~np.isnan(answers)].all():
-        raise RecipeError(f"the teacher's table {spec.answers} has numbers beyond 0 to 1: no vote fractions")
+    low, high = schema.limits.T.astype(np.float32)
+    beyond = (answers < low - ROUNDING) | (answers > high + ROUNDING)
+    if beyond.any():
+        row, column = np.argwhere(beyond)[0]
+        raise RecipeError(
+            f"the teacher's table {spec.answers}, galaxy {ids.iloc[row]}: {columns[column]} is "
+            f"{answers[row, column]:g}, beyond {low[column]:g} to {high[column]:g}"
+        )
+    answers = np.clip(answers, low, high)
     log.info("the teacher answers %d of the %d training galaxies", told.sum(), len(told))
     return answers
 
@@ -93,6 +100,7 @@ def _down_the_tree(schema: Schema, taught: np.ndarray, known: np.ndarray, answer
             continue
         filled = np.isnan(known[:, part]).any(axis=1)
         asked, was_asked = taught[:, parents].sum(axis=1), answers[:, parents].sum(axis=1)
-        scale = np.divide(asked, was_asked, out=np.zeros_like(asked), where=was_asked > 0)
+        unknown = np.where(asked > 0, np.nan, 0).astype(np.float32)  # where the teacher has nobody asked
+        scale = np.divide(asked, was_asked, out=unknown, where=was_asked > 0)
         taught[filled, part] = (answers[:, part] * scale[:, None])[filled]
     return taught

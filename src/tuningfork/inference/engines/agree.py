@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tuningfork.inference.sureness import limits
 from tuningfork.models import Look, Model
 
 TOLERANCE = 1e-4  # of an answer in float32; rounding in another order makes a tenth of it
@@ -18,11 +17,14 @@ def tolerance(device: torch.device) -> float:
 
 
 def differences(model: Model, ours: Look, theirs: Look) -> dict[str, np.ndarray]:
-    """By schema name (N, K): ours less theirs, fractions as they are, quantities in units of their range."""
+    """By schema name (N, K): ours less theirs, fractions as they are, quantities in units of their range.
+
+    Answers that go in steps are compared before they do, where a rounding is no step.
+    """
     found = {}
     for schema in model.schemas:
-        low, high = limits(schema).T
-        change = ours.answers[schema.name].cpu().double() - theirs.answers[schema.name].cpu().double()
+        low, high = schema.limits.T
+        change = ours.smooth[schema.name].cpu().double() - theirs.smooth[schema.name].cpu().double()
         found[schema.name] = change.numpy() / (high - low)
     return found
 

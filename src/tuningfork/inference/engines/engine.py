@@ -11,6 +11,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from tuningfork.errors import ModelError
 from tuningfork.models import GalaxyModel
 from tuningfork.models.model import Outputs
 from tuningfork.models.networks.equivariant import GroupConv, GroupNorm
@@ -39,22 +40,29 @@ class Engine(ABC):
         parts: list[Sequence[torch.Tensor]] = []
         rest = images
         while len(rest):
-            try:
-                parts.append(self._part(rest[: self.batch]))
-            except torch.OutOfMemoryError:
-                if self.batch == 1:
-                    raise
-                self.batch //= 2
-                log.info("the device has too little memory: %d images at once from here on", self.batch)
+            part = self._attempt(rest[: self.batch])
+            if part is None:
                 torch.cuda.empty_cache()
                 continue
-            rest = rest[len(parts[-1][0]) :]
+            parts.append(part)
+            rest = rest[len(part[0]) :]
         features, *raw = (torch.cat(results) for results in zip(*parts, strict=True))
         return features, dict(zip(self.heads, raw, strict=True))
 
     @abstractmethod
     def run(self, images: torch.Tensor) -> Sequence[torch.Tensor]:
         """Features, then the raw outputs of each head, of at most `batch` images."""
+
+    def _attempt(self, images: torch.Tensor) -> Sequence[torch.Tensor] | None:
+        """What `_part` gives, or None where memory did not suffice and the batch has been halved."""
+        try:
+            return self._part(images)
+        except torch.OutOfMemoryError as error:
+            if self.batch == 1:
+                raise ModelError("the device has too little memory for one image; use --device cpu") from error
+            self.batch //= 2
+            log.info("the device has too little memory: %d images at once from here on", self.batch)
+            return None
 
     def _part(self, images: torch.Tensor) -> Sequence[torch.Tensor]:
         missing = self.batch - len(images)

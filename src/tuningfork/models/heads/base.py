@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
@@ -24,8 +25,8 @@ class TeacherSpec(BaseModel):
     """Predictions that a head learns from beside the labels, or in their place.
 
     `answers` is a table that `tuningfork predict` wrote of the training galaxies. A known label becomes a blend of
-    which `weight` is the teacher's; an unknown one is the teacher's answer. An epoch takes `share` of the galaxies that
-    this head has no label of, drawn anew each time.
+    which `weight` is the teacher's; an unknown one is the teacher's answer (in a tree scaled to the target of what
+    leads to it). An epoch takes `share` of the galaxies that this head has no label of, drawn anew each time.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -110,7 +111,7 @@ class Head(nn.Module, ABC):
 
     def joint_answers(self, raw: torch.Tensor) -> torch.Tensor:
         """What several looks at the same galaxies say together, from raw outputs (S, N, K): the mean answer (N, T)."""
-        return torch.stack([self.answers(look) for look in raw]).mean(dim=0)
+        return of_looks(self.answers, raw).mean(dim=0)
 
     def smooth_answers(self, raw: torch.Tensor) -> torch.Tensor:
         """The answers, or where these go in steps what they are steps of: a small change of an image changes it."""
@@ -124,6 +125,11 @@ class Head(nn.Module, ABC):
     def finish(total: float, count: float) -> float:
         """The metric from `score` summed over a whole split."""
         return math.sqrt(total / count) if count else math.nan
+
+
+def of_looks(answer: Callable[[torch.Tensor], torch.Tensor], raw: torch.Tensor) -> torch.Tensor:
+    """What `answer` makes of the raw outputs of each of several looks, (S, N, K): (S, N, T)."""
+    return answer(raw.flatten(0, 1)).unflatten(0, raw.shape[:2])
 
 
 def label_array(catalog: pd.DataFrame, columns: tuple[str, ...]) -> np.ndarray:

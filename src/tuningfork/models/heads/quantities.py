@@ -90,7 +90,8 @@ class QuantitiesHead(Head):
         return self.low + self.range * torch.stack(means, dim=1)
 
     def _medians(self, distributions: list[torch.Tensor]) -> torch.Tensor:
-        below = [(part.cumsum(dim=1) < 0.5).sum(dim=1) / (part.shape[1] - 1) for part in distributions]
+        # What is no number stays none: no comparison says so.
+        below = [(p.cumsum(dim=1) < 0.5).sum(dim=1) / (p.shape[1] - 1) + 0 * p.sum(dim=1) for p in distributions]
         return self.low + self.range * torch.stack(below, dim=1)
 
     def _distributions(self, raw: torch.Tensor) -> list[torch.Tensor]:

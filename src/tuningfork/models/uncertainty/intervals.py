@@ -77,17 +77,19 @@ def _fit_column(predicted: Array, observed: Array) -> tuple[Array, Array, Array]
 
 
 def _table(predicted: Array, observed: Array, level: float) -> tuple[Array, Array, Array]:
-    order = np.argsort(predicted)
-    ranks = (np.arange(len(order)) + 0.5) / len(order)
-    places = np.linspace(0, 1, KNOTS)
-    residuals = (observed - predicted)[order]
+    values, which, counts = np.unique(predicted, return_inverse=True, return_counts=True)
+    middle = (np.cumsum(counts) - counts / 2) / len(predicted)  # the rank of each value, from 0 to 1: equals share one
+    ranks = middle[which]
+    knots = np.unique(np.quantile(predicted, np.linspace(0, 1, KNOTS), method="nearest"))
+    knots = np.pad(knots, (0, KNOTS - len(knots)), mode="edge")
+    residuals = observed - predicted
     by_size = np.argsort(residuals)
     low, high = np.empty(KNOTS), np.empty(KNOTS)
-    for knot, place in enumerate(places):
+    for knot, place in enumerate(middle[np.searchsorted(values, knots)]):
         weights = np.exp(-0.5 * ((ranks - place) / (NEIGHBOURS / 2)) ** 2)
         low[knot], high[knot] = shortest(residuals[by_size], weights[by_size], level)
     # The answer itself is always within its interval, even where nearly all of its like were voted less.
-    return np.quantile(predicted, places), np.minimum(low, 0), np.maximum(high, 0)
+    return knots, np.minimum(low, 0), np.maximum(high, 0)
 
 
 def shortest(values: Array, weights: Array, level: float) -> tuple[float, float]:
