@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from tuningfork.catalogs import find_id_column, id_text, is_table, read_table, refuse_duplicates
+from tuningfork.catalogs import find_id_column, is_table, read_table, refuse_duplicates
 from tuningfork.errors import CatalogError
 from tuningfork.images.files import FileSource
 from tuningfork.images.hdf5 import Hdf5Source, is_hdf5
@@ -121,7 +121,7 @@ def _of_catalog(path: Path, origin: str, id_column: str | None) -> FileSource:
     table = read_table(path, ids=[id_column] if id_column else [])
     if "file_loc" not in table:
         raise CatalogError(f"{path} names no images: it has neither file_loc nor an image column")
-    table = table.assign(id_str=id_text(table[find_id_column(table, str(path), asked=id_column)]))
+    table = table.assign(id_str=table[find_id_column(table, str(path), asked=id_column)])  # text, as it was read
     refuse_duplicates(table["id_str"], str(path))
     unnamed = table["file_loc"].isna()
     if unnamed.any():
