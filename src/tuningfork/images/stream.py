@@ -19,6 +19,7 @@ from tuningfork.errors import ImageError
 from tuningfork.images.decode import decode
 from tuningfork.images.geometry import Geometry
 from tuningfork.images.item import Item
+from tuningfork.memory import keep_freed_memory
 from tuningfork.timing import Timing
 
 GROUP = 16  # images that one thread takes at a time: handing them over costs as much as a tenth of decoding one
@@ -58,6 +59,7 @@ def decode_stream(items: Iterable[Item], geometry: Geometry, workers: int | None
 
     At most 64 images a thread are held at once, however many there are.
     """
+    keep_freed_memory()
     threads = workers or (os.cpu_count() or 1) + 1
     waiting: deque[Future[list[Decoded]]] = deque()
     remaining, size = iter(items), 1

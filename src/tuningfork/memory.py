@@ -1,0 +1,42 @@
+"""What becomes of memory that is freed: kept at hand for the next image of the same size, or given back."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from functools import cache
+
+import pyarrow as pa
+
+# glibc's malloc.h: the parameters of mallopt.
+TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3
+MIB = 1 << 20
+
+
+@cache
+def keep_freed_memory() -> bool:
+    """Have the C library hold on to memory that is freed, up to a GiB, where it would give it back; whether it does.
+
+    Images and batches are large arrays that are made and freed all the time, and of the same few sizes. glibc asks the
+    system for each of them anew, which then fills it with zeros, page by page: more work than decoding a JPEG file.
+    It holds for the whole process; other C libraries are left alone.
+    """
+    mallopt = _glibc("mallopt")
+    if mallopt is None:
+        return False
+    wanted = {MMAP_THRESHOLD: 32 * MIB, TRIM_THRESHOLD: 1024 * MIB, TOP_PAD: 16 * MIB}  # the first is glibc's highest
+    taken = [mallopt(parameter, value) for parameter, value in wanted.items()]
+    return all(taken)
+
+
+def give_back_freed_memory() -> None:
+    """Give freed memory back to the system, after something large that will not come again."""
+    pa.default_memory_pool().release_unused()
+    trim = _glibc("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _glibc(name: str) -> ctypes._NamedFuncPointer | None:
+    """A function of the C library that only glibc has."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform.startswith("linux") else None
