@@ -225,10 +225,13 @@ def build_optimizer(
         for parameters, weight_decay in ((weights, table.weight_decay), (rest, 0.0)):
             if parameters:
                 tables.append({"params": parameters, "weight_decay": weight_decay, "lr": rate, "depth": depth})
+    if table.name == "adamax":
+        return torch.optim.Adamax(tables)
+    fused = groups[0][0].device.type in ("cpu", "cuda")  # one pass over the weights, where there is such a kernel
     if table.name == "sgd":
-        return torch.optim.SGD(tables, momentum=table.momentum)
-    kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "adamax": torch.optim.Adamax}
-    return kinds[table.name](tables)
+        return torch.optim.SGD(tables, momentum=table.momentum, fused=fused)
+    kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
+    return kinds[table.name](tables, fused=fused)
 
 
 def build_schedule(
