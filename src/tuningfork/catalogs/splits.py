@@ -93,14 +93,14 @@ def assign_splits(
     """
     _check_fractions(fractions)
     order = np.fromiter((_hash(seed, identity) for identity in table["id_str"]), np.uint64, len(table))
-    strata = _strata(table, schema)
     if radius_arcsec is None:
-        return pd.Series(_deal(order, np.ones(len(table), np.int8), strata, fractions, seed), index=table.index)
+        alone = np.ones(len(table), np.int8)
+        return pd.Series(_deal(order, alone, _strata(table, schema), fractions, seed), index=table.index)
     groups = _sky_groups(table, radius_arcsec)
     by_hash = np.argsort(order)
     _, first = np.unique(groups[by_hash], return_index=True)
     leaders = by_hash[first]  # of each group, in the order of their numbers
-    dealt = _deal(order[leaders], np.bincount(groups), strata[leaders], fractions, seed)
+    dealt = _deal(order[leaders], np.bincount(groups), _strata(table, schema)[leaders], fractions, seed)
     return pd.Series(dealt.take(groups), index=table.index)
 
 
@@ -111,6 +111,7 @@ def _deal(
     used = [split for split in SPLITS if fractions.get(split, 0) > 0]
     borders = np.cumsum([fractions[split] for split in used])[:-1]
     codes, names = pd.factorize(strata)
+    del strata  # of a billion galaxies, eight GB
     dealt = np.empty(len(order), dtype=np.int8)
     for code, stratum in enumerate(names):
         mine = np.flatnonzero(codes == code)

@@ -36,6 +36,7 @@ from tuningfork.files import (
     write_json,
 )
 from tuningfork.images import Geometry, Source, decode_stream, next_batch, open_source
+from tuningfork.memory import give_back_freed_memory
 from tuningfork.packs.pixels import PixelFile, Progress
 from tuningfork.packs.read import FORMAT, VERSION, Pack, open_pack
 from tuningfork.progress import progress_bar
@@ -44,7 +45,7 @@ from tuningfork.timing import Timing
 
 log = logging.getLogger(__name__)
 
-CHUNK = 512
+CHUNK = 256
 DEFAULT_SPLIT = {"train": 0.8, "val": 0.1, "test": 0.1}
 SKY_RADIUS = 60.0  # arcsec: about the width of a cutout, so that no piece of sky stands in two splits
 ERRORS_SAID = 20
@@ -108,6 +109,7 @@ def make_pack(
     images = open_source(source, None if labels is not None else id_column)
     where = str(labels or source)
     table, facts = _catalog(images, labels, loaded, id_column, where)
+    give_back_freed_memory()  # reading a catalog takes twice what it holds
     table, facts["split"] = _split(table, loaded, split, seed, where)
     facts |= {"seed": seed, "source": images.describe()}
     job = _fingerprint(facts["source"], table, loaded, geometry, where)
@@ -122,7 +124,6 @@ def make_pack(
         _say_errors(pixels.progress)
         if pixels.progress.good:
             _finish(folder, work, pixels, table=table, schemas=loaded, geometry=geometry, facts={"job": job, **facts})
-            del table, images  # a catalog may be large, and the pack brings its own
             return open_pack(folder)
         shutil.rmtree(work)
     with suppress(OSError):  # a folder that is ours alone goes too

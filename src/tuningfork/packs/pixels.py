@@ -59,14 +59,14 @@ class PixelFile:
             ],
             "notes": Counter(d.note for d in chunk if d.note),
         }
+        pixels = [decoded.pixels for decoded in chunk if decoded.pixels is not None]
         with output_errors(self.path):
             with self.path.open("r+b") as file:
                 file.seek(HEADER + len(done.good) * self.row_bytes)
-                for decoded in chunk:
-                    if decoded.pixels is not None:
-                        row = np.ascontiguousarray(decoded.pixels).data
-                        file.write(row)
-                        self._digest.update(row)
+                if pixels:
+                    rows = np.stack(pixels).data  # in one piece: threads that decode are held up at each call
+                    file.write(rows)
+                    self._digest.update(rows)
                 file.flush()
                 os.fsync(file.fileno())
             with self.journal.open("a", encoding="utf-8") as file:
