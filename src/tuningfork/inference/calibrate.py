@@ -12,6 +12,7 @@ import torch
 from tuningfork.errors import ModelError, PackError
 from tuningfork.evaluation.votes import label_votes
 from tuningfork.inference.device import choose_device
+from tuningfork.inference.engines import mount
 from tuningfork.models import Model, bundled_models, load_model, model_folder, read_manifest, seal
 from tuningfork.models.folder import FILES, UNCERTAINTY
 from tuningfork.models.uncertainty import FEWEST, Uncertainty, fit_intervals, fit_likeness, write_uncertainty
@@ -131,6 +132,7 @@ def _outputs(network: Model, pack: Pack, rows: np.ndarray, views: int) -> tuple[
     """Features (N, F), and the raw outputs of each head, (S, N, K), for every member and view."""
     device = choose_device("auto")
     network.to(device)
+    mount(network, "torch", device)
     features: list[torch.Tensor] = []
     raw: dict[str, list[torch.Tensor]] = {schema.name: [] for schema in network.schemas}
     with torch.inference_mode(), progress_bar("calibrate", len(rows)) as advance:

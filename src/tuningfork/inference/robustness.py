@@ -18,6 +18,7 @@ from tuningfork.evaluation.tables import join
 from tuningfork.files import refuse_existing, stamp
 from tuningfork.inference.device import choose_device
 from tuningfork.inference.disturb import DISTURBANCES
+from tuningfork.inference.engines import mount
 from tuningfork.inference.rows import most_likely
 from tuningfork.models import Model, load_model, read_manifest
 from tuningfork.packs import Pack, PackSource, open_pack
@@ -91,7 +92,9 @@ def _curves(
     network: Model, data: Pack, rows: np.ndarray, schemas: Sequence[Schema], seed: int
 ) -> dict[str, dict[str, Any]]:
     """By schema and disturbance: its words, and a point for each amount."""
-    network.to(choose_device("auto"))
+    device = choose_device("auto")
+    network.to(device)
+    mount(network, "torch", device)
     pixels, labels = data.pixels[rows], data.catalog.iloc[rows].reset_index(drop=True)
     found: dict[str, dict[str, Any]] = {schema.name: {} for schema in schemas}
     whole = _answers(network, pixels)

@@ -17,7 +17,7 @@ from tuningfork.errors import OutputError
 from tuningfork.files import sole_run
 from tuningfork.images import Decoded
 from tuningfork.inference.device import choose_device
-from tuningfork.inference.engines import find_engine, use_engine
+from tuningfork.inference.engines import find_engine, mount, use_engine
 from tuningfork.inference.engines.engine import CPU_BATCH
 from tuningfork.inference.output import check_output, write_output
 from tuningfork.inference.ray import write_on_ray
@@ -127,6 +127,7 @@ def predict_pack(model: str | Path, pack: Pack, rows: np.ndarray, views: int | N
     views = _views(network, views)
     chosen = choose_device("auto")
     network.to(chosen)
+    mount(network, "torch", chosen)
     source = PackSource(pack, network.spec.geometry, rows)
     with progress_bar("predict", source.n) as advance:
         answered = shards(
@@ -174,7 +175,7 @@ def _batch_rows(batch: list[Decoded], network: Model, device: torch.device, view
     pixels = [entry.pixels for entry in batch if entry.pixels is not None]
     side, channels = network.spec.geometry.size, network.spec.geometry.channels
     blank = np.zeros((side, side, channels), np.uint8)  # networks can't look at nothing
-    look = _look(network, np.stack(pixels or [blank]), device, views).first(len(pixels))
+    look = _look(network, pixels or [blank], device, views).first(len(pixels))
     known = network.uncertainty
     return prediction_rows(
         [entry.id_str for entry in batch],
@@ -187,7 +188,8 @@ def _batch_rows(batch: list[Decoded], network: Model, device: torch.device, view
     )
 
 
-def _look(network: Model, pixels: np.ndarray, device: torch.device, views: int) -> Look:
+def _look(network: Model, pixels: list[np.ndarray], device: torch.device, views: int) -> Look:
     """Look at a few galaxies at a time, so that what is between pixels and answers stays in memory that is at hand."""
     at_once = CPU_BATCH if device.type == "cpu" else len(pixels)
-    return Look.joined([network.look(part.to(device), views) for part in torch.from_numpy(pixels).split(at_once)])
+    parts = (np.stack(pixels[start : start + at_once]) for start in range(0, len(pixels), at_once))
+    return Look.joined([network.look(torch.from_numpy(part).to(device), views) for part in parts])
