@@ -42,7 +42,8 @@ class HeadSpec(BaseModel):
     `kind` is a name in `HEADS`; `loss` one of that head's losses (its first by default); `weight` multiplies its loss;
     `hidden` is the widths of dense layers with ReLU before the output, `dropout` the fraction dropped before each
     dense layer, the output's among them: one number for all, or one for each. `class_weights` (``"balanced"`` or one
-    number a class) and `label_smoothing` go with classes. `share` is the part of the galaxies from which only this head
+    number a class) and `label_smoothing` go with classes; `quantity_weights` says of quantities, by column, how many
+    times the loss of each counts where that is not once. `share` is the part of the galaxies from which only this head
     can learn that an epoch takes, drawn anew each time (from which several can, the largest of their shares): many easy
     labels need not crowd out few good ones. `where`
     narrows the training galaxies it learns from to those that match every ``column=value`` (``column=one|other``);
@@ -62,6 +63,7 @@ class HeadSpec(BaseModel):
     dropout: Fraction | tuple[Fraction, ...] = 0.0
     class_weights: Literal["balanced"] | tuple[float, ...] | None = None
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+    quantity_weights: dict[str, Annotated[float, Field(ge=0)]] = {}
 
     @model_validator(mode="after")
     def _one_dropout_a_layer(self) -> HeadSpec:

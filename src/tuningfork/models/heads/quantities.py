@@ -22,7 +22,8 @@ class QuantitiesHead(Head):
 
     The ordinal loss is the squared distance of the cumulative distributions (Hou, Yu & Samaras 2017,
     arXiv:1611.05916), so that a miss by two steps costs more than a miss by one; the answer is the median, which has
-    the least mean absolute error. Errors are in units of the quantity's range, so that quantities weigh alike.
+    the least mean absolute error. Errors are in units of the quantity's range, so that quantities weigh alike unless
+    the recipe gives them `quantity_weights`.
     """
 
     losses = ("mse", "ordinal")
@@ -31,6 +32,7 @@ class QuantitiesHead(Head):
     metric = "mae"
     low: torch.Tensor
     range: torch.Tensor
+    weights: torch.Tensor
 
     def __init__(self, features: int, schema: Schema, spec: HeadSpec) -> None:
         quantities = schema.quantities
@@ -40,11 +42,16 @@ class QuantitiesHead(Head):
                 raise RecipeError(
                     f"the ordinal loss needs a step for {continuous[0]!r} in schema {schema.name!r}; use mse"
                 )
+        strange = next((name for name in spec.quantity_weights if name not in schema.columns), None)
+        if strange is not None:
+            raise RecipeError(f"quantity_weights: schema {schema.name!r} has no quantity {strange!r}")
         levels = [round((q.high - q.low) / q.step) + 1 if spec.loss == "ordinal" and q.step else 1 for q in quantities]
         super().__init__(features, sum(levels), schema, spec)
         self.levels = levels
         self.register_buffer("low", torch.tensor([q.low for q in quantities]), persistent=False)
         self.register_buffer("range", torch.tensor([q.high - q.low for q in quantities]), persistent=False)
+        weights = [spec.quantity_weights.get(q.column, 1.0) for q in quantities]
+        self.register_buffer("weights", torch.tensor(weights), persistent=False)
 
     def targets(self, catalog: pd.DataFrame, where: str) -> np.ndarray:
         """The quantities (N, K), NaN where missing or undetermined."""
@@ -55,18 +62,22 @@ class QuantitiesHead(Head):
         return values
 
     def loss(self, raw: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Summed over the known quantities."""
+        """Summed over the known quantities, each times its weight."""
         unit = (filled(targets) - self.low) / self.range
         known = ~torch.isnan(targets)
         if self.loss_name == "mse":
-            return masked_sum((raw.float().sigmoid() - unit) ** 2, known)
+            return self._weighted((raw.float().sigmoid() - unit) ** 2, known)
         each = []
         for index, part in enumerate(self._distributions(raw)):
             levels = self.levels[index]
             step = (unit[:, index] * (levels - 1)).round().clamp(0, levels - 1).long()
             truth = functional.one_hot(step, levels).to(part.dtype)
             each.append(((part - truth).cumsum(dim=1) ** 2).sum(dim=1) / (levels - 1))
-        return masked_sum(torch.stack(each, dim=1), known)
+        return self._weighted(torch.stack(each, dim=1), known)
+
+    def _weighted(self, errors: torch.Tensor, known: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        total, _ = masked_sum(errors * self.weights, known)
+        return total, (known * self.weights).sum()
 
     def answers(self, raw: torch.Tensor) -> torch.Tensor:
         """The quantities (N, K), each within its range."""
