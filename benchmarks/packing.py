@@ -3,7 +3,8 @@
     python benchmarks/packing.py
 
 The limit: libjpeg-turbo decoding whole files in threads, a thread a core, 16 files at a time, with the interpreter
-passing between threads as quickly as in packing. Medians of rounds in which the two take turns.
+passing between threads as quickly as in packing; beside it the same as one would write it at first, and Pillow. Medians
+of rounds in which they take turns.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ import argparse
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import simplejpeg
 import torch
 from measure import jpeg_files, machine, rate, table, take_turns
+from PIL import Image
 
 from tuningfork.images import Geometry
 from tuningfork.packs import make_pack
@@ -35,8 +39,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         files = jpeg_files(Path(scratch) / "files", options.images)
         runs = {
-            "decode alone, as quick as it goes": rate(partial(decode, files, 16, 1e-4)),
-            "decode alone, a plain thread pool": rate(partial(decode, files, 1, 5e-3)),
+            "decode alone, as quick as it goes": rate(partial(decode, files, turbo, 16, 1e-4)),
+            "decode alone, a plain thread pool": rate(partial(decode, files, turbo, 1, 5e-3)),
+            "decode alone, Pillow in a thread pool": rate(partial(decode, files, pillow, 1, 5e-3)),
             f"tuningfork pack --size {options.size}": rate(partial(pack, files, options.size)),
         }
         rates = take_turns(runs, options.rounds)
@@ -45,12 +50,23 @@ def main() -> None:
     table(["", "of the limit", "images/s"], rows)
 
 
-def decode(files: list[Path], group: int, interval: float) -> int:
+def turbo(path: Path) -> None:
+    """A whole file through libjpeg-turbo."""
+    simplejpeg.decode_jpeg(path.read_bytes(), colorspace="RGB", strict=True)
+
+
+def pillow(path: Path) -> None:
+    """A whole file through Pillow."""
+    with Image.open(path) as image:
+        np.asarray(image)
+
+
+def decode(files: list[Path], one: Callable[[Path], None], group: int, interval: float) -> int:
     """Decode every file to its full size, `group` files handed to a thread at a time."""
 
     def some(part: list[Path]) -> None:
         for path in part:
-            simplejpeg.decode_jpeg(path.read_bytes(), colorspace="RGB", strict=True)
+            one(path)
 
     before = sys.getswitchinterval()
     sys.setswitchinterval(interval)

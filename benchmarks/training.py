@@ -93,11 +93,11 @@ def epoch(recipe: Recipe, pack: Pack, out: Path, device: torch.device) -> float:
 def one_batch(recipe: Recipe, pack: Pack, device: torch.device) -> Callable[[], int]:
     """A call that steps on the same batch, in the same precision: forward, backward, and the optimiser."""
     model = build_model(recipe, prepare(recipe, pack)).to(device, memory_format=torch.channels_last).train()
-    optimizer = build_optimizer(layer_groups(model), recipe.optim)
+    optimizer = build_optimizer(layer_groups(model), recipe.optim, fused=True)
     size, n = recipe.input.size, recipe.optim.batch_size
     images = torch.rand(n, 3, size, size, device=device).to(memory_format=torch.channels_last)
     targets = torch.rand(n, 37, device=device)
-    batches = len(pack.rows("train")) // n  # as many as an epoch: a short burst is quicker
+    batches = max(1, len(pack.rows("train")) // n)  # as many as an epoch: a short burst is quicker
 
     def steps() -> int:
         for _ in range(batches):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -32,8 +33,20 @@ print(-some(3) + some(20))
 """
 
 
+@pytest.fixture(autouse=True)
+def no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("MALLOC_") or name == "GLIBC_TUNABLES"]:
+        monkeypatch.delenv(name)
+    keep_freed_memory.cache_clear()
+
+
 def test_the_c_library_takes_the_setting_where_it_is_glibc() -> None:
     assert keep_freed_memory() is GLIBC
+
+
+def test_settings_of_the_user_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "131072")
+    assert not keep_freed_memory()
 
 
 @pytest.mark.skipif(not GLIBC, reason="other C libraries are left alone")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from functools import cache
 
@@ -15,16 +16,17 @@ MIB = 1 << 20
 
 @cache
 def keep_freed_memory() -> bool:
-    """Have the C library hold on to memory that is freed, up to a GiB, where it would give it back; whether it does.
+    """Have the C library hold on to memory that is freed, where it would give it back; whether it does.
 
     Images and batches are large arrays that are made and freed all the time, and of the same few sizes. glibc asks the
     system for each of them anew, which then fills it with zeros, page by page: more work than decoding a JPEG file.
-    It holds for the whole process; other C libraries are left alone.
+    It holds for the whole process, and for half a GiB in each of the library's arenas, of which threads have one or
+    share one. Settings of the user's own are left alone, and so are other C libraries.
     """
     mallopt = _glibc("mallopt")
-    if mallopt is None:
+    if mallopt is None or any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ):
         return False
-    wanted = {MMAP_THRESHOLD: 32 * MIB, TRIM_THRESHOLD: 1024 * MIB, TOP_PAD: 16 * MIB}  # the first is glibc's highest
+    wanted = {MMAP_THRESHOLD: 32 * MIB, TRIM_THRESHOLD: 512 * MIB, TOP_PAD: 16 * MIB}  # the first is glibc's highest
     taken = [mallopt(parameter, value) for parameter, value in wanted.items()]
     return all(taken)
 

@@ -143,6 +143,8 @@ def _outputs(network: Model, pack: Pack, rows: np.ndarray, views: int) -> tuple[
                 raw[name].append(values.cpu())
             advance(len(part))
     network.to("cpu")
+    for member in network.members:
+        member.engine = None  # it stays on its device
     return torch.cat(features).numpy(), {name: torch.cat(parts, dim=1) for name, parts in raw.items()}
 
 

@@ -124,6 +124,8 @@ def make_pack(
         _say_errors(pixels.progress)
         if pixels.progress.good:
             _finish(folder, work, pixels, table=table, schemas=loaded, geometry=geometry, facts={"job": job, **facts})
+            del table, images  # a catalog may be large, and the pack brings its own
+            give_back_freed_memory()
             return open_pack(folder)
         shutil.rmtree(work)
     with suppress(OSError):  # a folder that is ours alone goes too

@@ -64,7 +64,8 @@ class PixelFile:
             with self.path.open("r+b") as file:
                 file.seek(HEADER + len(done.good) * self.row_bytes)
                 if pixels:
-                    rows = np.stack(pixels).data  # in one piece: threads that decode are held up at each call
+                    # In one piece: threads that decode are held up at each call.
+                    rows = np.ascontiguousarray(np.stack(pixels)).data
                     file.write(rows)
                     self._digest.update(rows)
                 file.flush()

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from tuningfork.catalogs import matching
 from tuningfork.errors import PackError
@@ -28,14 +26,10 @@ class Pack:
 
     path: Path
     pixels: np.ndarray
+    catalog: pd.DataFrame
     manifest: dict[str, Any]
     schemas: tuple[Schema, ...]
     geometry: Geometry
-
-    @cached_property
-    def catalog(self) -> pd.DataFrame:
-        """Ids, labels and splits; read when it is first asked for."""
-        return pd.read_parquet(self.path / "catalog.parquet")
 
     def rows(self, split: str, where: Sequence[str] = ()) -> np.ndarray:
         """The rows of a split (train, val or test; ``all``: every row), in order.
@@ -80,7 +74,7 @@ def open_pack(path: str | Path) -> Pack:
         geometry = Geometry.from_dict(manifest["geometry"])
         altered = sha256(folder / "catalog.parquet") != manifest["sha256"]["catalog.parquet"]
         pixels = np.load(folder / "pixels.npy", mmap_mode="r")
-        n = pq.read_metadata(folder / "catalog.parquet").num_rows
+        catalog = pd.read_parquet(folder / "catalog.parquet")
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise PackError(f"{folder} is not whole ({error}); pack again") from error
     if altered:
@@ -88,7 +82,9 @@ def open_pack(path: str | Path) -> Pack:
             f"{folder / 'catalog.parquet'} is not the file its manifest speaks of; change the labels and pack again"
         )
     shape = (manifest["n"], geometry.size, geometry.size, geometry.channels)
-    if pixels.shape != shape or pixels.dtype != np.uint8 or n != manifest["n"]:
-        raise PackError(f"{folder} holds {pixels.shape} pixels and {n} rows, its manifest says {shape}; pack again")
+    if pixels.shape != shape or pixels.dtype != np.uint8 or len(catalog) != manifest["n"]:
+        raise PackError(
+            f"{folder} holds {pixels.shape} pixels and {len(catalog)} rows, its manifest says {shape}; pack again"
+        )
     schemas = tuple(schema_from_dict(table, str(folder / "pack.json")) for table in manifest["schemas"])
-    return Pack(folder, pixels, manifest, schemas, geometry)
+    return Pack(folder, pixels, catalog, manifest, schemas, geometry)

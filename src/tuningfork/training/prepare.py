@@ -117,7 +117,7 @@ def build_model(recipe: Recipe, material: Material) -> GalaxyModel:
     for name, head in model.heads.items():
         if isinstance(head, ClassesHead):
             head.balance(material.targets[name][material.rows["train"]])
-    # As images come: convolutions would else turn their weights around in every step.
+    # As images come: plain convolutions would else turn their weights around in every step.
     return model.to(memory_format=torch.channels_last)
 
 

@@ -95,7 +95,8 @@ class Task(L.LightningModule):
         devices = device_count()
         with SharedBatchNorm() if devices > 1 else nullcontext():
             losses, counts = self._losses(self.model, images, batch, sums)
-        labels = sum_over_devices(torch.stack(counts)).clamp(min=1)
+        labels = sum_over_devices(torch.stack(counts))
+        labels = torch.where(labels > 0, labels, torch.ones_like(labels))
         # Gradients are averaged over devices; times their number that is the sum.
         return devices * (torch.stack(losses) / labels).sum()
 
@@ -171,7 +172,7 @@ class Task(L.LightningModule):
             head = self.model.head(schema)
             if kind == "loss":
                 figures[f"{split}_{name}"] = value / count if count else math.nan
-                total += head.spec.weight * value / max(count, 1)
+                total += head.spec.weight * value / (count or 1)
             else:
                 figures[f"{split}_{schema}_{head.metric}"] = head.finish(value, count)
         return {f"{split}_loss": total, **figures}
@@ -187,7 +188,10 @@ class Task(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimiser and a schedule that moves every step."""
-        optimizer = build_optimizer(self.groups, self.recipe.optim, self.recipe.transfer.decay)
+        table, transfer = self.recipe.optim, self.recipe.transfer
+        # Lightning clips no fused optimiser in mixed precision, and of float16 torch scales its gradients otherwise.
+        plain = table.clip is not None or self.recipe.run.precision == "16" or self.device.type not in ("cpu", "cuda")
+        optimizer = build_optimizer(self.groups, table, transfer.decay, fused=not plain)
         steps = int(self.trainer.estimated_stepping_batches) // self.recipe.optim.epochs
         schedule = build_schedule(optimizer, self.recipe.optim, self.phases, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -212,11 +216,12 @@ def write_history(history: list[dict[str, float]], path: Path) -> None:
 
 
 def build_optimizer(
-    groups: Sequence[Sequence[torch.nn.Parameter]], table: OptimTable, decay: float = 1.0
+    groups: Sequence[Sequence[torch.nn.Parameter]], table: OptimTable, decay: float = 1.0, *, fused: bool = False
 ) -> torch.optim.Optimizer:
     """The optimiser of a recipe for parameters by depth. Weight decay leaves biases and normalisation alone.
 
-    Each group of the optimiser knows its `depth` (0: the heads); its rate is `lr` times `decay` to that power.
+    Each group of the optimiser knows its `depth` (0: the heads); its rate is `lr` times `decay` to that power. `fused`:
+    all in one pass over the weights, where the optimiser has such a kernel.
     """
     tables: list[dict[str, Any]] = []
     for depth, group in enumerate(groups):
@@ -227,7 +232,6 @@ def build_optimizer(
                 tables.append({"params": parameters, "weight_decay": weight_decay, "lr": rate, "depth": depth})
     if table.name == "adamax":
         return torch.optim.Adamax(tables)
-    fused = groups[0][0].device.type in ("cpu", "cuda")  # one pass over the weights, where there is such a kernel
     if table.name == "sgd":
         return torch.optim.SGD(tables, momentum=table.momentum, fused=fused)
     kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}

@@ -63,7 +63,7 @@ class HeadSpec(BaseModel):
     dropout: Fraction | tuple[Fraction, ...] = 0.0
     class_weights: Literal["balanced"] | tuple[float, ...] | None = None
     label_smoothing: float = Field(0.0, ge=0, lt=1)
-    quantity_weights: dict[str, Annotated[float, Field(ge=0)]] = {}
+    quantity_weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
 
     @model_validator(mode="after")
     def _one_dropout_a_layer(self) -> HeadSpec:

@@ -34,4 +34,6 @@ def build_head(features: int, schema: Schema, spec: HeadSpec) -> Head:
         raise RecipeError(f"a {spec.kind} head can't answer schema {schema.name!r} (kind {schema.kind}); use {fitting}")
     if spec.loss and spec.loss not in kind.losses:
         raise RecipeError(f"a {spec.kind} head has no loss {spec.loss!r}; it has {', '.join(kind.losses)}")
+    if spec.quantity_weights and kind is not QuantitiesHead:
+        raise RecipeError(f"quantity_weights are for quantities; schema {schema.name!r} has {schema.kind}")
     return kind(features, schema, spec)  # type: ignore[call-arg]
