@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="+", default=["resnet18", "convnext_nano"])
     parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--images", type=int, default=6000, help="files for Tuningfork")
+    parser.add_argument("--images", type=int, default=4096, help="files for Tuningfork")
     parser.add_argument("--fewer", type=int, default=256, help="files for the others, which are slower")
     parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()

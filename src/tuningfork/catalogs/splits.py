@@ -112,6 +112,7 @@ def _deal(
     borders = np.cumsum([fractions[split] for split in used])[:-1]
     codes, names = pd.factorize(strata)
     del strata  # of a billion galaxies, eight GB
+    codes = codes.astype(np.int32)
     dealt = np.empty(len(order), dtype=np.int8)
     for code, stratum in enumerate(names):
         mine = np.flatnonzero(codes == code)

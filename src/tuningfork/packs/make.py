@@ -38,7 +38,7 @@ from tuningfork.files import (
 from tuningfork.images import Geometry, Source, decode_stream, next_batch, open_source
 from tuningfork.memory import give_back_freed_memory
 from tuningfork.packs.pixels import PixelFile, Progress
-from tuningfork.packs.read import FORMAT, VERSION, Pack, open_pack
+from tuningfork.packs.read import FORMAT, VERSION, Pack, open_pack, opened
 from tuningfork.progress import progress_bar
 from tuningfork.schemas import Schema, load_schema, schema_to_dict
 from tuningfork.timing import Timing
@@ -123,10 +123,9 @@ def make_pack(
             log.info(timing.line(pixels.progress.read - before))
         _say_errors(pixels.progress)
         if pixels.progress.good:
-            _finish(folder, work, pixels, table=table, schemas=loaded, geometry=geometry, facts={"job": job, **facts})
-            del table, images  # a catalog may be large, and the pack brings its own
-            give_back_freed_memory()
-            return open_pack(folder)
+            facts["job"] = job
+            kept = _finish(folder, work, pixels, table=table, schemas=loaded, geometry=geometry, facts=facts)
+            return opened(folder, kept)
         shutil.rmtree(work)
     with suppress(OSError):  # a folder that is ours alone goes too
         folder.rmdir()
@@ -258,7 +257,8 @@ def _finish(
     schemas: list[Schema],
     geometry: Geometry,
     facts: dict[str, Any],
-) -> None:
+) -> pd.DataFrame:
+    """Write the files of the pack; its catalog."""
     progress = pixels.progress
     kept = table if len(progress.good) == len(table) else table.iloc[np.asarray(progress.good)].reset_index(drop=True)
     pixels_sha256 = pixels.finish(folder / "pixels.npy")
@@ -277,3 +277,4 @@ def _finish(
     }
     write_json(folder / "pack.json", manifest)
     shutil.rmtree(work, ignore_errors=True)
+    return kept

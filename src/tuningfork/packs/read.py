@@ -58,7 +58,11 @@ def open_pack(path: str | Path) -> Pack:
         If there is none, packing has not finished, or its files are not those the manifest speaks of. (Of the pixels,
         which may be large, only the shape is checked.)
     """
-    folder = Path(path)
+    return opened(Path(path))
+
+
+def opened(folder: Path, catalog: pd.DataFrame | None = None) -> Pack:
+    """As `open_pack`; the catalog of a pack that was made just now is at hand, and reading takes twice its memory."""
     if not folder.exists():
         raise PackError(f"no pack at {folder}; make it with `tuningfork pack`")
     if not (folder / "pack.json").exists():
@@ -74,7 +78,7 @@ def open_pack(path: str | Path) -> Pack:
         geometry = Geometry.from_dict(manifest["geometry"])
         altered = sha256(folder / "catalog.parquet") != manifest["sha256"]["catalog.parquet"]
         pixels = np.load(folder / "pixels.npy", mmap_mode="r")
-        catalog = pd.read_parquet(folder / "catalog.parquet")
+        catalog = pd.read_parquet(folder / "catalog.parquet") if catalog is None else catalog
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise PackError(f"{folder} is not whole ({error}); pack again") from error
     if altered:
