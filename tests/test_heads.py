@@ -293,8 +293,8 @@ def test_a_weighted_quantity_counts_as_often_as_it_is_told(loss: str) -> None:
 
 
 def test_a_weight_of_no_quantity_is_refused() -> None:
-    with pytest.raises(RecipeError, match="no quantity 'Tee'"):
-        head_for(load_schema("efigi"), "quantities", quantity_weights={"Tee": 2})
+    with pytest.raises(RecipeError, match="no quantity 'Tt'; did you mean 'T'"):
+        head_for(load_schema("efigi"), "quantities", quantity_weights={"Tt": 2})
     with pytest.raises(RecipeError, match="quantity_weights are for quantities"):
         head_for(load_schema("gz-challenge"), "tree", quantity_weights={"T": 2})
     with pytest.raises(ValueError, match="greater than 0"):

@@ -424,8 +424,8 @@ def test_a_catalogs_faults_are_named(tmp_path: Path) -> None:
     path.write_text("id_str,file_loc\n1,a.jpg\n1,b.jpg\n")
     with pytest.raises(CatalogError, match=r"1 ids stand there twice or more \(1\)"):
         open_source(path)
-    path.write_text("id_str,file_loc\n1,a.jpg\n2,\n")
-    with pytest.raises(CatalogError, match="galaxy 2: file_loc is empty"):
+    path.write_text("id_str,file_loc\n1,\n2,\n")
+    with pytest.raises(CatalogError, match="names no images: its file_loc is empty"):
         open_source(path)
     path.write_text("pgc,file_loc\n01,a.jpg\n")
     with pytest.raises(CatalogError, match="has no id column"):
@@ -651,3 +651,12 @@ def test_streams_that_overlap_leave_the_interpreter_as_it_was() -> None:
 def test_a_small_jpeg_is_not_reduced_away() -> None:
     pixels, _ = decode(encoded(Image.fromarray(frame(32, 32)), "JPEG"), Geometry(1.0, 2, 3))
     assert pixels.shape == (2, 2, 3)
+
+
+def test_a_galaxy_without_a_file_is_an_error_of_its_own(tmp_path: Path) -> None:
+    Image.new("RGB", (16, 16), "grey").save(tmp_path / "a.png")
+    (tmp_path / "c.csv").write_text("id_str,file_loc\n1,a.png\n2,\n")
+    one, two = decode_stream(open_source(tmp_path / "c.csv").items(), Geometry(1.0, 16, 3))
+    assert one.error is None
+    assert two.id_str == "2"
+    assert two.error == "the catalog names no file: its file_loc is empty"

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tuningfork.errors import CatalogError
-from tuningfork.images import Geometry
+from tuningfork.images import Decoded, Geometry
+from tuningfork.inference.shards import shards
 from tuningfork.packs import ImageSource, PackSource, open_images
 
 GEOMETRY = Geometry(0.9, 36, 3)
@@ -67,3 +68,16 @@ def test_hdf5_is_not_shared(tmp_path: Path) -> None:
         file["images"] = np.zeros((3, 20, 20, 3), np.uint8)
     with pytest.raises(CatalogError, match="pack it first"):
         open_images(tmp_path / "g.h5", GEOMETRY).part(0, 2, 1)
+
+
+def test_a_shard_is_closed_when_its_time_is_up(galaxies: Path, pack: Path) -> None:
+    def rows(batch: list[Decoded]) -> pa.Table:
+        return pa.table({"id_str": [entry.id_str for entry in batch]})
+
+    source, seen = opened(galaxies, pack, "pack"), []
+    hasty = list(shards(source.decoded(0), rows, seen.extend, 16, N, seconds_a_shard=0.0))
+    patient = list(shards(source.decoded(0), rows, seen.extend, 16, N))
+    assert [len(table) for table in hasty] == [16] * 7 + [8]
+    assert [len(table) for table in patient] == [N]
+    assert pa.concat_tables(hasty).equals(pa.concat_tables(patient))
+    assert len(seen) == 2 * N

@@ -1,9 +1,12 @@
-"""The progress bar of long work: on a terminal it moves, in a log it is one line at the end."""
+"""The progress bar of long work: on a terminal it moves, in a log it is a line a minute and one at the end."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+SECONDS_A_LINE = 60.0
 
 
 @contextmanager
@@ -27,13 +30,18 @@ def progress_bar(description: str, total: int | None) -> Iterator[Callable[[int]
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=False) as progress:
+    console, said = Console(stderr=True), time.monotonic()
+    with Progress(*columns, console=console, transient=False) as progress:
         task = progress.add_task(description, total=total, rate="")
 
         def advance(steps: int) -> None:
+            nonlocal said
             progress.advance(task, steps)
-            speed = progress.tasks[0].speed
-            if speed:
-                progress.update(task, rate=f"{speed:,.0f}/s")
+            (bar,) = progress.tasks
+            if bar.speed:
+                progress.update(task, rate=f"{bar.speed:,.0f}/s")
+            if not console.is_terminal and time.monotonic() - said >= SECONDS_A_LINE:
+                said = time.monotonic()
+                console.print(f"{description} {bar.completed:,.0f}/{bar.total or 0:,.0f} {bar.fields['rate']}")
 
         yield advance

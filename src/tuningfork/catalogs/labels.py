@@ -46,7 +46,9 @@ def find_id_column(table: pd.DataFrame, where: str, schemas: Sequence[Schema] = 
     for name in (*ID_NAMES, *(schema.id_column for schema in schemas)):
         if name in table:
             return name
-    raise CatalogError(f"{where} has no id column ({', '.join(ID_NAMES)}); name it with --id-column")
+    raise CatalogError(
+        f"{where} has no id column ({', '.join(ID_NAMES)}); rename one, or name it with pack's --id-column"
+    )
 
 
 def refuse_duplicates(ids: pd.Series, where: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from tuningfork.errors import ImageError
 from tuningfork.images.item import Item
 
 
@@ -31,7 +32,10 @@ class FileSource:
         """The images from the `start`-th on."""
         rows = self.table[["id_str", "file_loc"]].iloc[start:]
         for identity, location in zip(rows["id_str"], rows["file_loc"], strict=True):
-            yield Item.of_file(identity, str(location), self.base / str(location))
+            if location:
+                yield Item.of_file(identity, str(location), self.base / str(location))
+            else:
+                yield Item(identity, "", _unnamed)
 
     def part(self, start: int, stop: int) -> FileSource:
         """The images from `start` to `stop`."""
@@ -45,6 +49,10 @@ class FileSource:
                 f"{identity}\0{location}\0{file_stamp(self.base / str(location))}\n".encode(errors="surrogateescape")
             )
         return {"kind": "files", "origin": self.origin, "n": self.n, "fingerprint": digest.hexdigest()}
+
+
+def _unnamed() -> bytes:
+    raise ImageError("the catalog names no file: its file_loc is empty")
 
 
 def file_stamp(path: Path) -> str:

@@ -124,8 +124,9 @@ def _of_catalog(path: Path, origin: str, id_column: str | None) -> FileSource:
     table = table.assign(id_str=table[find_id_column(table, str(path), asked=id_column)])  # text, as it was read
     refuse_duplicates(table["id_str"], str(path))
     unnamed = table["file_loc"].isna()
-    if unnamed.any():
-        raise CatalogError(f"{path}, galaxy {table.loc[unnamed, 'id_str'].iloc[0]}: file_loc is empty")
+    if unnamed.all():
+        raise CatalogError(f"{path} names no images: its file_loc is empty")
+    table["file_loc"] = table["file_loc"].where(~unnamed, "")  # such a galaxy is one whose image can't be read
     return FileSource(table.reset_index(drop=True), origin, base=path.parent)
 
 

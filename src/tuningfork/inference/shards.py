@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 256
 ROWS_A_SHARD = 4 * BATCH
+SECONDS_A_SHARD = 30.0  # what a kill may cost where a galaxy takes long
 Rows = Callable[[list[Decoded]], pa.Table]
 
 
@@ -64,7 +67,7 @@ def write_shards(
             tally.count(part)
             advance(len(part))
 
-        for shard in shards(source.decoded(done), rows, seen, batch, rows_a_shard, timing):
+        for shard in shards(source.decoded(done), rows, seen, batch, rows_a_shard, timing, SECONDS_A_SHARD):
             with timing.part("writing"), whole_file(shard_path(folder, done)) as temporary:
                 pq.write_table(shard, temporary)
             done += len(shard)
@@ -81,17 +84,21 @@ def shards(
     batch: int,
     rows_a_shard: int,
     timing: Timing | None = None,
+    seconds_a_shard: float = math.inf,
 ) -> Iterator[pa.Table]:
-    """Tables of at most `rows_a_shard` rows; `seen` is told of each batch that has been worked off."""
+    """Tables of at most `rows_a_shard` rows, fewer where these take longer than `seconds_a_shard`.
+
+    `seen` is told of each batch that has been worked off.
+    """
     tables: list[pa.Table] = []
-    timing = timing or Timing()
+    timing, begun = timing or Timing(), time.monotonic()
     while part := next_batch(decoded, batch, timing):
         with timing.part("model"):
             tables.append(rows(part))
         seen(part)
-        if len(tables) * batch >= rows_a_shard:
+        if len(tables) * batch >= rows_a_shard or time.monotonic() - begun > seconds_a_shard:
             yield pa.concat_tables(tables)
-            tables = []
+            tables, begun = [], time.monotonic()
     if tables:
         yield pa.concat_tables(tables)
 

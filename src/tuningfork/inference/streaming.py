@@ -25,6 +25,7 @@ from tuningfork.inference.rows import prediction_rows
 from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, Rows, shards, write_shards
 from tuningfork.inference.sureness import sureness
 from tuningfork.models import DEFAULT_MODEL, Look, Model, load_model, read_manifest
+from tuningfork.models.views import check_views
 from tuningfork.packs import ImageSource, Pack, PackSource, open_images
 from tuningfork.progress import progress_bar
 
@@ -145,6 +146,8 @@ def predict_pack(model: str | Path, pack: Pack, rows: np.ndarray, views: int | N
 def _views(network: Model, asked: int | None) -> int:
     """The number of views; an uncertainty that was measured with another number says nothing of these answers."""
     known = network.uncertainty
+    if asked is not None:
+        check_views(asked)
     if asked is None:
         return known.views if known else 1
     if known and asked != known.views:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,7 +45,9 @@ class QuantitiesHead(Head):
                 )
         strange = next((name for name in spec.quantity_weights if name not in schema.columns), None)
         if strange is not None:
-            raise RecipeError(f"quantity_weights: schema {schema.name!r} has no quantity {strange!r}")
+            near = get_close_matches(strange, schema.columns, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(schema.columns)}"
+            raise RecipeError(f"quantity_weights: schema {schema.name!r} has no quantity {strange!r}; {hint}")
         levels = [round((q.high - q.low) / q.step) + 1 if spec.loss == "ordinal" and q.step else 1 for q in quantities]
         super().__init__(features, sum(levels), schema, spec)
         self.levels = levels
