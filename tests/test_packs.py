@@ -231,7 +231,7 @@ def interrupted(where: str, after: int) -> Callable[..., None]:
     return stand_in  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize(("where", "after"), [("whole_file", 0), ("sha256", 0), ("write_json", 1), ("open_pack", 0)])
+@pytest.mark.parametrize(("where", "after"), [("whole_file", 0), ("sha256", 0), ("write_json", 1), ("opened", 0)])
 @pytest.mark.parametrize("other", [False, True])
 def test_killed_while_finishing(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, after: int, other: bool
@@ -243,7 +243,7 @@ def test_killed_while_finishing(
         with pytest.raises(Killed):
             make_pack(source, out, geometry=SMALL)
     whole = (out / "pack.json").exists()
-    assert whole == (where == "open_pack")
+    assert whole == (where == "opened")
     geometry = Geometry(0.5, 12, 3) if other else SMALL
     if whole and other:
         with pytest.raises(PackError, match="another pack"):

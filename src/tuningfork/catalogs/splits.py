@@ -115,8 +115,10 @@ def _deal(
     codes = codes.astype(np.int32)
     dealt = np.empty(len(order), dtype=np.int8)
     for code, stratum in enumerate(names):
-        mine = np.flatnonzero(codes == code)
-        mine = mine[np.argsort(order[mine])]
+        mine = np.flatnonzero(codes == code).astype(np.int32)
+        turn = np.argsort(order[mine])
+        mine = mine[turn]
+        del turn  # eight bytes a galaxy
         place = np.cumsum(sizes[mine], dtype=np.float64)
         total = place[-1]
         # A start of its own for every stratum: else many small ones would all round in favour of the same split.
