@@ -84,7 +84,9 @@ def main() -> None:
     for name, (changes, against) in IDEAS.items():
         if any(UNLABELLED in change for change in changes):
             pretrain(pack, options.out / UNLABELLED)
-        recipe = load_recipe("tuningfork/fractions", [*SHORT, *(text.format(out=options.out) for text in changes)])
+        recipe = load_recipe(
+            "tuningfork/fractions", [*SHORT, *(text.replace("{out}", str(options.out)) for text in changes)]
+        )
         with mixing() if name == MIXUP else unchanged():
             folder = train(recipe, options.pack, options.out / name.replace(" ", "-"))
         errors[name] = squares(folder, pack)
