@@ -84,9 +84,8 @@ def main() -> None:
     for name, (changes, against) in IDEAS.items():
         if any(UNLABELLED in change for change in changes):
             pretrain(pack, options.out / UNLABELLED)
-        recipe = load_recipe(
-            "tuningfork/fractions", [*SHORT, *(text.replace("{out}", str(options.out)) for text in changes)]
-        )
+        placed = [text.replace("{out}", str(options.out)) for text in changes]
+        recipe = load_recipe("tuningfork/fractions", [*SHORT, *placed])
         with mixing() if name == MIXUP else unchanged():
             folder = train(recipe, options.pack, options.out / name.replace(" ", "-"))
         errors[name] = squares(folder, pack)
