@@ -146,10 +146,9 @@ def predict_pack(model: str | Path, pack: Pack, rows: np.ndarray, views: int | N
 def _views(network: Model, asked: int | None) -> int:
     """The number of views; an uncertainty that was measured with another number says nothing of these answers."""
     known = network.uncertainty
-    if asked is not None:
-        check_views(asked)
     if asked is None:
         return known.views if known else 1
+    check_views(asked)
     if known and asked != known.views:
         log.warning("the model was calibrated with %d views: no intervals are given for %d", known.views, asked)
         network.uncertainty = None
