@@ -42,8 +42,8 @@ def decode(data: bytes | np.ndarray, geometry: Geometry) -> tuple[np.ndarray, st
         )
     pixels, spread = _to_channels(finish(resample(frame, geometry)), geometry.channels)
     notes = [text for text in (note, spread) if text]
-    np.clip(np.rint(pixels, out=pixels), 0, 255, out=pixels)
-    return np.ascontiguousarray(pixels.astype(np.uint8)), "; ".join(notes) or None
+    rounded = np.rint(pixels, out=pixels).astype(np.uint8)  # nothing to clip: no mean is beyond what it is of
+    return np.ascontiguousarray(rounded), "; ".join(notes) or None
 
 
 Finish = Callable[[np.ndarray], np.ndarray]

@@ -33,7 +33,7 @@ class FileSource:
         rows = self.table[["id_str", "file_loc"]].iloc[start:]
         for identity, location in zip(rows["id_str"], rows["file_loc"], strict=True):
             if location:
-                yield Item.of_file(identity, str(location), self.base / str(location))
+                yield Item.of_file(identity, str(location), self._path(location))
             else:
                 yield Item(identity, "", _unnamed)
 
@@ -46,16 +46,19 @@ class FileSource:
         digest = hashlib.sha256()
         for identity, location in zip(self.table["id_str"], self.table["file_loc"], strict=True):
             digest.update(
-                f"{identity}\0{location}\0{file_stamp(self.base / str(location))}\n".encode(errors="surrogateescape")
+                f"{identity}\0{location}\0{file_stamp(self._path(location))}\n".encode(errors="surrogateescape")
             )
         return {"kind": "files", "origin": self.origin, "n": self.n, "fingerprint": digest.hexdigest()}
+
+    def _path(self, location: object) -> str:
+        return os.path.join(self.base, str(location))  # noqa: PTH118 -- text: there may be a million
 
 
 def _unnamed() -> bytes:
     raise ImageError("the catalog names no file: its file_loc is empty")
 
 
-def file_stamp(path: Path) -> str:
+def file_stamp(path: str | Path) -> str:
     """Size and time of change of a file: enough to tell whether it is still the same, at no cost of reading it."""
     try:
         status = os.stat(path)  # noqa: PTH116 -- a million of them

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from scipy.sparse import csr_array, eye_array, kron
+from scipy.sparse import csr_array
 
 from tuningfork.images.geometry import Geometry
 
@@ -15,7 +15,7 @@ def resample(frame: np.ndarray, geometry: Geometry) -> np.ndarray:
 
     Each output pixel is the mean of the frame over its own area, pixels cut by its rim counting by the part inside;
     where the square has fewer pixels than asked for, bilinear interpolation. Both are separable, so one sparse matrix
-    an axis does it.
+    an axis does it, each on an array whose first axis is the one to be summed over.
 
     Parameters
     ----------
@@ -31,27 +31,24 @@ def resample(frame: np.ndarray, geometry: Geometry) -> np.ndarray:
     """
     height, width, channels = frame.shape
     left, top, right, bottom = geometry.box(height, width)
-    first_row, rows = _weights(height, top, bottom, geometry.size, 1)
-    first_column, columns = _weights(width, left, right, geometry.size, channels)
-    last_column = first_column + columns.shape[1] // channels
-    part = frame[first_row : first_row + rows.shape[1], first_column:last_column].astype(np.float32)
-    halfway = rows @ part.reshape(part.shape[0], -1)
-    out: np.ndarray = (columns @ halfway.T).T.reshape(geometry.size, geometry.size, channels)
+    first_row, rows = _weights(height, top, bottom, geometry.size)
+    first_column, columns = _weights(width, left, right, geometry.size)
+    n_rows, n_columns = rows.shape[1], columns.shape[1]
+    part = frame[first_row : first_row + n_rows, first_column : first_column + n_columns].astype(np.float32)
+    halfway = rows @ part.reshape(n_rows, n_columns * channels)
+    turned = columns @ halfway.T.reshape(n_columns, channels * geometry.size)
+    out: np.ndarray = turned.reshape(geometry.size, channels, geometry.size).transpose(2, 0, 1)
     return out
 
 
 @lru_cache(maxsize=256)
-def _weights(length: int, start: float, stop: float, size: int, channels: int) -> tuple[int, csr_array]:
-    """The first pixel that counts, and the (size, pixels from there) matrix whose rows sum to 1.
-
-    Of pixels with several `channels`, which lie side by side in memory, (size * channels, pixels * channels).
-    """
+def _weights(length: int, start: float, stop: float, size: int) -> tuple[int, csr_array]:
+    """The first pixel that counts, and the (size, pixels from there) matrix whose rows sum to 1."""
     step = (stop - start) / size
     dense = _area(length, start, step, size) if step >= 1 else _bilinear(length, start, step, size)
     used = np.flatnonzero(dense.any(axis=0))
     dense = dense[:, used[0] : used[-1] + 1]
-    matrix = csr_array((dense / dense.sum(axis=1, keepdims=True)).astype(np.float32))
-    return int(used[0]), csr_array(kron(matrix, eye_array(channels, dtype=np.float32), format="coo"))
+    return int(used[0]), csr_array((dense / dense.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
 def _area(length: int, start: float, step: float, size: int) -> np.ndarray:
