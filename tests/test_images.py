@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import numba
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -25,7 +26,7 @@ from tuningfork.errors import CatalogError, ImageError, PackError
 from tuningfork.images import Geometry, Item, decode, decode_stream, open_source
 from tuningfork.images.fits import FILLED, UNCOVERED, stretch
 from tuningfork.images.jpeg import reduction
-from tuningfork.images.resample import resample
+from tuningfork.images.resample import compiled, resample
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared galaxies are not here (../shared/data)")
@@ -124,6 +125,27 @@ def test_light_is_conserved_over_the_whole_frame(side: int, size: int) -> None:
     np.testing.assert_allclose(
         resample(image, Geometry(1.0, size)).mean(axis=(0, 1)), image.mean(axis=(0, 1)), rtol=1e-4
     )
+
+
+@pytest.mark.parametrize("channels", [1, 4, 5])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.int32])
+def test_each_channel_is_resampled_as_if_it_were_alone(channels: int, dtype: type[np.generic]) -> None:
+    image = np.random.default_rng(channels).integers(0, 255, (37, 52, channels)).astype(dtype)
+    for geometry in (Geometry(0.8, 11), Geometry(1.0, 61)):
+        whole = resample(image, geometry)
+        for channel in range(channels):
+            alone = resample(image[:, :, [channel] * 3].astype(np.uint8), geometry)
+            np.testing.assert_array_equal(whole[:, :, [channel] * 3], alone)
+
+
+def test_what_no_folder_can_keep_is_compiled_all_the_same() -> None:
+    of_no_file: dict[str, Callable[[np.ndarray], None]] = {}
+    exec("def double(values):\n    for index in range(len(values)):\n        values[index] *= 2", of_no_file)
+    with pytest.raises(RuntimeError, match="cannot cache"):
+        numba.njit(cache=True)(of_no_file["double"])
+    values = np.arange(3.0)
+    compiled(of_no_file["double"])(values)
+    assert values.tolist() == [0, 2, 4]
 
 
 def test_a_frame_of_the_right_size_is_left_as_it_is() -> None:

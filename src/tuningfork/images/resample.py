@@ -1,21 +1,30 @@
-"""Bringing the looked-at square of a frame to the size asked for: exact area averages, on any axis-aligned box."""
+"""Bringing the looked-at square of a frame to the size asked for: exact area averages, on any axis-aligned box.
+
+The sums are compiled on their first use, which takes a second, and kept for later processes. They run without the
+interpreter's lock, so that as many threads resample as there are cores.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
+import numba
 import numpy as np
-from scipy.sparse import csr_array
 
 from tuningfork.images.geometry import Geometry
+
+LANES = 4  # channels that are added up at once
 
 
 def resample(frame: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Cut out the geometry's square and resample it.
 
     Each output pixel is the mean of the frame over its own area, pixels cut by its rim counting by the part inside;
-    where the square has fewer pixels than asked for, bilinear interpolation. Both are separable, so one sparse matrix
-    an axis does it, each on an array whose first axis is the one to be summed over.
+    where the square has fewer pixels than asked for, bilinear interpolation. Both are separable: rows are added up
+    first, then columns.
 
     Parameters
     ----------
@@ -31,24 +40,35 @@ def resample(frame: np.ndarray, geometry: Geometry) -> np.ndarray:
     """
     height, width, channels = frame.shape
     left, top, right, bottom = geometry.box(height, width)
-    first_row, rows = _weights(height, top, bottom, geometry.size)
-    first_column, columns = _weights(width, left, right, geometry.size)
-    n_rows, n_columns = rows.shape[1], columns.shape[1]
-    part = frame[first_row : first_row + n_rows, first_column : first_column + n_columns].astype(np.float32)
-    halfway = rows @ part.reshape(n_rows, n_columns * channels)
-    turned = columns @ halfway.T.reshape(n_columns, channels * geometry.size)
-    out: np.ndarray = turned.reshape(geometry.size, channels, geometry.size).transpose(2, 0, 1)
-    return out
+    rows, columns = _taps(height, top, bottom, geometry.size), _taps(width, left, right, geometry.size)
+    lines = np.ascontiguousarray(frame, dtype=None if frame.dtype == np.uint8 else np.float32).reshape(height, -1)
+    out = np.empty((geometry.size, geometry.size * channels), np.float32)
+    _add_up(lines, rows.first, rows.weights, columns.first, columns.weights, (0,) * channels, out)
+    return out.reshape(geometry.size, geometry.size, channels)
+
+
+@dataclass(frozen=True)
+class Taps:
+    """Along one axis: `first` (size,), the first pixel that counts for each output, and `weights` (size, T).
+
+    Those are the weights of the pixels from there on; they sum to 1, and may be 0 at either end.
+    """
+
+    first: np.ndarray
+    weights: np.ndarray
 
 
 @lru_cache(maxsize=256)
-def _weights(length: int, start: float, stop: float, size: int) -> tuple[int, csr_array]:
-    """The first pixel that counts, and the (size, pixels from there) matrix whose rows sum to 1."""
+def _taps(length: int, start: float, stop: float, size: int) -> Taps:
     step = (stop - start) / size
     dense = _area(length, start, step, size) if step >= 1 else _bilinear(length, start, step, size)
-    used = np.flatnonzero(dense.any(axis=0))
-    dense = dense[:, used[0] : used[-1] + 1]
-    return int(used[0]), csr_array((dense / dense.sum(axis=1, keepdims=True)).astype(np.float32))
+    dense /= dense.sum(axis=1, keepdims=True)
+    counts = dense > 0
+    first = counts.argmax(axis=1)
+    taps = int((length - counts[:, ::-1].argmax(axis=1) - first).max())
+    first = np.minimum(first, length - taps)
+    weights = np.take_along_axis(dense, first[:, None] + np.arange(taps), axis=1)
+    return Taps(first.astype(np.uintp), weights.astype(np.float32))
 
 
 def _area(length: int, start: float, step: float, size: int) -> np.ndarray:
@@ -64,3 +84,58 @@ def _bilinear(length: int, start: float, step: float, size: int) -> np.ndarray:
     """The triangle of each output centre (rows) over pixel centres (columns); beyond the rim the edge is repeated."""
     centres = np.clip(start + step * (np.arange(size) + 0.5) - 0.5, 0, length - 1)
     return np.maximum(0, 1 - np.abs(centres[:, None] - np.arange(length)))
+
+
+def compiled(function: Callable[..., None]) -> Callable[..., None]:
+    """A function as machine code; it is compiled in each process anew where no folder can be written to keep it."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # Numba finds no such folder
+        return numba.njit(**options)(function)
+
+
+@compiled
+def _add_up(
+    lines: np.ndarray,
+    row_first: np.ndarray,
+    row_weights: np.ndarray,
+    column_first: np.ndarray,
+    column_weights: np.ndarray,
+    channels: tuple[int, ...],
+    out: np.ndarray,
+) -> None:
+    """Weighted sums of the rows of `lines` (H, W * C), then of their pixels, into `out` (size, size * C).
+
+    Of a pixel's channels four are added up at once, whether it has as many or not: what is beyond them is written over
+    by the pixel after it. What makes the code quick: `channels` is a tuple of so many numbers, whose length the
+    compiler knows, indices are unsigned, so that it need not provide for negative ones, and all is in one function, so
+    that it sees that no two arrays share memory.
+    """
+    one, two, three, step = np.uintp(1), np.uintp(2), np.uintp(3), np.uintp(len(channels))
+    width, length = lines.shape[1], out.shape[1]
+    summed, sums = np.zeros(width + LANES, np.float32), np.empty(length + LANES, np.float32)
+    for row in range(len(out)):
+        line, weight = lines[row_first[row]], row_weights[row, 0]
+        for x in range(width):
+            summed[x] = weight * np.float32(line[x])
+        for tap in range(1, row_weights.shape[1]):
+            line, weight = lines[row_first[row] + np.uintp(tap)], row_weights[row, tap]
+            if weight > 0:
+                for x in range(width):
+                    summed[x] += weight * np.float32(line[x])
+        for column in range(len(column_first)):
+            for lane in range(0, len(channels), LANES):
+                at = column_first[column] * step + np.uintp(lane)
+                a = b = c = d = np.float32(0)
+                for tap in range(column_weights.shape[1]):
+                    weight = column_weights[column, tap]
+                    a += weight * summed[at]
+                    b += weight * summed[at + one]
+                    c += weight * summed[at + two]
+                    d += weight * summed[at + three]
+                    at += step
+                to = np.uintp(column) * step + np.uintp(lane)
+                sums[to], sums[to + one], sums[to + two], sums[to + three] = a, b, c, d
+        for x in range(length):
+            out[row, x] = sums[x]
