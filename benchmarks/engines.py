@@ -10,16 +10,18 @@ are noise: their speed is measured here, their accuracy by `tuningfork export`.
 
 from __future__ import annotations
 
+import tuningfork  # noqa: F401 -- before PyTorch, whose threads it tells how to wait, as for the command
+
+# isort: split
 import argparse
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
 import torch
+from measure import machine
 
 from tuningfork.images import Geometry
 from tuningfork.inference.device import choose_device
@@ -46,7 +48,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     device = choose_device(options.device)
-    print(f"{_machine(device)}; batch of {options.batch} images, medians of {options.rounds} rounds\n")
+    print(f"{machine(device)}; batch of {options.batch} images, medians of {options.rounds} rounds\n")
     print("| network | engine | times eager | images/s |\n| --- | --- | ---: | ---: |")
     for name in options.networks:
         member = _network(name, options.size or NETWORKS[name])
@@ -58,15 +60,6 @@ def main() -> None:
         rates = _rates(name, runs, images, options.rounds)
         for engine, rate in rates.items():
             print(f"| {name}, {size} px | {engine} | {rate / rates['eager']:.2f} | {rate:,.1f} |", flush=True)
-
-
-def _machine(device: torch.device) -> str:
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    cpu = f"{names[0] if names else platform.processor()}, {torch.get_num_threads()} threads"
-    gpu = f", {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
-    libraries = ", ".join(f"{library} {version(library)}" for library in ("torch", "onnxruntime", "openvino"))
-    return f"{cpu}{gpu}; {libraries}"
 
 
 def _network(name: str, size: int) -> GalaxyModel:

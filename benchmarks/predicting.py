@@ -10,6 +10,9 @@ model is fitted to a pack of the same files.
 
 from __future__ import annotations
 
+import tuningfork  # noqa: F401 -- before PyTorch, whose threads it tells how to wait, as for the command
+
+# isort: split
 import argparse
 import subprocess
 import tempfile
@@ -66,8 +69,8 @@ def candidates(network: str, size: int, folder: Path, files: list[Path]) -> dict
     graph = export_model(model, folder / f"{network}-graph", to="openvino", pack=pack)
     runs: dict[str, Run] = {DECODE: rate(decode_alone, folder / "all", size)}
     runs |= {ALONE + name: run for name, run in engines_alone(model, integers, size, folder).items()}
-    runs["Tuningfork, OpenVINO"] = rate(tuningfork, folder / "all", model, graph)
-    runs["Tuningfork, int8"] = rate(tuningfork, folder / "all", model, integers)
+    runs["Tuningfork, OpenVINO"] = rate(ours, folder / "all", model, graph)
+    runs["Tuningfork, int8"] = rate(ours, folder / "all", model, integers)
     member = load_model(model).members[0]
     fewer = sorted((folder / "fewer").iterdir())
     runs["Dataset, DataLoader, PIL, torchvision"] = rate(seeds_way, member, fewer, size)
@@ -102,7 +105,7 @@ def look_at(member: GalaxyModel, images: torch.Tensor) -> int:
     return len(images)
 
 
-def tuningfork(folder: Path, model: Path, engine: Path) -> int:
+def ours(folder: Path, model: Path, engine: Path) -> int:
     """What the command does, from the folder to the table."""
     table = predict(folder, folder.parent / "answers.parquet", model=model, engine=engine, overwrite=True)
     return len(pd.read_parquet(table, columns=["id_str"]))

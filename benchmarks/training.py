@@ -10,6 +10,9 @@ turns; medians of rounds. Pixels and labels are noise: nothing here is about acc
 
 from __future__ import annotations
 
+import tuningfork  # noqa: F401 -- before PyTorch, whose threads it tells how to wait, as for the command
+
+# isort: split
 import argparse
 import tempfile
 from collections.abc import Callable

@@ -24,9 +24,10 @@ from tuningfork.images import Geometry
 from tuningfork.inference import predict
 from tuningfork.inference.engines import ENGINES, Engine, choose, mount
 from tuningfork.inference.engines.agree import TOLERANCE, differences, largest, tolerance
-from tuningfork.inference.engines.engine import CPU_BATCH, Graph
+from tuningfork.inference.engines.engine import Graph
 from tuningfork.inference.engines.onnx import OnnxEngine, write_onnx
 from tuningfork.models import Ensemble, GalaxyModel, HeadSpec, ModelSpec, View
+from tuningfork.models.model import CPU_BATCH
 from tuningfork.models.networks.equivariant import GroupConv, GroupNorm
 from tuningfork.schemas import load_schema
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuningfork.lazy import import_when_asked
+from tuningfork.threads import wait_briefly
 
 if TYPE_CHECKING:
     from tuningfork.evaluation import evaluate_predictions
@@ -74,4 +75,5 @@ __all__ = [
 ]
 
 
+wait_briefly()
 import_when_asked(__name__, _HOMES)

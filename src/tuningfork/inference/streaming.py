@@ -18,13 +18,12 @@ from tuningfork.files import sole_run
 from tuningfork.images import Decoded
 from tuningfork.inference.device import choose_device
 from tuningfork.inference.engines import find_engine, mount, use_engine
-from tuningfork.inference.engines.engine import CPU_BATCH
 from tuningfork.inference.output import check_output, write_output
 from tuningfork.inference.ray import write_on_ray
 from tuningfork.inference.rows import prediction_rows
 from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, Rows, shards, write_shards
 from tuningfork.inference.sureness import sureness
-from tuningfork.models import DEFAULT_MODEL, Look, Model, load_model, read_manifest
+from tuningfork.models import DEFAULT_MODEL, Model, load_model, read_manifest
 from tuningfork.models.views import check_views
 from tuningfork.packs import ImageSource, Pack, PackSource, open_images
 from tuningfork.progress import progress_bar
@@ -177,7 +176,7 @@ def _batch_rows(batch: list[Decoded], network: Model, device: torch.device, view
     pixels = [entry.pixels for entry in batch if entry.pixels is not None]
     side, channels = network.spec.geometry.size, network.spec.geometry.channels
     blank = np.zeros((side, side, channels), np.uint8)  # networks can't look at nothing
-    look = _look(network, pixels or [blank], device, views).first(len(pixels))
+    look = network.look(torch.from_numpy(np.stack(pixels or [blank])).to(device), views).first(len(pixels))
     known = network.uncertainty
     return prediction_rows(
         [entry.id_str for entry in batch],
@@ -188,10 +187,3 @@ def _batch_rows(batch: list[Decoded], network: Model, device: torch.device, view
         network.schemas,
         sureness(look, known, {schema.name: schema for schema in network.schemas}) if known else None,
     )
-
-
-def _look(network: Model, pixels: list[np.ndarray], device: torch.device, views: int) -> Look:
-    """Look at a few galaxies at a time, so that what is between pixels and answers stays in memory that is at hand."""
-    at_once = CPU_BATCH if device.type == "cpu" else len(pixels)
-    parts = (np.stack(pixels[start : start + at_once]) for start in range(0, len(pixels), at_once))
-    return Look.joined([network.look(torch.from_numpy(part).to(device), views) for part in parts])

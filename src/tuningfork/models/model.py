@@ -19,6 +19,7 @@ from tuningfork.models.view import View
 from tuningfork.models.views import sides
 from tuningfork.schemas import Schema, schema_from_dict, schema_to_dict
 
+CPU_BATCH = 32  # images at once: large enough for the kernels, small enough that maps do not crowd out the caches
 Outputs = tuple[torch.Tensor, dict[str, torch.Tensor]]
 
 
@@ -86,13 +87,6 @@ class Look:
         parts = (self.answers, self.smooth, self.spread)
         return Look(self.features[:n], *({name: values[:n] for name, values in part.items()} for part in parts))
 
-    @staticmethod
-    def joined(looks: Sequence[Look]) -> Look:
-        """The same of all the galaxies of several looks, in order."""
-        parts = zip(*((look.answers, look.smooth, look.spread) for look in looks), strict=True)
-        joined = ({name: torch.cat([part[name] for part in several]) for name in several[0]} for several in parts)
-        return Look(torch.cat([look.features for look in looks]), *joined)
-
 
 class Model(nn.Module, ABC):
     """What answers for galaxies: one network, or several that are asked together.
@@ -158,12 +152,18 @@ class Model(nn.Module, ABC):
     def look(self, pixels: torch.Tensor, views: int = 1) -> Look:
         """Look at pack pixels (N, H, W, C) uint8 in the model's geometry from `views` sides.
 
+        On a CPU the networks are given `CPU_BATCH` galaxies at a time; what they say of them is worked out for all
+        together.
+
         Raises
         ------
         ModelError
             If there is no such number of views.
         """
-        features, raw = self.sights(pixels, views)
+        at_once = CPU_BATCH if pixels.device.type == "cpu" else len(pixels)
+        parts = [self.sights(part, views) for part in pixels.split(at_once)]
+        features = torch.cat([part for part, _ in parts])
+        raw = {name: torch.cat([part[name] for _, part in parts], dim=1) for name in parts[0][1]}
         answers, smooth, spread = {}, {}, {}
         for name, looks in self._tempered(raw).items():
             head = self.head(name)
