@@ -11,8 +11,7 @@ import torch
 
 from tuningfork.errors import ModelError, PackError
 from tuningfork.evaluation.votes import label_votes
-from tuningfork.inference.device import choose_device
-from tuningfork.inference.engines import mount
+from tuningfork.inference.engines import use_torch
 from tuningfork.models import Model, bundled_models, load_model, model_folder, read_manifest, seal
 from tuningfork.models.folder import FILES, UNCERTAINTY
 from tuningfork.models.uncertainty import FEWEST, Uncertainty, fit_intervals, fit_likeness, write_uncertainty
@@ -130,9 +129,7 @@ def _class_weights(schema: Schema, truth: np.ndarray, balance: float) -> dict[st
 
 def _outputs(network: Model, pack: Pack, rows: np.ndarray, views: int) -> tuple[np.ndarray, dict[str, torch.Tensor]]:
     """Features (N, F), and the raw outputs of each head, (S, N, K), for every member and view."""
-    device = choose_device("auto")
-    network.to(device)
-    mount(network, "torch", device)
+    device = use_torch(network)
     features: list[torch.Tensor] = []
     raw: dict[str, list[torch.Tensor]] = {schema.name: [] for schema in network.schemas}
     with torch.inference_mode(), progress_bar("calibrate", len(rows)) as advance:

@@ -16,9 +16,8 @@ from tuningfork.evaluation.evaluate import measures_of
 from tuningfork.evaluation.robustness import MANIFEST, write_robustness
 from tuningfork.evaluation.tables import join
 from tuningfork.files import refuse_existing, stamp
-from tuningfork.inference.device import choose_device
 from tuningfork.inference.disturb import DISTURBANCES
-from tuningfork.inference.engines import mount
+from tuningfork.inference.engines import use_torch
 from tuningfork.inference.rows import most_likely
 from tuningfork.models import Model, load_model, read_manifest
 from tuningfork.packs import Pack, PackSource, open_pack
@@ -92,17 +91,15 @@ def _curves(
     network: Model, data: Pack, rows: np.ndarray, schemas: Sequence[Schema], seed: int
 ) -> dict[str, dict[str, Any]]:
     """By schema and disturbance: its words, and a point for each amount."""
-    device = choose_device("auto")
-    network.to(device)
-    mount(network, "torch", device)
+    device = use_torch(network)
     pixels, labels = data.pixels[rows], data.catalog.iloc[rows].reset_index(drop=True)
     found: dict[str, dict[str, Any]] = {schema.name: {} for schema in schemas}
-    whole = _answers(network, pixels)
+    whole = _answers(network, pixels, device)
     with progress_bar("robustness", sum(len(way.levels) for way in DISTURBANCES.values())) as advance:
         for name, way in DISTURBANCES.items():
             points: dict[str, list[dict[str, Any]]] = {schema.name: [] for schema in schemas}
             for level in way.levels:
-                answers = _answers(network, way.apply(pixels, data.geometry, level))
+                answers = _answers(network, way.apply(pixels, data.geometry, level), device)
                 for schema in schemas:
                     given, base = answers[schema.name], whole[schema.name]
                     change = float(np.sqrt(np.mean((given - base)[:, _shown(schema)] ** 2)))
@@ -115,10 +112,10 @@ def _curves(
     return found
 
 
-def _answers(network: Model, pixels: np.ndarray) -> dict[str, np.ndarray]:
+def _answers(network: Model, pixels: np.ndarray, device: torch.device) -> dict[str, np.ndarray]:
     views = network.uncertainty.views if network.uncertainty else 1
     parts = [
-        network.predict(torch.from_numpy(part).to(next(network.parameters()).device), views)
+        network.predict(torch.from_numpy(part).to(device), views)
         for part in np.array_split(pixels, -(-len(pixels) // BATCH))
     ]
     return {name: torch.cat([part[name] for part in parts]).cpu().numpy() for name in parts[0]}

@@ -17,7 +17,7 @@ from tuningfork.errors import OutputError
 from tuningfork.files import sole_run
 from tuningfork.images import Decoded
 from tuningfork.inference.device import choose_device
-from tuningfork.inference.engines import find_engine, mount, use_engine
+from tuningfork.inference.engines import find_engine, use_engine, use_torch
 from tuningfork.inference.output import check_output, write_output
 from tuningfork.inference.ray import write_on_ray
 from tuningfork.inference.rows import prediction_rows
@@ -125,14 +125,12 @@ def predict_pack(model: str | Path, pack: Pack, rows: np.ndarray, views: int | N
     """The predictions table of some rows of a pack; `views` as of `predict`."""
     network = load_model(model)
     views = _views(network, views)
-    chosen = choose_device("auto")
-    network.to(chosen)
-    mount(network, "torch", chosen)
+    device = use_torch(network)
     source = PackSource(pack, network.spec.geometry, rows)
     with progress_bar("predict", source.n) as advance:
         answered = shards(
             source.decoded(0),
-            lambda batch: _batch_rows(batch, network, chosen, views),
+            lambda batch: _batch_rows(batch, network, device, views),
             lambda batch: advance(len(batch)),
             BATCH,
             ROWS_A_SHARD,

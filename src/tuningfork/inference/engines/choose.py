@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from tuningfork.errors import ModelError
+from tuningfork.inference.device import choose_device
 from tuningfork.inference.engines.agree import differences, largest, tolerance
 from tuningfork.inference.engines.engine import GPU_BATCH
 from tuningfork.inference.engines.exported import mount_export, read_export
@@ -97,6 +98,14 @@ def use_engine(
         mount(model, "torch", device)
     else:
         _choose(model, source, views, device)
+
+
+def use_torch(model: Model) -> torch.device:
+    """Let a model look at galaxies through PyTorch, on the GPU where there is one; the device it is on then."""
+    device = choose_device("auto")
+    model.to(device)
+    mount(model, "torch", device)
+    return device
 
 
 def _choose(model: Model, source: ImageSource | PackSource, views: int, device: torch.device) -> None:
