@@ -33,7 +33,7 @@ def machine(device: torch.device | None = None) -> str:
 
 def _versions() -> list[str]:
     found = []
-    for library in ("torch", "onnxruntime", "openvino", "simplejpeg"):
+    for library in ("torch", "onnxruntime", "openvino", "simplejpeg", "numba"):
         try:
             found.append(f"{library} {version(library)}")
         except PackageNotFoundError:

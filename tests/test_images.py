@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from tuningfork.errors import CatalogError, ImageError, PackError
 from tuningfork.images import Geometry, Item, decode, decode_stream, open_source
 from tuningfork.images.fits import FILLED, UNCOVERED, stretch
 from tuningfork.images.jpeg import reduction
-from tuningfork.images.resample import compiled, resample
+from tuningfork.images.resample import Compiled, resample
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared galaxies are not here (../shared/data)")
@@ -144,8 +145,26 @@ def test_what_no_folder_can_keep_is_compiled_all_the_same() -> None:
     with pytest.raises(RuntimeError, match="cannot cache"):
         numba.njit(cache=True)(of_no_file["double"])
     values = np.arange(3.0)
-    compiled(of_no_file["double"])(values)
+    Compiled(of_no_file["double"])(values)
     assert values.tolist() == [0, 2, 4]
+
+
+def test_what_was_compiled_and_then_damaged_costs_no_image(tmp_path: Path) -> None:
+    script = (
+        "import numpy as np; from tuningfork.images import Geometry; from tuningfork.images.resample import resample;"
+        "print(resample(np.full((20, 20, 3), 7, np.uint8), Geometry(1.0, 5)).sum())"
+    )
+
+    def answer() -> str:
+        place = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+        done = subprocess.run([sys.executable, "-c", script], env=place, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    assert answer() == "525.0"
+    for ending in (".nbc", ".nbi"):
+        (file,) = tmp_path.rglob(f"*{ending}")
+        file.write_bytes(file.read_bytes()[:100])
+        assert answer() == "525.0"
 
 
 def test_a_frame_of_the_right_size_is_left_as_it_is() -> None:

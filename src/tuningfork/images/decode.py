@@ -42,7 +42,7 @@ def decode(data: bytes | np.ndarray, geometry: Geometry) -> tuple[np.ndarray, st
         )
     pixels, spread = _to_channels(finish(resample(frame, geometry)), geometry.channels)
     notes = [text for text in (note, spread) if text]
-    rounded = np.rint(pixels, out=pixels).astype(np.uint8)  # nothing to clip: no mean is beyond what it is of
+    rounded = np.rint(pixels, out=pixels).astype(np.uint8)  # nothing to clip: means are in range but for float rounding
     return np.ascontiguousarray(rounded), "; ".join(notes) or None
 
 

@@ -29,7 +29,7 @@ def resample(frame: np.ndarray, geometry: Geometry) -> np.ndarray:
     Parameters
     ----------
     frame
-        (H, W, C), any real dtype.
+        (H, W, C), any real dtype; finite.
     geometry
         The square and its size.
 
@@ -41,7 +41,8 @@ def resample(frame: np.ndarray, geometry: Geometry) -> np.ndarray:
     height, width, channels = frame.shape
     left, top, right, bottom = geometry.box(height, width)
     rows, columns = _taps(height, top, bottom, geometry.size), _taps(width, left, right, geometry.size)
-    lines = np.ascontiguousarray(frame, dtype=None if frame.dtype == np.uint8 else np.float32).reshape(height, -1)
+    part = frame[rows.pixels, columns.pixels]
+    lines = np.ascontiguousarray(part, dtype=None if frame.dtype == np.uint8 else np.float32).reshape(len(part), -1)
     out = np.empty((geometry.size, geometry.size * channels), np.float32)
     _add_up(lines, rows.first, rows.weights, columns.first, columns.weights, (0,) * channels, out)
     return out.reshape(geometry.size, geometry.size, channels)
@@ -49,11 +50,12 @@ def resample(frame: np.ndarray, geometry: Geometry) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Taps:
-    """Along one axis: `first` (size,), the first pixel that counts for each output, and `weights` (size, T).
+    """Along one axis: the `pixels` that count; for each output the `first` of these (size,) and `weights` (size, T).
 
-    Those are the weights of the pixels from there on; they sum to 1, and may be 0 at either end.
+    The weights are those of the pixels from there on; they sum to 1, and may be 0 at either end.
     """
 
+    pixels: slice
     first: np.ndarray
     weights: np.ndarray
 
@@ -68,7 +70,9 @@ def _taps(length: int, start: float, stop: float, size: int) -> Taps:
     taps = int((length - counts[:, ::-1].argmax(axis=1) - first).max())
     first = np.minimum(first, length - taps)
     weights = np.take_along_axis(dense, first[:, None] + np.arange(taps), axis=1)
-    return Taps(first.astype(np.uintp), weights.astype(np.float32))
+    start = int(first.min())
+    pixels = slice(start, int(first.max()) + taps)
+    return Taps(pixels, (first - start).astype(np.uintp), weights.astype(np.float32))
 
 
 def _area(length: int, start: float, step: float, size: int) -> np.ndarray:
@@ -86,16 +90,33 @@ def _bilinear(length: int, start: float, step: float, size: int) -> np.ndarray:
     return np.maximum(0, 1 - np.abs(centres[:, None] - np.arange(length)))
 
 
-def compiled(function: Callable[..., None]) -> Callable[..., None]:
-    """A function as machine code; it is compiled in each process anew where no folder can be written to keep it."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # Numba finds no such folder
-        return numba.njit(**options)(function)
+class Compiled:
+    """A function as machine code, kept on disk for later processes where that can be done.
+
+    What is kept may be cut short, another's, or not to be written on a full disk. That costs a second, and no image:
+    the function is then compiled for this process alone.
+    """
+
+    def __init__(self, function: Callable[..., None]) -> None:
+        options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+        self._alone = numba.njit(**options)(function)
+        try:
+            self._run = numba.njit(cache=True, **options)(function)
+        except RuntimeError:  # Numba finds no folder to keep it in
+            self._run = self._alone
+
+    def __call__(self, *arguments: Any) -> None:
+        """Run it."""
+        try:
+            self._run(*arguments)
+        except Exception:  # whatever reading and unpickling damaged files raises
+            if self._run is self._alone:
+                raise
+            self._run = self._alone
+            self._run(*arguments)
 
 
-@compiled
+@Compiled
 def _add_up(
     lines: np.ndarray,
     row_first: np.ndarray,
