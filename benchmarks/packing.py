@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=8000)
     parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     print(f"{machine()}; {options.images} files, medians of {options.rounds} rounds\n")
     with tempfile.TemporaryDirectory() as scratch:

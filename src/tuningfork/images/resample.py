@@ -107,10 +107,11 @@ class Compiled:
 
     def __call__(self, *arguments: Any) -> None:
         """Run it."""
+        run = self._run  # by now another thread may have found it damaged
         try:
-            self._run(*arguments)
+            run(*arguments)
         except Exception:  # whatever reading and unpickling damaged files raises
-            if self._run is self._alone:
+            if run is self._alone:
                 raise
             self._run = self._alone
             self._run(*arguments)
