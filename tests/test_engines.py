@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -76,8 +77,13 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("graphs")
 
 
-@pytest.mark.parametrize("name", ["plain", "equivariant", "resnet", "convnext"])
-@pytest.mark.parametrize("engine", ["torch", "onnxruntime", "openvino"])
+@pytest.mark.parametrize(
+    ("engine", "name"),
+    [
+        *product(["torch", "onnxruntime", "openvino"], ["plain", "equivariant", "resnet", "convnext"]),
+        *product(["winograd"], ["equivariant", "resnet"]),
+    ],
+)
 def test_an_engine_answers_as_the_network_does(name: str, engine: str, graphs: Path) -> None:
     model, pixels = network(name), galaxies(CPU_BATCH + 3)
     expected = model.look(pixels, 2)
@@ -210,6 +216,11 @@ def test_a_network_that_an_engine_cannot_run_is_said() -> None:
     assert model.engine is None
 
 
+def test_an_engine_that_could_not_help_says_so() -> None:
+    with pytest.raises(ModelError, match=r"no 3x3 convolution that the engine winograd could speed up; take another"):
+        mount(network("convnext"), "winograd", CPU)
+
+
 class Unexportable(torch.nn.Module):
     """Decides by the data, which no graph can."""
 
@@ -235,10 +246,13 @@ def test_a_small_job_is_not_held_up_by_a_trial(
 
 
 def test_a_job_is_large_when_torch_would_be_long_at_it() -> None:
-    assert choose._worth_trying(50, CPU) == []
-    assert choose._worth_trying(70, CPU) == ["onnxruntime", "openvino"]
-    assert choose._worth_trying(1000, CPU) == ["onnxruntime", "openvino", "compile"]
-    assert choose._worth_trying(1000, torch.device("cuda")) == ["compile"]
+    model = network("resnet")
+    assert choose._worth_trying(model, 15, CPU) == []
+    assert choose._worth_trying(model, 50, CPU) == ["winograd"]
+    assert choose._worth_trying(model, 70, CPU) == ["winograd", "onnxruntime", "openvino"]
+    assert choose._worth_trying(model, 1000, CPU) == ["winograd", "onnxruntime", "openvino", "compile"]
+    assert choose._worth_trying(model, 1000, torch.device("cuda")) == ["compile"]
+    assert choose._worth_trying(network("convnext"), 50, CPU) == []  # it has no 3x3 convolution
 
 
 @pytest.mark.usefixtures("eager_to_try")

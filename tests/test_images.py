@@ -23,11 +23,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tuningfork.compiled import Compiled
 from tuningfork.errors import CatalogError, ImageError, PackError
 from tuningfork.images import Geometry, Item, decode, decode_stream, open_source
 from tuningfork.images.fits import FILLED, UNCOVERED, stretch
 from tuningfork.images.jpeg import reduction
-from tuningfork.images.resample import Compiled, resample
+from tuningfork.images.resample import resample
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared galaxies are not here (../shared/data)")

@@ -10,7 +10,7 @@ from functools import cache
 import pyarrow as pa
 
 # glibc's malloc.h: the parameters of mallopt.
-TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3
+TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
 MIB = 1 << 20
 
 
@@ -20,13 +20,14 @@ def keep_freed_memory() -> bool:
 
     Images and batches are large arrays that are made and freed all the time, and of the same few sizes. glibc asks the
     system for each of them anew, which then fills it with zeros, page by page: more work than decoding a JPEG file.
-    It holds for the whole process, and for half a GiB in each of the library's arenas, of which threads have one or
-    share one. Settings of the user's own are left alone, and so are other C libraries.
+    It holds for the whole process. What is free at the end of the library's heap is kept up to half a GiB, what lies
+    between blocks in use whatever its size. Threads' own heaps end at 64 MiB, beyond which each block is asked for anew
+    all the same. Settings of the user's own are left alone, and so are other C libraries.
     """
     mallopt = _glibc("mallopt")
     if mallopt is None or any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ):
         return False
-    wanted = {MMAP_THRESHOLD: 32 * MIB, TRIM_THRESHOLD: 512 * MIB, TOP_PAD: 16 * MIB}  # the first is glibc's highest
+    wanted = {MMAP_MAX: 0, TRIM_THRESHOLD: 512 * MIB, TOP_PAD: 16 * MIB}  # no block is got and given back on its own
     taken = [mallopt(parameter, value) for parameter, value in wanted.items()]
     return all(taken)
 

@@ -6,14 +6,12 @@ interpreter's lock, so that as many threads resample as there are cores.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
-import numba
 import numpy as np
 
+from tuningfork.compiled import Compiled
 from tuningfork.images.geometry import Geometry
 
 LANES = 4  # channels that are added up at once
@@ -88,33 +86,6 @@ def _bilinear(length: int, start: float, step: float, size: int) -> np.ndarray:
     """The triangle of each output centre (rows) over pixel centres (columns); beyond the rim the edge is repeated."""
     centres = np.clip(start + step * (np.arange(size) + 0.5) - 0.5, 0, length - 1)
     return np.maximum(0, 1 - np.abs(centres[:, None] - np.arange(length)))
-
-
-class Compiled:
-    """A function as machine code, kept on disk for later processes where that can be done.
-
-    What is kept may be cut short, another's, or not to be written on a full disk. That costs a second, and no image:
-    the function is then compiled for this process alone.
-    """
-
-    def __init__(self, function: Callable[..., None]) -> None:
-        options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-        self._alone = numba.njit(**options)(function)
-        try:
-            self._run = numba.njit(cache=True, **options)(function)
-        except RuntimeError:  # Numba finds no folder to keep it in
-            self._run = self._alone
-
-    def __call__(self, *arguments: Any) -> None:
-        """Run it."""
-        run = self._run  # by now another thread may have found it damaged
-        try:
-            run(*arguments)
-        except Exception:  # whatever reading and unpickling damaged files raises
-            if run is self._alone:
-                raise
-            self._run = self._alone
-            self._run(*arguments)
 
 
 @Compiled

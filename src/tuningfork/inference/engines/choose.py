@@ -20,7 +20,7 @@ from tuningfork.inference.device import choose_device
 from tuningfork.inference.engines.agree import differences, largest, tolerance
 from tuningfork.inference.engines.engine import GPU_BATCH
 from tuningfork.inference.engines.exported import mount_export, read_export
-from tuningfork.inference.engines.mount import ENGINES, mount
+from tuningfork.inference.engines.mount import ENGINES, Kind, mount
 from tuningfork.models import Look, Model
 from tuningfork.models.model import CPU_BATCH, Outputs
 from tuningfork.packs import ImageSource, PackSource
@@ -121,7 +121,7 @@ def _choose(model: Model, source: ImageSource | PackSource, views: int, device: 
     work = seconds * looks * source.n / len(pixels)
     tried = {"torch": Trial(len(pixels) / seconds, _engines(model))}
     with TemporaryDirectory(prefix="tuningfork-") as scratch:
-        for name in _worth_trying(work, device):
+        for name in _worth_trying(model, work, device):
             try:
                 mount(model, name, device, Path(scratch))
             except ModelError as error:
@@ -152,13 +152,14 @@ def _engines(model: Model) -> list[Callable[[torch.Tensor], Outputs] | None]:
     return [member.engine for member in model.members]
 
 
-def _worth_trying(work: float, device: torch.device) -> list[str]:
+def _worth_trying(model: Model, work: float, device: torch.device) -> list[str]:
     """The engines beside torch that are here and whose trial is repaid, where torch had to work so many seconds."""
-    return [
-        name
-        for name, kind in ENGINES.items()
-        if name != "torch" and work >= kind.repaid and kind.installed and not (kind.cpu_only and device.type != "cpu")
-    ]
+
+    def worth(kind: Kind) -> bool:
+        runs = kind.installed and not (kind.cpu_only and device.type != "cpu")
+        return runs and work >= kind.repaid and all(kind.suits(member) for member in model.members)
+
+    return [name for name, kind in ENGINES.items() if name != "torch" and worth(kind)]
 
 
 def _first_pixels(source: ImageSource | PackSource, count: int) -> np.ndarray:

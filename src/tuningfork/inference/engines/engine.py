@@ -79,9 +79,9 @@ class Graph(nn.Module):
 
     def __init__(self, member: GalaxyModel) -> None:
         super().__init__()
-        self.member = copy.deepcopy(member).requires_grad_(False)
+        self.member = copy.deepcopy(member)
         _make_ordinary(self.member)
-        self.eval()
+        self.eval().requires_grad_(False)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Features (N, F), then raw outputs (N, K) of each head."""

@@ -15,6 +15,7 @@ from tuningfork.inference.engines.eager import CompiledEngine, TorchEngine
 from tuningfork.inference.engines.engine import Engine
 from tuningfork.inference.engines.onnx import OnnxEngine, write_onnx
 from tuningfork.inference.engines.openvino import OpenvinoEngine
+from tuningfork.inference.engines.winograd import WinogradEngine, suits
 from tuningfork.models import GalaxyModel, Model
 
 Make = Callable[[GalaxyModel, torch.device, Path], Engine]
@@ -25,13 +26,15 @@ class Kind:
     """How an engine is made for a network on a device, and when it is worth it.
 
     `make` takes an ONNX file to read, perhaps yet to be written, as its third argument. `modules` are the libraries
-    that the engine needs; `repaid` says how many seconds torch must have to work before its making and its trial are.
+    that the engine needs; `repaid` says how many seconds torch must have to work before its making and its trial are;
+    `suits` whether a network is one that it may be quicker for.
     """
 
     make: Make
     modules: tuple[str, ...]
     repaid: float
     cpu_only: bool
+    suits: Callable[[GalaxyModel], bool] = lambda _: True
 
     @property
     def installed(self) -> bool:
@@ -50,6 +53,7 @@ def _reader(engine: Callable[[Path, list[str]], Engine]) -> Make:
 
 ENGINES = {
     "torch": Kind(lambda member, device, _: TorchEngine(member, device), (), 0, cpu_only=False),
+    "winograd": Kind(lambda member, *_: WinogradEngine(member), (), 20, cpu_only=True, suits=suits),
     "onnxruntime": Kind(_reader(OnnxEngine), ("onnx", "onnxscript", "onnxruntime"), 60, cpu_only=True),
     "openvino": Kind(_reader(OpenvinoEngine), ("onnx", "onnxscript", "openvino"), 60, cpu_only=True),
     "compile": Kind(lambda member, device, _: CompiledEngine(member, device), (), 900, cpu_only=False),

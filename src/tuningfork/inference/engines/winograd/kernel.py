@@ -1,0 +1,418 @@
+"""Minimal filtering, compiled: sixteen outputs of a 3x3 filter from 36 products instead of 144.
+
+F(4x4, 3x3) of Lavin & Gray 2016 (CVPR, arXiv:1509.09308), after Winograd 1980 and Toom and Cook: a tile of 6x6 pixels
+and the filter are each taken as a polynomial's values at five points and at infinity, multiplied there, and the 4x4
+outputs read off. In float32 the points decide the error. With the usual 0, +-1, +-2 its largest is four times as large
+as with these, whose squares are each other's inverse: twice the rounding of a plain sum.
+
+Maps are (N, H, W, C), channels last, so that a vector register holds one pixel's neighbouring channels. A block of
+tiles is taken to the 36 points, multiplied there, a product of matrices a point, and taken back, before the next one is
+begun: what one product needs stays in the second-level cache. What decides the speed is written for the compiler in
+LLVM's own terms, vector by vector: left to itself, it would neither keep the sums in registers nor see that the planes
+of a block do not overlap.
+
+Numbers that it must know beforehand (the length of a vector, how many rows and vectors of sums fit the registers) come
+as tuples of so many numbers, whose length is part of their type. All that goes into the code is in this one file: Numba
+compiles anew when it changes, and looks at no other.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.errors import TypingError
+from numba.core.registry import cpu_target
+from numba.extending import intrinsic
+
+from tuningfork.compiled import OPTIONS, Compiled
+
+OUT, TAPS = 4, 3
+TILE = OUT + TAPS - 1
+_points = np.array([0, 2 / 3, -2 / 3, 3 / 2, -3 / 2])
+
+# Along one axis, of outputs y, pixels d and taps g: y = ANSWER @ ((FILTER @ g) * (PIXELS @ d)); along both, with the
+# transposed matrices from the right as well.
+ANSWER = np.zeros((OUT, TILE))
+ANSWER[:, :-1] = _points ** np.arange(OUT)[:, None]
+ANSWER[-1, -1] = 1
+_others = [np.delete(_points, index) for index in range(TILE - 1)]
+_scales = np.array([np.prod(point - others) for point, others in zip(_points, _others, strict=True)])
+FILTER = np.zeros((TILE, TAPS))
+FILTER[:-1] = _points[:, None] ** np.arange(TAPS) / _scales[:, None]
+FILTER[-1, -1] = 1
+PIXELS = np.zeros((TILE, TILE))
+PIXELS[:-1, :-1] = [np.poly(others)[::-1] for others in _others]
+PIXELS[-1] = np.poly(_points)[::-1]
+
+POINTS = TILE * TILE
+FLOAT, INDEX = ir.FloatType(), ir.IntType(64)
+LINE = 16  # floats in a line of the cache
+LOWEST = np.float32(-np.inf)
+UNROLLED = 4  # steps of a sum before its pointers move
+
+Builder = Any  # llvmlite's and Numba's own objects have no types to check
+Value = Any
+
+
+def enter_filters(filters: np.ndarray) -> np.ndarray:
+    """Filters (K, C, 3, 3) as their values at all pairs of points: (36, K, C), float64."""
+    values = np.kron(FILTER, FILTER) @ filters.reshape(-1, TAPS * TAPS).T.astype(np.float64)
+    return values.reshape(TILE * TILE, *filters.shape[:2])
+
+
+def vector_length() -> int:
+    """Floats in a vector register of the processor that Numba compiles for."""
+    features = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
+    return 16 if "+avx512f" in features else 8 if "+avx2" in features else 4
+
+
+def register_tile(length: int, channels: int) -> tuple[int, int] | None:
+    """Rows and vectors of sums that are kept in registers, for maps of so many channels; None if they don't fit.
+
+    AVX-512 has 32 registers, and so has Arm; others have 16. Beside the sums there are the vectors of weights, and a
+    pixel.
+    """
+    many = ((6, 4), (9, 3), (14, 2), (14, 1))
+    few = ((6, 2), (4, 3), (12, 1))
+    fitting = many if length == 16 or platform.machine() in ("aarch64", "arm64") else few
+    return next((tile for tile in fitting if channels % (tile[1] * length) == 0), None)
+
+
+def _check(*arrays: Any) -> None:
+    """Pointers are taken for what they should be: other arrays would be read as if they were, and beyond their end."""
+    if not all(isinstance(array, types.Array) and array.dtype == types.float32 for array in arrays):
+        raise TypingError("arrays of float32 are wanted")
+    if not all(array.layout == "C" for array in arrays):
+        raise TypingError("contiguous arrays are wanted")
+
+
+def _data(context: Any, builder: Builder, kind: Any, array: Value, offset: Value) -> Value:
+    """A pointer to an element of a contiguous array."""
+    return builder.gep(cgutils.create_struct_proxy(kind)(context, builder, array).data, [offset])
+
+
+def _at(builder: Builder, pointer: Value, offset: Value | int, vector: ir.VectorType) -> Value:
+    place = builder.gep(pointer, [INDEX(offset) if isinstance(offset, int) else offset])
+    return builder.bitcast(place, vector.as_pointer())
+
+
+def _load(builder: Builder, pointer: Value, offset: Value | int, vector: ir.VectorType) -> Value:
+    return builder.load(_at(builder, pointer, offset, vector), align=4)
+
+
+def _store(builder: Builder, value: Value, pointer: Value, offset: Value | int) -> None:
+    builder.store(value, _at(builder, pointer, offset, value.type), align=4)
+
+
+def _all(vector: ir.VectorType, number: float) -> Value:
+    return ir.Constant(vector, [ir.Constant(FLOAT, float(np.float32(number)))] * vector.count)
+
+
+def _spread(builder: Builder, number: Value, vector: ir.VectorType) -> Value:
+    """A number in every place of a vector."""
+    nothing = ir.Constant(vector, ir.Undefined)
+    first = builder.insert_element(nothing, number, ir.IntType(32)(0))
+    return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None))
+
+
+def _add_product(builder: Builder, a: Value, b: Value, c: Value) -> Value:
+    """The sum a * b + c, at once where the processor can."""
+    kind = ir.FunctionType(a.type, [a.type] * 3)
+    return builder.call(
+        cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{a.type.count}f32"), [a, b, c]
+    )
+
+
+def _transformed(builder: Builder, matrix: np.ndarray, values: Sequence[Value]) -> list[Value]:
+    """A matrix of known numbers times a column of vectors; products with 0 and 1 are left out."""
+    results = []
+    for row in matrix:
+        terms = sorted((abs(number) != 1, -number, index) for index, number in enumerate(row) if number)
+        total = None
+        for _, negative, index in terms:
+            value, number = values[index], -negative
+            if total is None:
+                total = value if number == 1 else builder.fmul(_all(value.type, number), value)
+            elif number == 1:
+                total = builder.fadd(total, value)
+            elif number == -1:
+                total = builder.fsub(total, value)
+            else:
+                total = _add_product(builder, _all(value.type, number), value, total)
+        results.append(total)
+    return results
+
+
+def _both_ways(builder: Builder, matrix: np.ndarray, tile: list[list[Value]]) -> list[list[Value]]:
+    """The matrix from the left and, transposed, from the right, of a square of vectors; by columns."""
+    rows = [_transformed(builder, matrix, row) for row in tile]
+    return [_transformed(builder, matrix, [row[column] for row in rows]) for column in range(len(matrix))]
+
+
+Signature = tuple[Any, Callable[..., Value]]
+
+
+@intrinsic
+def _enter(
+    _: Any, maps: Any, at: Any, line: Any, pixel: Any, entered: Any, to: Any, plane: Any, lanes: Any
+) -> Signature:
+    """Take one vector of channels of a tile to the points: pixels `line` and `pixel` apart to planes `plane` apart."""
+    _check(maps, entered)
+    vector = ir.VectorType(FLOAT, lanes.count)
+
+    def generate(context: Any, builder: Builder, signature: Any, arguments: Any) -> Value:
+        source = _data(context, builder, signature.args[0], *arguments[:2])
+        target = _data(context, builder, signature.args[4], *arguments[4:6])
+        line, pixel, plane = arguments[2], arguments[3], arguments[6]
+        down = [builder.gep(source, [builder.mul(line, INDEX(row))]) for row in range(TILE)]
+        across = [builder.mul(pixel, INDEX(column)) for column in range(TILE)]
+        tile = [[_load(builder, row, column, vector) for column in across] for row in down]
+        for column, values in enumerate(_both_ways(builder, PIXELS, tile)):
+            for row, value in enumerate(values):
+                _store(builder, value, target, builder.mul(plane, INDEX(row * TILE + column)))
+        return context.get_dummy_value()
+
+    return types.void(maps, at, line, pixel, entered, to, plane, lanes), generate
+
+
+@intrinsic
+def _multiply(
+    _: Any,
+    pixels: Any,
+    at: Any,
+    weights: Any,
+    of: Any,
+    sums: Any,
+    to: Any,
+    apart: Any,
+    depth: Any,
+    lanes: Any,
+    vectors: Any,
+    rows: Any,
+) -> Signature:
+    """Rows of pixels, `depth` channels of each, times a panel of weights.
+
+    The pixels of so many rows lie together, a vector of channels at a time; the weights of a panel, `vectors` vectors
+    a channel. Sums go to lines `apart` floats apart.
+    """
+    _check(pixels, weights, sums)
+    vector, width = ir.VectorType(FLOAT, lanes.count), vectors.count * lanes.count
+
+    def generate(context: Any, builder: Builder, signature: Any, arguments: Any) -> Value:
+        first_pixel = _data(context, builder, signature.args[0], *arguments[:2])
+        first_weight = _data(context, builder, signature.args[2], *arguments[2:4])
+        target = _data(context, builder, signature.args[4], *arguments[4:6])
+        apart, depth = arguments[6], arguments[7]
+        before, loop, after = builder.basic_block, builder.append_basic_block("step"), builder.append_basic_block("end")
+        builder.branch(loop)
+        builder.position_at_end(loop)
+
+        def carried(kind: Any, start: Value) -> Value:
+            value = builder.phi(kind)
+            value.add_incoming(start, before)
+            return value
+
+        step = carried(INDEX, INDEX(0))
+        pixel, weight = carried(first_pixel.type, first_pixel), carried(first_weight.type, first_weight)
+        carried_sums = [carried(vector, _all(vector, 0)) for _ in range(rows.count * vectors.count)]
+        totals = list(carried_sums)
+        for ahead in range(UNROLLED):
+            panel = [_load(builder, weight, ahead * width + n * lanes.count, vector) for n in range(vectors.count)]
+            for row in range(rows.count):
+                one = builder.load(builder.gep(pixel, [INDEX(row * lanes.count + ahead)]))
+                one = _spread(builder, one, vector)
+                for n in range(vectors.count):
+                    index = row * vectors.count + n
+                    totals[index] = _add_product(builder, one, panel[n], totals[index])
+        done = builder.add(step, INDEX(UNROLLED))
+        ends = builder.icmp_signed("==", builder.and_(done, INDEX(lanes.count - 1)), INDEX(0))  # a vector of channels
+        beyond = INDEX((rows.count - 1) * lanes.count + UNROLLED)
+        pixel.add_incoming(builder.gep(pixel, [builder.select(ends, beyond, INDEX(UNROLLED))]), loop)
+        weight.add_incoming(builder.gep(weight, [INDEX(UNROLLED * width)]), loop)
+        step.add_incoming(done, loop)
+        for value, total in zip(carried_sums, totals, strict=True):
+            value.add_incoming(total, loop)
+        builder.cbranch(builder.icmp_signed("<", done, depth), loop, after)
+        builder.position_at_end(after)
+        for index, total in enumerate(totals):
+            row, n = divmod(index, vectors.count)
+            line = builder.gep(target, [builder.mul(apart, INDEX(row))])
+            _store(builder, total, line, n * lanes.count)
+        return context.get_dummy_value()
+
+    return types.void(pixels, at, weights, of, sums, to, apart, depth, lanes, vectors, rows), generate
+
+
+@intrinsic
+def _leave(
+    _: Any,
+    sums: Any,
+    at: Any,
+    plane: Any,
+    bias: Any,
+    of: Any,
+    floor: Any,
+    other: Any,
+    out: Any,
+    to: Any,
+    line: Any,
+    pixel: Any,
+    lanes: Any,
+    adding: Any,
+) -> Signature:
+    """Take one vector of channels back from the points, add a bias and, if told to, `other`; cut it off at `floor`."""
+    _check(sums, bias, other, out)
+    vector = ir.VectorType(FLOAT, lanes.count)
+
+    def generate(context: Any, builder: Builder, signature: Any, arguments: Any) -> Value:
+        source = _data(context, builder, signature.args[0], *arguments[:2])
+        bias = _load(builder, _data(context, builder, signature.args[3], *arguments[3:5]), 0, vector)
+        added = _data(context, builder, signature.args[6], arguments[6], arguments[8])
+        target = _data(context, builder, signature.args[7], *arguments[7:9])
+        plane, line, pixel = arguments[2], arguments[9], arguments[10]
+        floor = _spread(builder, arguments[5], vector)
+        places = [builder.mul(plane, INDEX(index)) for index in range(POINTS)]
+        values = [_load(builder, source, place, vector) for place in places]
+        tile = [values[start : start + TILE] for start in range(0, POINTS, TILE)]
+        for column, results in enumerate(_both_ways(builder, ANSWER, tile)):
+            for row, result in enumerate(results):
+                place = builder.add(builder.mul(line, INDEX(row)), builder.mul(pixel, INDEX(column)))
+                total = builder.fadd(result, bias)
+                if adding.count:
+                    total = builder.fadd(total, _load(builder, added, place, vector))
+                low = builder.fcmp_ordered("<", total, floor)
+                _store(builder, builder.select(low, floor, total), target, place)
+        return context.get_dummy_value()
+
+    return types.void(sums, at, plane, bias, of, floor, other, out, to, line, pixel, lanes, adding), generate
+
+
+@numba.njit(**OPTIONS)
+def _room(size: int) -> np.ndarray:
+    """Room for so many numbers, from the start of a line of the cache on."""
+    room = np.empty(size + LINE, np.float32)
+    start = (-room.ctypes.data % (4 * LINE)) // 4
+    return room[start : start + size]
+
+
+@numba.njit(**OPTIONS)
+def _enter_block(maps, first, count, entered, plane, edge, lanes, rows):  # type: ignore[no-untyped-def]
+    """Take tiles, counted through all images, to the points."""
+    _, height, width, channels = maps.shape
+    flat = maps.reshape(-1)
+    across = -(-width // OUT)
+    each = -(-height // OUT) * across
+    group = len(rows) * len(lanes)
+    for index in range(count):
+        image, tile = divmod(first + index, each)
+        top, left = tile // across * OUT - 1, tile % across * OUT - 1
+        panel, row = divmod(index, len(rows))
+        to = panel * len(rows) * channels + row * len(lanes)
+        if top >= 0 and left >= 0 and top + TILE <= height and left + TILE <= width:
+            start = ((image * height + top) * width + left) * channels
+            for vector in range(channels // len(lanes)):
+                at = start + vector * len(lanes)
+                _enter(flat, at, width * channels, channels, entered, to + vector * group, plane, lanes)
+        else:
+            _cut_out(maps[image], top, left, edge)
+            for vector in range(channels // len(lanes)):
+                at = vector * len(lanes)
+                _enter(edge, at, TILE * channels, channels, entered, to + vector * group, plane, lanes)
+
+
+@numba.njit(**OPTIONS)
+def _cut_out(image, top, left, edge):  # type: ignore[no-untyped-def]
+    """A tile that reaches beyond the image, with zeros there."""
+    height, width, channels = image.shape
+    for row in range(TILE):
+        for column in range(TILE):
+            to = (row * TILE + column) * channels
+            y, x = top + row, left + column
+            if 0 <= y < height and 0 <= x < width:
+                edge[to : to + channels] = image[y, x]
+            else:
+                edge[to : to + channels] = 0
+
+
+@numba.njit(**OPTIONS)
+def _leave_block(sums, plane, first, count, bias, start, floor, other, adding, out, edge, channels, lanes):  # type: ignore[no-untyped-def]
+    """Take tiles back from the points: `channels` channels of the maps from `start` on."""
+    _, height, width, depth = out.shape
+    flat, flat_other = out.reshape(-1), other.reshape(-1)
+    across = -(-width // OUT)
+    each = -(-height // OUT) * across
+    for index in range(count):
+        image, tile = divmod(first + index, each)
+        top, left = tile // across * OUT, tile % across * OUT
+        inside = top + OUT <= height and left + OUT <= width
+        corner = ((image * height + top) * width + left) * depth + start
+        for vector in range(channels // len(lanes)):
+            more = vector * len(lanes)
+            at, of, to, line = index * channels + more, start + more, corner + more, width * depth
+            if not inside:
+                _leave(sums, at, plane, bias, of, LOWEST, edge, edge, more, OUT * channels, channels, lanes, ())
+            elif adding:
+                _leave(sums, at, plane, bias, of, floor, flat_other, flat, to, line, depth, lanes, (0,))
+            else:
+                _leave(sums, at, plane, bias, of, floor, flat, flat, to, line, depth, lanes, ())
+        if not inside:
+            for row in range(min(OUT, height - top)):
+                for column in range(min(OUT, width - left)):
+                    at, to = (row * OUT + column) * channels, corner + (row * width + column) * depth
+                    for channel in range(channels):
+                        total = edge[at + channel]
+                        if adding:
+                            total += flat_other[to + channel]
+                        flat[to + channel] = floor if total < floor else total
+
+
+@Compiled
+def convolve(maps, weights, bias, floor, other, adding, out, tiles, panels, block, lanes, vectors, rows):  # type: ignore[no-untyped-def]
+    """A part of a 3x3 convolution with zeros around the maps, a bias, a sum and a floor.
+
+    Parameters
+    ----------
+    maps, out
+        (N, H, W, C) and (N, H, W, K) float32, contiguous.
+    weights
+        (36, K / width, C, width) float32: the filters at the points, in panels of `width` = vectors x lanes channels.
+    bias
+        (K,) float32.
+    floor
+        What smaller results become, float32: 0 for a ReLU, else minus infinity.
+    other, adding
+        Maps like `out` that are added, if `adding`.
+    tiles, panels
+        Which part: the first tile of all images, and the one after the last; so the panels.
+    block
+        Tiles that are worked on at once, a multiple of the rows.
+    lanes, vectors, rows
+        Tuples of as many numbers as a vector has, and sums in registers have vectors and rows.
+    """
+    channels = maps.shape[3]
+    block = min(block, -(-(tiles[1] - tiles[0]) // len(rows)) * len(rows))
+    width = len(vectors) * len(lanes)
+    made = (panels[1] - panels[0]) * width
+    # A line more, lest the 36 places that a vector is written to fall into the same few sets of the cache.
+    plane, plane_sums = block * channels + LINE, block * made + LINE
+    entered, sums = _room(POINTS * plane), _room(POINTS * plane_sums)
+    edge = _room(POINTS * max(channels, made))
+    flat = weights.reshape(-1)
+    for first in range(tiles[0], tiles[1], block):
+        count = min(block, tiles[1] - first)
+        _enter_block(maps, first, count, entered, plane, edge, lanes, rows)
+        for point in range(POINTS):
+            for panel in range(panels[0], panels[1]):
+                of = (point * weights.shape[1] + panel) * channels * width
+                for row in range(0, count, len(rows)):
+                    at = point * plane + row * channels
+                    to = point * plane_sums + row * made + (panel - panels[0]) * width
+                    _multiply(entered, at, flat, of, sums, to, made, channels, lanes, vectors, rows)
+        start = panels[0] * width
+        _leave_block(sums, plane_sums, first, count, bias, start, floor, other, adding, out, edge, made, lanes)
