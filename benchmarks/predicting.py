@@ -39,7 +39,7 @@ PEERS = ROOT / ".venv-peers" / "bin" / "python"
 IN_MEMORY = 128
 Run = Callable[[], float]
 DECODE, ALONE = "decode and resample alone", "model alone, "
-ZOOBOT = "Zoobot 2.9"
+ZOOBOT, WINOGRAD = "Zoobot 2.9", "winograd"
 
 
 def main() -> None:
@@ -69,6 +69,8 @@ def candidates(network: str, size: int, folder: Path, files: list[Path]) -> dict
     graph = export_model(model, folder / f"{network}-graph", to="openvino", pack=pack)
     runs: dict[str, Run] = {DECODE: rate(decode_alone, folder / "all", size)}
     runs |= {ALONE + name: run for name, run in engines_alone(model, integers, size, folder).items()}
+    if ALONE + WINOGRAD in runs:
+        runs["Tuningfork, Winograd"] = rate(ours, folder / "all", model, WINOGRAD)
     runs["Tuningfork, OpenVINO"] = rate(ours, folder / "all", model, graph)
     runs["Tuningfork, int8"] = rate(ours, folder / "all", model, integers)
     member = load_model(model).members[0]
@@ -89,8 +91,10 @@ def engines_alone(model: Path, integers: Path, size: int, folder: Path) -> dict[
     """Each engine on a batch that is in memory as it wants it."""
     images = torch.rand(IN_MEMORY, 3, size, size).to(memory_format=torch.channels_last)
     cpu, runs = torch.device("cpu"), {}
-    for name in ENGINES:
+    for name, kind in ENGINES.items():
         network = load_model(model)
+        if not all(kind.suits(member) for member in network.members):
+            continue
         mount(network, name, cpu, folder / f"scratch-{model.name}-{name}")
         runs[name] = rate(look_at, network.members[0], images)
     network = load_model(model)
@@ -105,7 +109,7 @@ def look_at(member: GalaxyModel, images: torch.Tensor) -> int:
     return len(images)
 
 
-def ours(folder: Path, model: Path, engine: Path) -> int:
+def ours(folder: Path, model: Path, engine: Path | str) -> int:
     """What the command does, from the folder to the table."""
     table = predict(folder, folder.parent / "answers.parquet", model=model, engine=engine, overwrite=True)
     return len(pd.read_parquet(table, columns=["id_str"]))
