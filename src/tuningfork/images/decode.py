@@ -40,10 +40,12 @@ def decode(data: bytes | np.ndarray, geometry: Geometry) -> tuple[np.ndarray, st
         raise ImageError(
             f"only {width} x {height} pixels; the smallest image that is looked at is {SMALLEST} x {SMALLEST}"
         )
-    pixels, spread = _to_channels(finish(resample(frame, geometry)), geometry.channels)
+    rounded = frame.dtype == np.uint8 and frame.shape[2] <= geometry.channels  # others are worked on in floats
+    pixels, spread = _to_channels(finish(resample(frame, geometry, rounded=rounded)), geometry.channels)
     notes = [text for text in (note, spread) if text]
-    rounded = np.rint(pixels, out=pixels).astype(np.uint8)  # nothing to clip: means are in range but for float rounding
-    return np.ascontiguousarray(rounded), "; ".join(notes) or None
+    if not rounded:
+        pixels = np.rint(pixels).astype(np.uint8)
+    return np.ascontiguousarray(pixels), "; ".join(notes) or None
 
 
 Finish = Callable[[np.ndarray], np.ndarray]

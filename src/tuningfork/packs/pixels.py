@@ -18,6 +18,7 @@ import numpy as np
 
 from tuningfork.files import output_errors, sha256
 from tuningfork.images import Decoded, Geometry
+from tuningfork.packs.direct import DirectFile
 
 HEADER = 128  # bytes; a multiple of 64, so that a memory map is aligned
 
@@ -44,6 +45,7 @@ class PixelFile:
         self.shape = (geometry.size, geometry.size, geometry.channels)
         self.row_bytes = int(np.prod(self.shape))
         self.expected = expected
+        self._file = DirectFile(self.path)
         self._digest = hashlib.sha256(npy_header((expected, *self.shape)))
         self.progress = self._resume()
 
@@ -61,15 +63,9 @@ class PixelFile:
         }
         pixels = [decoded.pixels for decoded in chunk if decoded.pixels is not None]
         with output_errors(self.path):
-            with self.path.open("r+b") as file:
-                file.seek(HEADER + len(done.good) * self.row_bytes)
-                if pixels:
-                    # In one piece: threads that decode are held up at each call.
-                    rows = np.ascontiguousarray(np.stack(pixels)).data
-                    file.write(rows)
-                    self._digest.update(rows)
-                file.flush()
-                os.fsync(file.fileno())
+            if pixels:
+                written = self._file.write(pixels, HEADER + len(done.good) * self.row_bytes)
+                self._digest.update(written.data)
             with self.journal.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")
         self._count(entry)

@@ -1,0 +1,77 @@
+"""Writing a large file past the system's cache.
+
+A system keeps what is written in memory, in case it is read again. That memory must be got and filled with zeros first,
+which on a virtual machine can take as long as decoding the images, and it is taken from files that are in use. A disk
+takes whole blocks, from memory that begins with a whole block.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import mmap
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+BLOCK = 4096  # bytes; whole blocks of any disk
+DIRECT = getattr(os, "O_DIRECT", 0)  # elsewhere than on Linux files are written as usual
+
+
+class DirectFile:
+    """A file, which exists, whose rows are written one lot after another, each on the disk before the next."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._blocks = mmap.mmap(-1, BLOCK)
+
+    def write(self, rows: Sequence[np.ndarray], start: int) -> np.ndarray:
+        """Write arrays of one shape after the first `start` bytes, in place of what stands there.
+
+        The file may then be longer than they are by less than a block.
+
+        Returns
+        -------
+        np.ndarray
+            Their bytes, until the next call.
+
+        Raises
+        ------
+        OSError
+            If there is no room on the disk, say.
+        """
+        before, length = start % BLOCK, sum(row.nbytes for row in rows)
+        whole = -(-(before + length) // BLOCK) * BLOCK
+        if len(self._blocks) < whole:
+            self._blocks = mmap.mmap(-1, whole)
+        blocks = memoryview(self._blocks)[:whole]
+        bytes_of_rows = np.frombuffer(blocks, np.uint8)[before : before + length]
+        file = os.open(self.path, os.O_RDWR)
+        try:
+            with suppress(OSError):
+                fcntl.fcntl(file, fcntl.F_SETFL, DIRECT)
+            if before:
+                _either_way(file, partial(os.preadv, file, [blocks[:BLOCK]], start - before))
+            np.stack(rows, out=bytes_of_rows.reshape(len(rows), *rows[0].shape))
+            done = 0
+            while done < whole:
+                done += _either_way(file, partial(os.pwrite, file, blocks[done:], start - before + done))
+            os.fsync(file)
+        finally:
+            os.close(file)
+        return bytes_of_rows
+
+
+def _either_way(file: int, move: Callable[[], int]) -> int:
+    """How many bytes were moved: through the cache where the file system will not do without, or not this piece."""
+    try:
+        return move()
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        fcntl.fcntl(file, fcntl.F_SETFL, 0)
+        return move()
