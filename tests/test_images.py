@@ -140,6 +140,15 @@ def test_each_channel_is_resampled_as_if_it_were_alone(channels: int, dtype: typ
             np.testing.assert_array_equal(whole[:, :, [channel] * 3], alone)
 
 
+@given(height=st.integers(8, 70), width=st.integers(8, 70), size=st.integers(1, 80), channels=st.integers(1, 5))
+@settings(max_examples=30, deadline=None)
+def test_rounded_means_are_the_nearest_whole_numbers(height: int, width: int, size: int, channels: int) -> None:
+    image = np.random.default_rng(size).integers(0, 256, (height, width, channels), dtype=np.uint8)
+    rounded = resample(image, Geometry(0.9, size), rounded=True)
+    assert rounded.dtype == np.uint8
+    np.testing.assert_array_equal(rounded, np.rint(resample(image, Geometry(0.9, size))))
+
+
 def test_what_no_folder_can_keep_is_compiled_all_the_same() -> None:
     of_no_file: dict[str, Callable[[np.ndarray], None]] = {}
     exec("def double(values):\n    for index in range(len(values)):\n        values[index] *= 2", of_no_file)

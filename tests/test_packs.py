@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import io
@@ -22,11 +23,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from tuningfork.errors import CatalogError, OutputError, PackError, SchemaError
 from tuningfork.images import Geometry, decode
-from tuningfork.packs import make, make_pack, open_pack
+from tuningfork.packs import direct, make, make_pack, open_pack
 from tuningfork.packs.pixels import npy_header
 from tuningfork.schemas import load_schema
 
@@ -359,6 +362,67 @@ def test_a_full_disk_is_said_and_packing_goes_on_when_there_is_space(source: Pat
 def test_an_unwritable_place_is_said(source: Path) -> None:
     with pytest.raises(OutputError, match="cannot write /proc/nowhere"):
         make_pack(source, "/proc/nowhere/pack", geometry=SMALL)
+
+
+# --- written past the system's cache
+
+
+def fill(path: Path, lots: list[tuple[int, int, int]]) -> None:
+    """Write lots of rows (so many, of so many bytes, after so many of those that stand there) and compare the file."""
+    path.write_bytes(b"\0" * 128)
+    expected, file = bytearray(128), direct.DirectFile(path)
+    for seed, (n, length, cut) in enumerate(lots):
+        rows = np.random.default_rng(seed).integers(0, 256, (n, length), dtype=np.uint8)
+        start = max(0, len(expected) - cut)
+        assert file.write(list(rows), start).tobytes() == rows.tobytes()
+        expected[start:] = rows.tobytes()
+        assert path.read_bytes()[: len(expected)] == expected
+        assert len(path.read_bytes()) < len(expected) + direct.BLOCK or cut
+
+
+@given(lots=st.lists(st.tuples(st.integers(1, 9), st.integers(1, 5000), st.integers(0, 300)), min_size=1, max_size=5))
+@settings(max_examples=40, deadline=None)
+def test_rows_stand_where_they_were_written_whatever_their_length(
+    tmp_path_factory: pytest.TempPathFactory, lots: list[tuple[int, int, int]]
+) -> None:
+    fill(tmp_path_factory.mktemp("direct") / "rows", lots)
+
+
+LOTS = [(3, 4096, 0), (2, 5000, 0), (1, 17, 9), (4, 100, 0)]
+
+
+@pytest.mark.parametrize("refused", ["at once", "at the first block", "at a rest of a block"])
+def test_file_systems_that_keep_to_their_cache_are_written_to_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    """Refused when it is asked for; only when bytes are moved; or in the middle, after a piece that is no block."""
+    real, control = os.pwrite, fcntl.fcntl
+    past: dict[int, bool] = {}
+
+    def ask(file: int, command: int, flags: int = 0) -> int:
+        if command == fcntl.F_SETFL and flags and refused == "at once":
+            raise OSError(errno.EINVAL, "no such way")
+        past[file] = bool(flags)
+        return control(file, command, 0)
+
+    def write(file: int, data: memoryview, at: int) -> int:
+        if past.get(file) and (refused == "at the first block" or at % direct.BLOCK):
+            raise OSError(errno.EINVAL, "not so")
+        return real(file, data[:6000] if refused == "at a rest of a block" else data, at)
+
+    monkeypatch.setattr(direct.fcntl, "fcntl", ask)
+    monkeypatch.setattr(direct.os, "pwrite", write)
+    fill(tmp_path / "rows", LOTS)
+
+
+def test_another_error_than_that_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    (tmp_path / "rows").write_bytes(b"")
+    monkeypatch.setattr(direct.os, "pwrite", full)
+    with pytest.raises(OSError, match="no space left"):
+        direct.DirectFile(tmp_path / "rows").write([np.zeros(9, np.uint8)], 0)
 
 
 # --- opening

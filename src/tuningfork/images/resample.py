@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from tuningfork.compiled import Compiled
+from tuningfork.compiled import OPTIONS, Compiled
 from tuningfork.images.geometry import Geometry
 
 BLOCK = 8  # rows that are added up at once
@@ -134,6 +135,21 @@ def _add_products(
     return types.void(values, at, apart, weights, of, count, sums, to, out), generate
 
 
+@numba.njit(**OPTIONS)
+def _along_rows(woven, first, weights, channels, sums, out):  # type: ignore[no-untyped-def]
+    """Weighted sums of the pixels of a block of rows, whose floats are interwoven."""
+    block, taps = np.uintp(BLOCK), np.uintp(weights.shape[1])
+    pixel = channels * block
+    of = to = np.uintp(0)
+    for column in range(len(first)):
+        at = first[column] * pixel
+        for _ in range(channels):
+            _add_products(woven, at, pixel, weights, of, taps, sums, to, out)
+            at += block
+            to += block
+        of += taps
+
+
 @Compiled
 def _add_up(
     lines: np.ndarray,
@@ -151,7 +167,6 @@ def _add_up(
     so many numbers, whose length the compiler knows, indices are unsigned, so that it need not provide for negative
     ones, and the rows of a block are eight names, so that it sees how they are interwoven.
     """
-    step, taps, block = np.uintp(len(channels)), np.uintp(column_weights.shape[1]), np.uintp(BLOCK)
     summed = np.empty((BLOCK, lines.shape[1]), np.float32)
     woven = np.empty((lines.shape[1], BLOCK), np.float32)
     sums = np.empty((out.shape[1], BLOCK), np.float32)
@@ -171,14 +186,7 @@ def _add_up(
         for x in range(len(woven)):
             woven[x, 0], woven[x, 1], woven[x, 2], woven[x, 3] = a[x], b[x], c[x], d[x]
             woven[x, 4], woven[x, 5], woven[x, 6], woven[x, 7] = e[x], f[x], g[x], h[x]
-        of = to = np.uintp(0)
-        for column in range(len(column_first)):
-            at = column_first[column] * step * block
-            for _ in range(len(channels)):
-                _add_products(woven, at, step * block, column_weights, of, taps, sums, to, out)
-                at += block
-                to += block
-            of += taps
+        _along_rows(woven, column_first, column_weights, np.uintp(len(channels)), sums, out)
         a, b, c, d = out[start], out[start + 1], out[start + 2], out[start + 3]
         e, f, g, h = out[start + 4], out[start + 5], out[start + 6], out[start + 7]
         for x in range(len(sums)):
