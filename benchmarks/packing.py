@@ -4,8 +4,7 @@
 
 The limit: libjpeg-turbo decoding whole files in threads, a thread a core, 16 files at a time, with the interpreter
 passing between threads as quickly as in packing; beside it the same as one would write it at first, and Pillow. Medians
-of rounds in which they take turns. Packing fills memory (the system's, for the file), which decoding alone does not: on
-a virtual machine that gives its free memory back, the first touch of it costs a fifth of the time.
+of rounds in which they take turns.
 """
 
 from __future__ import annotations
@@ -43,7 +42,6 @@ def main() -> None:
             "decode alone, a plain thread pool": rate(partial(decode, files, turbo, 1, 5e-3)),
             "decode alone, Pillow in a thread pool": rate(partial(decode, files, pillow, 1, 5e-3)),
             f"tuningfork pack --size {options.size}": partial(pack, files, options.size),
-            "the same, where memory is at hand": partial(pack_at_hand, files, options.size),
         }
         rates = take_turns(runs, options.rounds)
     limit = rates["decode alone, as quick as it goes"]
@@ -83,13 +81,6 @@ def pack(files: list[Path], size: int) -> float:
     """Images a second of the verb, from the folder to the finished pack; what removing that takes is not counted."""
     with tempfile.TemporaryDirectory(dir=files[0].parent.parent) as scratch:
         return rate(make, files[0].parent, Path(scratch) / "pack", size)()
-
-
-def pack_at_hand(files: list[Path], size: int) -> float:
-    """The same, where the memory that the system keeps the file in has just been used, so that it need not be got."""
-    touched = np.ones(2 * len(files) * 3 * size**2, np.uint8)
-    del touched
-    return pack(files, size)
 
 
 def make(folder: Path, out: Path, size: int) -> int:

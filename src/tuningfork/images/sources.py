@@ -158,8 +158,7 @@ def _images_below(folder: Path) -> Iterator[str]:
 
 
 def _without_ending(name: str) -> str:
-    ending = max((ending for ending in ENDINGS if name.lower().endswith(ending)), key=len, default="")
-    return name[: len(name) - len(ending)]
+    return _ENDING.sub("", name)
 
 
 def _is_fits_image(path: Path) -> bool:
@@ -181,4 +180,5 @@ def _natural_key(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in _DIGITS.split(name)]
 
 
+_ENDING = re.compile(f"({'|'.join(map(re.escape, ENDINGS))})\\Z", re.IGNORECASE | re.ASCII)
 _DIGITS = re.compile(r"([0-9]+)")
