@@ -13,11 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from astropy import units
-from astropy.coordinates import SkyCoord, search_around_sky
 from pandas.api.extensions import ExtensionArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from tuningfork.errors import CatalogError
 from tuningfork.schemas import Schema, class_indices
@@ -176,6 +172,12 @@ def _fifths(values: np.ndarray) -> np.ndarray:
 
 def _sky_groups(table: pd.DataFrame, radius_arcsec: float) -> np.ndarray:
     """Friends of friends on the sky: the number of each galaxy's group, (N,). One without a position is alone."""
+    # Half a second that catalogs without positions need not wait for.
+    from astropy import units
+    from astropy.coordinates import SkyCoord, search_around_sky
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     if not {"ra", "dec"} <= set(table.columns):
         raise CatalogError("grouping on the sky needs the columns ra and dec, in degrees")
     ra, dec = (table[name].to_numpy(dtype=np.float64) for name in ("ra", "dec"))

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-from astropy.table import MaskedColumn, Table
 
 from tuningfork.errors import CatalogError
 from tuningfork.files import whole_file
+
+if (
+    TYPE_CHECKING
+):  # a third of a second, which other formats need not wait for: imported where a table is read or written
+    from astropy.table import MaskedColumn, Table
 
 ID_NAMES = ("id_str", "GalaxyID", "iauname", "dr7objid", "dr8_id", "objid")  # the surest first
 
@@ -96,10 +101,14 @@ def _read_parquet(path: Path, ids: Sequence[str]) -> pd.DataFrame:
 
 
 def _read_fits(path: Path, ids: Sequence[str]) -> pd.DataFrame:
+    from astropy.table import Table
+
     return _from_astropy(Table.read(path, format="fits", unit_parse_strict="silent"))
 
 
 def _read_votable(path: Path, ids: Sequence[str]) -> pd.DataFrame:
+    from astropy.table import Table
+
     return _from_astropy(Table.read(path, format="votable"))
 
 
@@ -114,6 +123,8 @@ def _from_astropy(table: Table) -> pd.DataFrame:
 
 
 def _to_astropy(table: pd.DataFrame, *, ascii_only: bool) -> Table:
+    from astropy.table import Table
+
     return Table({str(name): _plain(table[name], ascii_only=ascii_only) for name in table.columns})
 
 
@@ -123,6 +134,8 @@ def _plain(values: pd.Series, *, ascii_only: bool) -> np.ndarray | MaskedColumn:
     if pd.api.types.is_float_dtype(values):
         return values.to_numpy(dtype=str(values.dtype).lower(), na_value=np.nan)
     if pd.api.types.is_numeric_dtype(values):  # bool and integer
+        from astropy.table import MaskedColumn
+
         whole = values.to_numpy() if not missing.any() else values.fillna(0).to_numpy()
         return MaskedColumn(whole, mask=missing.to_numpy()) if missing.any() else whole
     texts = ["" if gone else str(text) for text, gone in zip(values, missing, strict=True)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import logging
 import sys
 from importlib import import_module
@@ -66,8 +68,19 @@ def _options(
     """Galaxy images in, a morphology catalogue out."""
 
 
+def _seldom_look_for_garbage() -> None:
+    """Have Python go through its objects less often.
+
+    The libraries make half a million that stay to the end. As Python is set, going through them over and over takes a
+    sixth of the time to the first prediction, and once more, at the end, a fifth.
+    """
+    gc.set_threshold(10_000)
+    atexit.register(gc.freeze)
+
+
 def main() -> None:
     """Run the command; an error the user can mend is one line on standard error and exit code 2."""
+    _seldom_look_for_garbage()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("tuningfork").setLevel(logging.INFO)
     try:

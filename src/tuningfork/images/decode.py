@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tuningfork.errors import ImageError
-from tuningfork.images import fits, jpeg, raster
+from tuningfork.images import jpeg, raster
 from tuningfork.images.geometry import SMALLEST, Geometry
 from tuningfork.images.resample import resample
 
@@ -56,7 +56,9 @@ def _read(data: bytes | np.ndarray, geometry: Geometry) -> tuple[np.ndarray, str
     if isinstance(data, np.ndarray):
         return _checked(data), None, _as_is
     try:
-        if fits.recognises(data):
+        if _is_fits(data):
+            from tuningfork.images import fits  # half a second that other formats need not wait for
+
             return *fits.read(data), fits.stretch
         if jpeg.recognises(data):
             return *jpeg.read(data, geometry), _as_is
@@ -65,6 +67,11 @@ def _read(data: bytes | np.ndarray, geometry: Geometry) -> tuple[np.ndarray, str
         raise
     except Exception as error:  # whatever a decoder throws at hostile bytes is one bad image, not the end of the job
         raise ImageError(f"cannot be decoded ({str(error) or type(error).__name__})") from error
+
+
+def _is_fits(data: bytes) -> bool:
+    """Whether these bytes begin like a FITS file, plain or gzipped."""
+    return data[:6] == b"SIMPLE" or data[:2] == b"\x1f\x8b"
 
 
 def _checked(pixels: np.ndarray) -> np.ndarray:

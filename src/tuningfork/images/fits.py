@@ -31,11 +31,6 @@ FILLED = "bad pixels (NaN or infinite) filled from their neighbours"
 UNCOVERED = "part of a band holds no data (zeros): colours there are wrong"
 
 
-def recognises(data: bytes) -> bool:
-    """Whether these bytes begin like a FITS file, plain or gzipped."""
-    return data[:6] == b"SIMPLE" or data[:2] == b"\x1f\x8b"
-
-
 def read(data: bytes) -> tuple[np.ndarray, str | None]:
     """The first image of the file: (H, W, C) float32 of linear flux, the top row first as in a picture.
 

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import fx, nn
 from torch._ops import HigherOrderOperator
-from torch.export import Dim, export
 
 from tuningfork.inference.engines.winograd.convolution import Settings
 
@@ -50,6 +49,8 @@ def rewritten(graph: nn.Module, sample: torch.Tensor, make: Make) -> fx.GraphMod
 
     `sample` has the shape of images and their order in memory, whatever their number.
     """
+    from torch.export import Dim, export  # a tenth of a second, which other engines need not wait for
+
     with torch.no_grad():
         module = export(graph, (sample,), dynamic_shapes=({0: Dim("galaxies")},)).module()
     assert isinstance(module, fx.GraphModule)
