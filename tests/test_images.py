@@ -27,6 +27,7 @@ from tuningfork.compiled import Compiled
 from tuningfork.errors import CatalogError, ImageError, PackError
 from tuningfork.images import Geometry, Item, decode, decode_stream, open_source
 from tuningfork.images.fits import FILLED, UNCOVERED, stretch
+from tuningfork.images.item import read_bytes
 from tuningfork.images.jpeg import reduction
 from tuningfork.images.resample import resample
 
@@ -147,6 +148,26 @@ def test_rounded_means_are_the_nearest_whole_numbers(height: int, width: int, si
     rounded = resample(image, Geometry(0.9, size), rounded=True)
     assert rounded.dtype == np.uint8
     np.testing.assert_array_equal(rounded, np.rint(resample(image, Geometry(0.9, size))))
+
+
+def test_a_file_is_read_to_its_end_whatever_its_size_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, real = tmp_path / "file", os.read
+    for said, at_once in ((0, 99), (4, 99), (10, 3), (10, 10), (12, 99)):
+        path.write_bytes(b"0123456789")
+        size = type("Status", (), {"st_size": said})
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fstat", lambda _, size=size: size)
+            patch.setattr(os, "read", lambda file, n, most=at_once: real(file, min(n, most)))
+            assert read_bytes(path) == b"0123456789"
+
+
+def test_a_library_that_is_not_whole_is_no_bad_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tuningfork.images.fits", None)
+    monkeypatch.delattr("tuningfork.images.fits", raising=False)
+    with pytest.raises(ImportError):
+        decode(b"SIMPLE  =", Geometry(1.0, 8))
 
 
 def test_what_no_folder_can_keep_is_compiled_all_the_same() -> None:

@@ -29,7 +29,7 @@ from PIL import Image
 
 from tuningfork.errors import CatalogError, OutputError, PackError, SchemaError
 from tuningfork.images import Geometry, decode
-from tuningfork.packs import direct, make, make_pack, open_pack
+from tuningfork.packs import direct, make, make_pack, open_pack, pixels
 from tuningfork.packs.pixels import npy_header
 from tuningfork.schemas import load_schema
 
@@ -377,7 +377,6 @@ def fill(path: Path, lots: list[tuple[int, int, int]]) -> None:
         assert file.write(list(rows), start).tobytes() == rows.tobytes()
         expected[start:] = rows.tobytes()
         assert path.read_bytes()[: len(expected)] == expected
-        assert len(path.read_bytes()) < len(expected) + direct.BLOCK or cut
 
 
 @given(lots=st.lists(st.tuples(st.integers(1, 9), st.integers(1, 5000), st.integers(0, 300)), min_size=1, max_size=5))
@@ -396,13 +395,15 @@ def test_file_systems_that_keep_to_their_cache_are_written_to_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
 ) -> None:
     """Refused when it is asked for; only when bytes are moved; or in the middle, after a piece that is no block."""
-    real, control = os.pwrite, fcntl.fcntl
+    real, read, control = os.pwrite, os.preadv, fcntl.fcntl
     past: dict[int, bool] = {}
+    asked: list[int] = []
 
     def ask(file: int, command: int, flags: int = 0) -> int:
         if command == fcntl.F_SETFL and flags and refused == "at once":
             raise OSError(errno.EINVAL, "no such way")
         past[file] = bool(flags)
+        asked.append(flags)
         return control(file, command, 0)
 
     def write(file: int, data: memoryview, at: int) -> int:
@@ -410,19 +411,65 @@ def test_file_systems_that_keep_to_their_cache_are_written_to_all_the_same(
             raise OSError(errno.EINVAL, "not so")
         return real(file, data[:6000] if refused == "at a rest of a block" else data, at)
 
+    def read_back(file: int, into: list[memoryview], at: int) -> int:
+        if past.get(file) and refused == "at the first block":
+            raise OSError(errno.EINVAL, "not so")
+        return read(file, into, at)
+
     monkeypatch.setattr(direct.fcntl, "fcntl", ask)
     monkeypatch.setattr(direct.os, "pwrite", write)
+    monkeypatch.setattr(direct.os, "preadv", read_back)
+    monkeypatch.setattr(direct, "DIRECT", 1 << 14)
     fill(tmp_path / "rows", LOTS)
+    assert (direct.DIRECT in asked) == (refused != "at once")
+
+
+def test_it_is_past_the_cache_and_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def seen(name: str, real: Callable[..., int]) -> Callable[..., int]:
+        return lambda *arguments: (calls.append(name), real(*arguments))[1]
+
+    def ask(file: int, command: int, flags: int) -> int:
+        calls.append(f"past {flags == direct.DIRECT}")
+        return 0
+
+    monkeypatch.setattr(direct.fcntl, "fcntl", ask)
+    for name in ("pwrite", "fsync", "close"):
+        monkeypatch.setattr(direct.os, name, seen(name, getattr(os, name)))
+    fill(tmp_path / "rows", LOTS[:1])
+    assert calls == ["past True", "pwrite", "fsync", "close"]
 
 
 def test_another_error_than_that_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> int:
-        raise OSError(errno.ENOSPC, "no space left")
+    real, calls = os.pwrite, []
+
+    def full_at_first(*arguments: object) -> int:
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise OSError(errno.ENOSPC, "no space left")
+        return real(*arguments)  # type: ignore[arg-type]
 
     (tmp_path / "rows").write_bytes(b"")
-    monkeypatch.setattr(direct.os, "pwrite", full)
+    monkeypatch.setattr(direct.os, "pwrite", full_at_first)
     with pytest.raises(OSError, match="no space left"):
         direct.DirectFile(tmp_path / "rows").write([np.zeros(9, np.uint8)], 0)
+
+
+def test_rows_after_more_than_there_is_are_refused(tmp_path: Path) -> None:
+    """What is read back of the last block is written again: less of it would be written over by what lay in memory."""
+    (tmp_path / "rows").write_bytes(b"1234")
+    with pytest.raises(OSError, match="shorter than what was written"):
+        direct.DirectFile(tmp_path / "rows").write([np.zeros(9, np.uint8)], 5)
+
+
+def test_a_chunk_larger_than_a_lot_is_written_in_lots(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_pack(source, tmp_path / "at once", geometry=SMALL)
+    monkeypatch.setattr(pixels, "LOT", 1000)  # two rows
+    make_pack(source, tmp_path / "in lots", geometry=SMALL)
+    same(tmp_path / "in lots", tmp_path / "at once")
 
 
 # --- opening

@@ -13,9 +13,8 @@ import pyarrow.parquet as pq
 from tuningfork.errors import CatalogError
 from tuningfork.files import whole_file
 
-if (
-    TYPE_CHECKING
-):  # a third of a second, which other formats need not wait for: imported where a table is read or written
+# At run time only where one is read or written: importing them takes a third of a second.
+if TYPE_CHECKING:
     from astropy.table import MaskedColumn, Table
 
 ID_NAMES = ("id_str", "GalaxyID", "iauname", "dr7objid", "dr8_id", "objid")  # the surest first

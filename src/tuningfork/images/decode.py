@@ -63,7 +63,7 @@ def _read(data: bytes | np.ndarray, geometry: Geometry) -> tuple[np.ndarray, str
         if jpeg.recognises(data):
             return *jpeg.read(data, geometry), _as_is
         return *raster.read(data), _as_is
-    except ImageError:
+    except (ImageError, ImportError):  # of a library that is not whole
         raise
     except Exception as error:  # whatever a decoder throws at hostile bytes is one bad image, not the end of the job
         raise ImageError(f"cannot be decoded ({str(error) or type(error).__name__})") from error

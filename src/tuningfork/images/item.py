@@ -42,8 +42,9 @@ def read_bytes(path: str | Path) -> bytes:
         file = os.open(path, os.O_RDONLY)
         try:
             size = os.fstat(file).st_size
-            data = os.read(file, size)
-            while len(data) < size and (more := os.read(file, size - len(data))):  # networks may give less at once
+            data = os.read(file, size + 1)
+            # Networks may give less at once, or know late how long a file has become; what is made as it is read has no size.
+            while (len(data) != size or size == 0) and (more := os.read(file, 1 << 20)):
                 data += more
         finally:
             os.close(file)

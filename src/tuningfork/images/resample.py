@@ -1,7 +1,7 @@
 """Bringing the looked-at square of a frame to the size asked for: exact area averages, on any axis-aligned box.
 
-The sums are compiled on their first use, which takes a second, and kept for later processes. They run without the
-interpreter's lock, so that as many threads resample as there are cores.
+The sums are compiled on their first use, which takes a second or two, and kept for later processes. They run without
+the interpreter's lock, so that as many threads resample as there are cores.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def resample(frame: np.ndarray, geometry: Geometry, *, rounded: bool = False) ->
     np.ndarray
         (size, size, C) float32, in the frame's units; uint8 if rounded.
     """
+    assert frame.dtype == np.uint8 or not rounded
     height, width, channels = frame.shape
     left, top, right, bottom = geometry.box(height, width)
     rows, columns = _taps(height, top, bottom, geometry.size), _taps(width, left, right, geometry.size)

@@ -2,7 +2,7 @@
 
 A system keeps what is written in memory, in case it is read again. That memory must be got and filled with zeros first,
 which on a virtual machine can take as long as decoding the images, and it is taken from files that are in use. A disk
-takes whole blocks, from memory that begins with a whole block.
+takes whole blocks, from memory that begins on a page.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-BLOCK = 4096  # bytes; whole blocks of any disk
-DIRECT = getattr(os, "O_DIRECT", 0)  # elsewhere than on Linux files are written as usual
+BLOCK = 4096  # bytes; whole blocks of nearly any disk
+DIRECT = getattr(os, "O_DIRECT", 0)  # macOS has none: blocks go through its cache
 
 
 class DirectFile:
@@ -32,7 +32,7 @@ class DirectFile:
     def write(self, rows: Sequence[np.ndarray], start: int) -> np.ndarray:
         """Write arrays of one shape after the first `start` bytes, in place of what stands there.
 
-        The file may then be longer than they are by less than a block.
+        What the file holds beyond them is anything, and to be cut off in the end.
 
         Returns
         -------
@@ -42,7 +42,7 @@ class DirectFile:
         Raises
         ------
         OSError
-            If there is no room on the disk, say.
+            If there is no room on the disk, say, or less than `start` bytes stand there.
         """
         before, length = start % BLOCK, sum(row.nbytes for row in rows)
         whole = -(-(before + length) // BLOCK) * BLOCK
@@ -54,8 +54,8 @@ class DirectFile:
         try:
             with suppress(OSError):
                 fcntl.fcntl(file, fcntl.F_SETFL, DIRECT)
-            if before:
-                _either_way(file, partial(os.preadv, file, [blocks[:BLOCK]], start - before))
+            if before and _either_way(file, partial(os.preadv, file, [blocks[:BLOCK]], start - before)) < before:
+                raise OSError(errno.EIO, "it is shorter than what was written")
             np.stack(rows, out=bytes_of_rows.reshape(len(rows), *rows[0].shape))
             done = 0
             while done < whole:

@@ -21,6 +21,7 @@ from tuningfork.images import Decoded, Geometry
 from tuningfork.packs.direct import DirectFile
 
 HEADER = 128  # bytes; a multiple of 64, so that a memory map is aligned
+LOT = 64 << 20  # bytes that are written at once, at most, if a row has no more
 
 
 @dataclass
@@ -63,8 +64,10 @@ class PixelFile:
         }
         pixels = [decoded.pixels for decoded in chunk if decoded.pixels is not None]
         with output_errors(self.path):
-            if pixels:
-                written = self._file.write(pixels, HEADER + len(done.good) * self.row_bytes)
+            at_once = max(1, LOT // self.row_bytes)
+            for first in range(0, len(pixels), at_once):
+                start = HEADER + (len(done.good) + first) * self.row_bytes
+                written = self._file.write(pixels[first : first + at_once], start)
                 self._digest.update(written.data)
             with self.journal.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")
