@@ -43,7 +43,7 @@ def read_bytes(path: str | Path) -> bytes:
         try:
             size = os.fstat(file).st_size
             data = os.read(file, size + 1)
-            # Networks may give less at once, or know late how long a file has become; what is made as it is read has no size.
+            # A network may give less at once, or know late of a change; what is made as it is read has no size.
             while (len(data) != size or size == 0) and (more := os.read(file, 1 << 20)):
                 data += more
         finally:
