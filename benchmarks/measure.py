@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
@@ -63,15 +63,19 @@ def rate(work: Callable[..., int], *arguments: object) -> Callable[[], float]:
     return run
 
 
-def take_turns(candidates: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
-    """The rate of each candidate: medians of rounds in which they take turns, after one to warm up."""
+def take_turns(
+    candidates: Mapping[str, Callable[[], float]], rounds: int, cold: Collection[str] = ()
+) -> dict[str, float]:
+    """The rate of each candidate: medians of rounds in which they take turns, after one for all but the `cold`."""
     rates: dict[str, list[float]] = {name: [] for name in candidates}
-    with progress_bar("rounds", (rounds + 1) * len(candidates)) as advance:
-        for turn in range(rounds + 1):
+    warm = [name for name in candidates if name not in cold]
+    with progress_bar("rounds", rounds * len(candidates) + len(warm)) as advance:
+        for name in warm:
+            candidates[name]()
+            advance(1)
+        for _ in range(rounds):
             for name, run in candidates.items():
-                found = run()
-                if turn:
-                    rates[name].append(found)
+                rates[name].append(run())
                 advance(1)
     return {name: median(found) for name, found in rates.items()}
 

@@ -4,8 +4,8 @@
     python benchmarks/predicting.py --networks resnet18 --rounds 5
 
 One Markdown table a network: the ratio to the fastest engine on a batch already in memory, and images a second: medians
-of rounds in which all take turns. Zoobot runs in an environment of its own (`make peers`), or is left out. The 8-bit
-model is fitted to a pack of the same files.
+of rounds in which all take turns; what is alone is warmed up before. Zoobot runs in an environment of its own
+(`make peers`), or is left out. The 8-bit model is fitted to a pack of the same files.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def main() -> None:
         jpeg_files(folder / "fewer", options.fewer)
         for network in options.networks:
             runs = candidates(network, options.size, folder, files)
-            show(f"{network}, {options.size} px", take_turns(runs, options.rounds))
+            jobs = [name for name in runs if name != DECODE and not name.startswith(ALONE)]  # minutes long
+            show(f"{network}, {options.size} px", take_turns(runs, options.rounds, cold=jobs))
 
 
 def candidates(network: str, size: int, folder: Path, files: list[Path]) -> dict[str, Run]:

@@ -216,3 +216,50 @@ def test_a_graph_keeps_its_meaning(number: int) -> None:
     assert len(steps) == 15
     assert sum(step.other is not None for step in steps) == 3
     assert sum(step.relu for step in steps) == 5
+
+
+class Beginning(nn.Module):
+    """A network that begins with a convolution and a pooling, and what may stand in the way of doing it in parts."""
+
+    def __init__(self, hindrance: str) -> None:
+        super().__init__()
+        self.hindrance = hindrance
+        self.first, self.second = nn.Conv2d(3, 16, 5, padding=2), nn.Conv2d(16, 16, 3, padding=1)
+        self.norm = nn.BatchNorm2d(16, track_running_stats=hindrance != "statistics of the batch")
+        self.register_buffer("mean", torch.rand(1, 3, 1, 1))
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        looked_at = (images - self.mean) / 0.3
+        maps = functional.relu(self.norm(self.first(looked_at)))
+        if self.hindrance == "images are set against each other":
+            maps = maps - maps.mean(dim=0, keepdim=True)
+        pooled = maps if self.hindrance == "no pooling" else functional.max_pool2d(maps, 3, 2, 1)
+        seen = self.second(pooled).relu().mean(dim=(2, 3))
+        if self.hindrance == "it is looked at again":
+            seen = seen + maps.mean(dim=(2, 3))
+        return seen, images.mean(dim=1)
+
+
+@pytest.mark.parametrize(
+    "hindrance",
+    [
+        "none",
+        "no pooling",
+        "statistics of the batch",
+        "images are set against each other",
+        "it is looked at again",
+    ],
+)
+def test_what_comes_before_the_first_pooling_is_done_for_few_images(hindrance: str) -> None:
+    torch.manual_seed(0)
+    network = Beginning(hindrance).eval().requires_grad_(False)
+    graph = rewritten(
+        network,
+        torch.zeros(2, 3, 20, 20).contiguous(memory_format=torch.channels_last),
+        lambda step: Direct(step.weight, step.bias, step.settings, step.relu),
+    )
+    assert ("beginning" in dict(graph.named_children())) == (hindrance == "none")
+    for number in (1, 2, 5):
+        images = torch.rand(number, 3, 20, 20).contiguous(memory_format=torch.channels_last)
+        for seen, right in zip(graph(images), network(images), strict=True):
+            torch.testing.assert_close(seen, right, atol=2e-5, rtol=1e-4)

@@ -1,4 +1,7 @@
-"""A network's graph with every convolution, its norm, a sum and the ReLU after it made one step."""
+"""A network's graph with every convolution, its norm, a sum and the ReLU after it made one step.
+
+What comes before the first pooling is done for a few images at a time: maps are largest there, and stay in the cache.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ from tuningfork.inference.engines.winograd.convolution import Settings
 aten = torch.ops.aten
 SUMS = (aten.add.Tensor, aten.add_.Tensor)
 RELUS = (aten.relu.default, aten.relu_.default)
+NORMALISING = (aten.sub.Tensor, aten.div.Tensor)
+FEW = 2  # images
 CONVOLUTION = ("maps", "weight", "bias", "stride", "padding", "dilation", "groups")  # arguments, in their order
 DEFAULTS: dict[str, Any] = {"bias": None, "stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], "groups": 1}
 
@@ -59,6 +64,7 @@ def rewritten(graph: nn.Module, sample: torch.Tensor, make: Make) -> fx.GraphMod
             arguments = DEFAULTS | dict(zip(CONVOLUTION, node.args, strict=False))
             if _plain(node, arguments["maps"]) and _known(arguments["weight"], arguments["bias"]):
                 _replace(module, _step(module, node, arguments), make)
+    _begin_with_few(module)
     module.graph.eliminate_dead_code()  # weights that have gone into others
     module.delete_all_unused_submodules()
     module.recompile()
@@ -155,3 +161,55 @@ def _replace(module: fx.GraphModule, step: Step, make: Make) -> None:
     step.end.replace_all_uses_with(made)
     for node in reversed(step.nodes):
         module.graph.erase_node(node)
+
+
+class _FewAtATime(nn.Module):
+    """A part of a network, to which each image is one alone, for `FEW` images at a time."""
+
+    def __init__(self, part: nn.Module) -> None:
+        super().__init__()
+        self.part = part
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Maps (N, K, H', W') of images (N, C, H, W)."""
+        return torch.cat([self.part(few) for few in images.split(FEW)])
+
+
+def _begin_with_few(module: fx.GraphModule) -> None:
+    """Do what comes before the first pooling, and it, for few images at a time, where nothing else asks for it."""
+    nodes = list(module.graph.nodes)
+    pool = next((node for node in nodes if node.target is aten.max_pool2d.default), None)
+    before = _before(pool) if pool is not None else []
+    if pool is None or not all(_of_each_image(node) for node in before):
+        return
+    images = [node for node in before if node.op == "placeholder"]
+    inner = [node for node in before if node.op not in ("placeholder", "get_attr")]
+    if len(images) != 1 or not inner or any(set(node.users) - {*inner, pool} for node in inner):
+        return
+    part, copies = fx.Graph(), {}
+    for node in (*before, pool):
+        copies[node] = part.node_copy(node, copies.__getitem__)
+    part.output(copies[pool])
+    module.add_submodule("beginning", _FewAtATime(fx.GraphModule(module, part)))
+    with module.graph.inserting_before(pool):
+        made = module.graph.call_module("beginning", (images[0],))
+    made.meta["val"] = pool.meta["val"]
+    pool.replace_all_uses_with(made)
+    for node in (pool, *reversed(inner)):
+        module.graph.erase_node(node)
+
+
+def _before(node: fx.Node) -> list[fx.Node]:
+    """All that a node depends on, in the order of the graph."""
+    found: set[fx.Node] = set()
+    ahead = [node]
+    while ahead:
+        new = set(ahead.pop().all_input_nodes) - found
+        found |= new
+        ahead += new
+    return [other for other in node.graph.nodes if other in found]
+
+
+def _of_each_image(node: fx.Node) -> bool:
+    """Whether a node is known to do with each image what it would do with it alone; weights are the same for all."""
+    return node.op in ("placeholder", "get_attr", "call_module") or node.target in NORMALISING
