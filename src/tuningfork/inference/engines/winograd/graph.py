@@ -186,7 +186,8 @@ def _begin_with_few(module: fx.GraphModule) -> None:
     inner = [node for node in before if node.op not in ("placeholder", "get_attr")]
     if len(images) != 1 or not inner or any(set(node.users) - {*inner, pool} for node in inner):
         return
-    part, copies = fx.Graph(), {}
+    part = fx.Graph()
+    copies: dict[fx.Node, fx.Node] = {}
     for node in (*before, pool):
         copies[node] = part.node_copy(node, copies.__getitem__)
     part.output(copies[pool])
