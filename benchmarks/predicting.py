@@ -47,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="+", default=["resnet18", "convnext_nano"])
     parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--images", type=int, default=4096, help="files for Tuningfork")
+    parser.add_argument("--images", type=int, default=3072, help="files for Tuningfork")
     parser.add_argument("--fewer", type=int, default=256, help="files for the others, which are slower")
     parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
@@ -67,12 +67,13 @@ def candidates(network: str, size: int, folder: Path, files: list[Path]) -> dict
     model = untrained_model(network, size, folder / network)
     pack = make_pack(folder / "fewer", folder / f"pack-{size}", geometry=Geometry(1.0, size, 3)).path
     integers = export_model(model, folder / f"{network}-int8", to="openvino", int8=True, pack=pack)
-    graph = export_model(model, folder / f"{network}-graph", to="openvino", pack=pack)
     runs: dict[str, Run] = {DECODE: rate(decode_alone, folder / "all", size)}
     runs |= {ALONE + name: run for name, run in engines_alone(model, integers, size, folder).items()}
     if ALONE + WINOGRAD in runs:
         runs["Tuningfork, Winograd"] = rate(ours, folder / "all", model, WINOGRAD)
-    runs["Tuningfork, OpenVINO"] = rate(ours, folder / "all", model, graph)
+    else:
+        graph = export_model(model, folder / f"{network}-graph", to="openvino", pack=pack)
+        runs["Tuningfork, OpenVINO"] = rate(ours, folder / "all", model, graph)
     runs["Tuningfork, int8"] = rate(ours, folder / "all", model, integers)
     member = load_model(model).members[0]
     fewer = sorted((folder / "fewer").iterdir())
