@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
 import logging
 import sys
@@ -72,10 +71,9 @@ def _seldom_look_for_garbage() -> None:
     """Have Python go through its objects less often.
 
     The libraries make half a million that stay to the end. As Python is set, going through them over and over takes a
-    sixth of the time to the first prediction, and once more, at the end, a fifth.
+    sixth of the time to the first prediction.
     """
     gc.set_threshold(10_000)
-    atexit.register(gc.freeze)
 
 
 def main() -> None:
