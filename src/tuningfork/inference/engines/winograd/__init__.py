@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import nn
 
 from tuningfork.errors import ModelError
 from tuningfork.inference.engines.engine import Engine, Graph
-from tuningfork.inference.engines.winograd.convolution import Direct, Filtered, Settings
-from tuningfork.inference.engines.winograd.graph import Step, rewritten
+from tuningfork.inference.engines.winograd.convolution import Filtered
+from tuningfork.inference.engines.winograd.crew import Crew
+from tuningfork.inference.engines.winograd.graph import rewritten
+from tuningfork.inference.engines.winograd.step import Settings
 from tuningfork.models import GalaxyModel
 
 
@@ -29,17 +30,9 @@ class WinogradEngine(Engine):
 
     def __init__(self, member: GalaxyModel) -> None:
         super().__init__(list(member.heads))
-        threads = torch.get_num_threads()
-        pool = ThreadPoolExecutor(max(1, threads - 1), "winograd")
-
-        def make(step: Step) -> nn.Module:
-            if Filtered.fits(step.weight, step.settings):
-                return Filtered(step.weight, step.bias, step.relu, pool, threads)
-            return Direct(step.weight, step.bias, step.settings, step.relu)
-
         size, channels = member.spec.view.size, member.spec.geometry.channels
         sample = torch.zeros(2, channels, size, size).contiguous(memory_format=torch.channels_last)
-        self.graph = rewritten(Graph(member).to("cpu"), sample, make)
+        self.graph = rewritten(Graph(member).to("cpu"), sample, Crew(torch.get_num_threads()))
         if not any(isinstance(layer, Filtered) for layer in self.graph.modules()):
             raise ModelError("the network has no 3x3 convolution that the engine winograd could speed up; take another")
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
+from tuningfork.inference.engines.winograd.crew import PIECES, Crew
 from tuningfork.inference.engines.winograd.kernel import (
     OUT,
     TAPS,
@@ -20,31 +18,23 @@ from tuningfork.inference.engines.winograd.kernel import (
     register_tile,
     vector_length,
 )
-
-PIECES = 4  # a thread, so that one that is held up leaves work to the others
+from tuningfork.inference.engines.winograd.step import Settings, Step
 
 Part = tuple[tuple[int, int], tuple[int, int]]  # the first tile and the one after the last; so the panels
 
 
-class Settings(NamedTuple):
-    """How a convolution goes over its maps."""
+CACHED = 2**24  # bytes of weights that may stay in the last cache
 
-    stride: tuple[int, ...]
-    padding: tuple[int, ...] | str
-    dilation: tuple[int, ...]
-    groups: int
-
-
-FILTERED = Settings((1, 1), (1, 1), (1, 1), 1)  # what `Filtered` does
+FILTERED = Settings(padding=(1, 1))  # what `Filtered` does
 
 
 class Direct(nn.Module):
     """A convolution as PyTorch does it, with a bias, then a sum and a ReLU where they follow."""
 
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, settings: Settings, relu: bool) -> None:
+    def __init__(self, step: Step) -> None:
         super().__init__()
-        self.weight, self.bias = weight.contiguous(memory_format=torch.channels_last), bias
-        self.settings, self.relu = settings, relu
+        self.weight, self.bias = step.weight.contiguous(memory_format=torch.channels_last), step.bias
+        self.settings, self.relu = step.settings, step.relu
 
     def forward(self, maps: torch.Tensor, other: torch.Tensor | None = None) -> torch.Tensor:
         """Maps (N, K, H', W') of maps (N, C, H, W)."""
@@ -58,24 +48,23 @@ class Direct(nn.Module):
 class Filtered(nn.Module):
     """The same for a 3x3 convolution that keeps the size of its maps, by minimal filtering (see `kernel`)."""
 
-    def __init__(
-        self, weight: torch.Tensor, bias: torch.Tensor | None, relu: bool, pool: Executor, threads: int
-    ) -> None:
+    def __init__(self, step: Step, crew: Crew) -> None:
         super().__init__()
-        outputs, inputs = weight.shape[:2]
+        outputs, inputs = step.weight.shape[:2]
         length = vector_length()
         tile = register_tile(length, outputs)
         assert tile is not None
         self.rows, self.vectors, self.lanes = (0,) * tile[0], (0,) * tile[1], (0,) * length
         width = tile[1] * length
-        entered = torch.from_numpy(enter_filters(weight.numpy())).float()
+        entered = torch.from_numpy(enter_filters(step.weight.numpy())).float()
         panels = entered.unflatten(1, (-1, width)).transpose(2, 3).contiguous()  # (36, K / width, C, width)
         self.weights, self.panels = panels.numpy(), outputs // width
-        self.bias = np.zeros(outputs, np.float32) if bias is None else bias.contiguous().numpy()
-        self.floor = np.float32(0 if relu else -np.inf)
-        # The weights are passed through once a block, and must be repaid by its tiles.
-        self.block = -(-max(24, 3 * inputs // 8) // tile[0]) * tile[0]
-        self.pool, self.threads = pool, threads
+        self.bias, self.floor = step.biases.numpy(), np.float32(step.floor)
+        # What a block is at the points, before and after, should stay in a second-level cache of a megabyte. Where the
+        # weights are too many for any cache, they are passed through once a block, and must be repaid by its tiles.
+        few, many = 3072 // max(inputs, outputs), 3 * inputs // 8
+        self.block = -(-(few if entered.nbytes <= CACHED else many) // tile[0]) * tile[0]
+        self.crew = crew
 
     @staticmethod
     def fits(weight: torch.Tensor, settings: Settings) -> bool:
@@ -108,31 +97,17 @@ class Filtered(nn.Module):
                 self.rows,
             )
 
-        self._share(work, self._parts(number * -(-height // OUT) * -(-width // OUT)))
+        self.crew.share(work, self._parts(number * -(-height // OUT) * -(-width // OUT)))
         return out
-
-    def _share(self, work: Callable[[Part], None], parts: Sequence[Part]) -> None:
-        """Do all parts, this thread and the others of the pool whichever is next."""
-        rest = iter(parts)
-
-        def help_out() -> None:
-            for part in rest:
-                work(part)
-
-        helpers = [self.pool.submit(help_out) for _ in range(min(self.threads, len(parts)) - 1)]
-        help_out()
-        for helper in helpers:
-            if not helper.cancel():  # else it had not begun, and nothing is left
-                helper.result()
 
     def _parts(self, tiles: int) -> list[Part]:
         """As many parts for each thread; panels are shared out where there are fewer blocks of tiles than threads."""
-        rows = len(self.rows)
+        rows, threads = len(self.rows), self.crew.threads
         groups, blocks = -(-tiles // rows), max(1, -(-tiles // self.block))
-        pieces = min(blocks, PIECES * self.threads)
-        if pieces > self.threads:
-            pieces = -(-pieces // self.threads) * self.threads
-        sides = min(self.panels, -(-self.threads // pieces))
+        pieces = min(blocks, PIECES * threads)
+        if pieces > threads:
+            pieces = -(-pieces // threads) * threads
+        sides = min(self.panels, -(-threads // pieces))
         edges = [min(tiles, rows * (groups * piece // pieces)) for piece in range(pieces + 1)]
         panels = [self.panels * side // sides for side in range(sides + 1)]
         return [(tile, panel) for tile in pairwise(edges) for panel in pairwise(panels)]

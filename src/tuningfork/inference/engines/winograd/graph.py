@@ -1,11 +1,11 @@
 """A network's graph with every convolution, its norm, a sum and the ReLU after it made one step.
 
-What comes before the first pooling is done for a few images at a time: maps are largest there, and stay in the cache.
+Where a pooling follows, as it does at the beginning of most networks, it goes with them, and so does what is done to
+the images before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -14,31 +14,30 @@ import torch
 from torch import fx, nn
 from torch._ops import HigherOrderOperator
 
-from tuningfork.inference.engines.winograd.convolution import Settings
+from tuningfork.inference.engines.winograd.convolution import Direct, Filtered
+from tuningfork.inference.engines.winograd.crew import Crew
+from tuningfork.inference.engines.winograd.stem import Stem
+from tuningfork.inference.engines.winograd.step import Pooling, Settings, Step
 
 aten = torch.ops.aten
 SUMS = (aten.add.Tensor, aten.add_.Tensor)
 RELUS = (aten.relu.default, aten.relu_.default)
-NORMALISING = (aten.sub.Tensor, aten.div.Tensor)
-FEW = 2  # images
 CONVOLUTION = ("maps", "weight", "bias", "stride", "padding", "dilation", "groups")  # arguments, in their order
+POOLING: tuple[Any, ...] = (None, None, [], [0, 0], [1, 1], False)  # its arguments, where they are left out
 DEFAULTS: dict[str, Any] = {"bias": None, "stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], "groups": 1}
 
 
 @dataclass
-class Step:
-    """A convolution and what of this follows it and only it: its norm, a sum with another map, a ReLU.
+class Found:
+    """A step in a graph: the maps it works on, the other map that is added, and its nodes in their order.
 
-    `weight` and `bias` are those of convolution and norm together; `nodes` are all of them, in their order.
+    But for the first, nothing else looks at what these make.
     """
 
+    step: Step
     maps: fx.Node
-    weight: torch.Tensor
-    bias: torch.Tensor | None
-    settings: Settings
     nodes: list[fx.Node]
     other: fx.Node | None = None
-    relu: bool = False
 
     @property
     def end(self) -> fx.Node:
@@ -46,11 +45,8 @@ class Step:
         return self.nodes[-1]
 
 
-Make = Callable[[Step], nn.Module]
-
-
-def rewritten(graph: nn.Module, sample: torch.Tensor, make: Make) -> fx.GraphModule:
-    """A graph of one argument, images, with what `make` makes in the place of every step.
+def rewritten(graph: nn.Module, sample: torch.Tensor, crew: Crew) -> fx.GraphModule:
+    """A graph of one argument, images, whose steps are each done at once, by threads of the crew where it can be.
 
     `sample` has the shape of images and their order in memory, whatever their number.
     """
@@ -63,8 +59,7 @@ def rewritten(graph: nn.Module, sample: torch.Tensor, make: Make) -> fx.GraphMod
         if node.target is aten.conv2d.default:
             arguments = DEFAULTS | dict(zip(CONVOLUTION, node.args, strict=False))
             if _plain(node, arguments["maps"]) and _known(arguments["weight"], arguments["bias"]):
-                _replace(module, _step(module, node, arguments), make)
-    _begin_with_few(module)
+                _replace(module, _find(module, node, arguments), crew)
     module.graph.eliminate_dead_code()  # weights that have gone into others
     module.delete_all_unused_submodules()
     module.recompile()
@@ -87,25 +82,35 @@ def _tensor(module: nn.Module, value: Any) -> Any:
     return None if value is None else reduce(getattr, value.target.split("."), module)
 
 
-def _step(module: nn.Module, node: fx.Node, arguments: dict[str, Any]) -> Step:
-    stride, padding, dilation = (tuple(arguments[name]) for name in ("stride", "padding", "dilation"))
-    weight, bias = _tensor(module, arguments["weight"]), _tensor(module, arguments["bias"])
-    step = Step(arguments["maps"], weight, bias, Settings(stride, padding, dilation, arguments["groups"]), [node])
-    _take_norm(module, step)
-    _take_sum(step)
-    following = _next(step)
+def _find(module: nn.Module, node: fx.Node, arguments: dict[str, Any]) -> Found:
+    stride, padding, dilation = (arguments[name] for name in ("stride", "padding", "dilation"))
+    padding = padding if isinstance(padding, str) else tuple(padding)
+    settings = Settings(tuple(stride), padding, tuple(dilation), arguments["groups"])
+    step = Step(_tensor(module, arguments["weight"]), _tensor(module, arguments["bias"]), settings)
+    found = Found(step, arguments["maps"], [node])
+    _take_norm(module, found)
+    _take_sum(found)
+    following = _next(found)
     if following is not None and following.target in RELUS:
         step.relu = True
-        step.nodes.append(following)
-    return step
+        found.nodes.append(following)
+    if found.other is None and Stem.fits(step.weight, settings):
+        _take_pooling(found)
+    if step.pooling is not None:
+        _take_scaling(module, found)
+    return found
 
 
-def _next(step: Step) -> fx.Node | None:
+def _next(found: Found) -> fx.Node | None:
     """What alone follows the end of a step, unless a map is altered in place before it: the step is done there."""
-    if len(step.end.users) != 1:
+    return _alone_after(found.end)
+
+
+def _alone_after(node: fx.Node) -> fx.Node | None:
+    if len(node.users) != 1:
         return None
-    following = next(iter(step.end.users))
-    between = step.end.next
+    following = next(iter(node.users))
+    between = node.next
     while between is not following:
         if _may_alter(between):
             return None
@@ -119,8 +124,8 @@ def _may_alter(node: fx.Node) -> bool:
     return isinstance(node.target, HigherOrderOperator) if schema is None else schema.is_mutable
 
 
-def _take_norm(module: nn.Module, step: Step) -> None:
-    norm = _next(step)
+def _take_norm(module: nn.Module, found: Found) -> None:
+    norm, step = _next(found), found.step
     if norm is None or norm.target is not aten.batch_norm.default or not _known(*norm.args[1:5]):
         return
     _, scale, offset, mean, variance, of_batch, _, epsilon, *_ = (*norm.args,)
@@ -131,86 +136,75 @@ def _take_norm(module: nn.Module, step: Step) -> None:
     start = -mean if step.bias is None else step.bias - mean
     step.bias = (start * factor + (0 if offset is None else offset)).float()
     step.weight = (step.weight * factor[:, None, None, None]).float()
-    step.nodes.append(norm)
+    found.nodes.append(norm)
 
 
-def _take_sum(step: Step) -> None:
-    total = _next(step)
+def _take_sum(found: Found) -> None:
+    total = _next(found)
     if total is None or total.target not in SUMS or total.kwargs:
         return
     first, second = total.args
-    if step.end is second and total.target is aten.add.Tensor:  # in place, it is the other map that would be altered
+    if found.end is second and total.target is aten.add.Tensor:  # in place, it is the other map that would be altered
         first, second = second, first
-    if first is not step.end or second is first or not isinstance(second, fx.Node):
+    if first is not found.end or second is first or not isinstance(second, fx.Node):
         return
-    if _plain(second) and _shape(second) == _shape(step.end):
-        step.other = second
-        step.nodes.append(total)
+    if _plain(second) and _shape(second) == _shape(found.end):
+        found.other = second
+        found.nodes.append(total)
+
+
+def _take_pooling(found: Found) -> None:
+    pool = _next(found)
+    if pool is None or pool.target is not aten.max_pool2d.default or pool.kwargs:
+        return
+    arguments: tuple[Any, ...] = (*pool.args, *POOLING[len(pool.args) :])
+    _, window, stride, padding, dilation, whole = arguments
+    sides = [tuple(side) for side in (window, stride or window, padding)]
+    if all(len(set(side)) == 1 for side in sides) and set(dilation) == {1} and not whole:
+        found.step.pooling = Pooling(*(side[0] for side in sides))
+        found.nodes.append(pool)
+
+
+def _take_scaling(module: nn.Module, found: Found) -> None:
+    """Have the step take a mean from the images, and divide them by a standard deviation, where that is done before."""
+    division = found.maps
+    difference = _operand(division, aten.div.Tensor)
+    images = difference and _operand(difference, aten.sub.Tensor)
+    if difference is None or images is None or not _plain(images):
+        return
+    if _alone_after(division) is not found.nodes[0] or _alone_after(difference) is not division:
+        return
+    mean, deviation = (_tensor(module, node.args[1]) for node in (difference, division))
+    channels = found.step.weight.shape[1]
+    if mean.shape == deviation.shape == (1, channels, 1, 1):
+        found.step.scaling = (mean.flatten(), deviation.flatten())
+        found.maps, found.nodes = images, [difference, division, *found.nodes]
+
+
+def _operand(node: fx.Node, target: Any) -> fx.Node | None:
+    """The maps that this operator works on together with known numbers, if the node stands for that."""
+    if node.target is not target or node.kwargs or not _known(node.args[1]) or node.args[1] is None:
+        return None
+    maps = node.args[0]
+    return maps if isinstance(maps, fx.Node) else None
 
 
 def _shape(node: fx.Node) -> tuple[Any, ...]:
     return tuple(node.meta["val"].shape)
 
 
-def _replace(module: fx.GraphModule, step: Step, make: Make) -> None:
-    name = f"{step.end.name}_step"
-    module.add_submodule(name, make(step))
-    with module.graph.inserting_after(step.end):
-        made = module.graph.call_module(name, (step.maps,) if step.other is None else (step.maps, step.other))
-    made.meta["val"] = step.end.meta["val"]
-    step.end.replace_all_uses_with(made)
-    for node in reversed(step.nodes):
+def _replace(module: fx.GraphModule, found: Found, crew: Crew) -> None:
+    name = f"{found.end.name}_step"
+    module.add_submodule(name, _layer(found.step, crew))
+    with module.graph.inserting_after(found.end):
+        made = module.graph.call_module(name, (found.maps,) if found.other is None else (found.maps, found.other))
+    made.meta["val"] = found.end.meta["val"]
+    found.end.replace_all_uses_with(made)
+    for node in reversed(found.nodes):
         module.graph.erase_node(node)
 
 
-class _FewAtATime(nn.Module):
-    """A part of a network, to which each image is one alone, for `FEW` images at a time."""
-
-    def __init__(self, part: nn.Module) -> None:
-        super().__init__()
-        self.part = part
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Maps (N, K, H', W') of images (N, C, H, W)."""
-        return torch.cat([self.part(few) for few in images.split(FEW)])
-
-
-def _begin_with_few(module: fx.GraphModule) -> None:
-    """Do what comes before the first pooling, and it, for few images at a time, where nothing else asks for it."""
-    nodes = list(module.graph.nodes)
-    pool = next((node for node in nodes if node.target is aten.max_pool2d.default), None)
-    before = _before(pool) if pool is not None else []
-    if pool is None or not all(_of_each_image(node) for node in before):
-        return
-    images = [node for node in before if node.op == "placeholder"]
-    inner = [node for node in before if node.op not in ("placeholder", "get_attr")]
-    if len(images) != 1 or not inner or any(set(node.users) - {*inner, pool} for node in inner):
-        return
-    part = fx.Graph()
-    copies: dict[fx.Node, fx.Node] = {}
-    for node in (*before, pool):
-        copies[node] = part.node_copy(node, copies.__getitem__)
-    part.output(copies[pool])
-    module.add_submodule("beginning", _FewAtATime(fx.GraphModule(module, part)))
-    with module.graph.inserting_before(pool):
-        made = module.graph.call_module("beginning", (images[0],))
-    made.meta["val"] = pool.meta["val"]
-    pool.replace_all_uses_with(made)
-    for node in (pool, *reversed(inner)):
-        module.graph.erase_node(node)
-
-
-def _before(node: fx.Node) -> list[fx.Node]:
-    """All that a node depends on, in the order of the graph."""
-    found: set[fx.Node] = set()
-    ahead = [node]
-    while ahead:
-        new = set(ahead.pop().all_input_nodes) - found
-        found |= new
-        ahead += new
-    return [other for other in node.graph.nodes if other in found]
-
-
-def _of_each_image(node: fx.Node) -> bool:
-    """Whether a node is known to do with each image what it would do with it alone; weights are the same for all."""
-    return node.op in ("placeholder", "get_attr", "call_module") or node.target in NORMALISING
+def _layer(step: Step, crew: Crew) -> nn.Module:
+    if step.pooling is not None:
+        return Stem(step, crew)
+    return Filtered(step, crew) if Filtered.fits(step.weight, step.settings) else Direct(step)

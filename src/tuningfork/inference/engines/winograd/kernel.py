@@ -54,7 +54,7 @@ POINTS = TILE * TILE
 FLOAT, INDEX = ir.FloatType(), ir.IntType(64)
 LINE = 16  # floats in a line of the cache
 LOWEST = np.float32(-np.inf)
-UNROLLED = 4  # steps of a sum before its pointers move
+UNROLLED = (0,) * 4  # steps of a sum before its pointers move
 
 Builder = Any  # llvmlite's and Numba's own objects have no types to check
 Value = Any
@@ -181,72 +181,97 @@ def _enter(
     return types.void(maps, at, line, pixel, entered, to, plane, lanes), generate
 
 
+def _sums(
+    builder: Builder,
+    pixels: Sequence[Value],
+    run: Value,
+    line: Value,
+    panel: Value,
+    depth: Value,
+    vector: ir.VectorType,
+    vectors: int,
+    unrolled: int,
+) -> list[list[Value]]:
+    """Pixels times a panel of weights: for each, `vectors` sums over `depth` numbers, all of them kept in registers.
+
+    A pixel's numbers begin where its pointer is. They lie in runs of `run`, a multiple of `unrolled`, whose starts are
+    `line` apart; the weights of a panel, `vectors` vectors for each number, follow each other.
+    """
+    before, loop, after = builder.basic_block, builder.append_basic_block("step"), builder.append_basic_block("end")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+
+    def carried(start: Value) -> Value:
+        value = builder.phi(start.type)
+        value.add_incoming(start, before)
+        return value
+
+    step, within, place, weight = carried(INDEX(0)), carried(INDEX(0)), carried(INDEX(0)), carried(panel)
+    started = [[carried(_all(vector, 0)) for _ in range(vectors)] for _ in pixels]
+    totals = [list(row) for row in started]
+    for ahead in range(unrolled):
+        column = [_load(builder, weight, (ahead * vectors + n) * vector.count, vector) for n in range(vectors)]
+        for pixel, row in zip(pixels, totals, strict=True):
+            one = builder.load(builder.gep(builder.gep(pixel, [place]), [INDEX(ahead)]))
+            one = _spread(builder, one, vector)
+            row[:] = [_add_product(builder, one, w, total) for w, total in zip(column, row, strict=True)]
+    ahead = INDEX(unrolled)
+    done, along = builder.add(step, ahead), builder.add(within, ahead)
+    ends = builder.icmp_signed("==", along, run)
+    beyond = builder.add(builder.sub(line, run), ahead)
+    step.add_incoming(done, loop)
+    within.add_incoming(builder.select(ends, INDEX(0), along), loop)
+    place.add_incoming(builder.add(place, builder.select(ends, beyond, ahead)), loop)
+    weight.add_incoming(builder.gep(weight, [INDEX(unrolled * vectors * vector.count)]), loop)
+    for start_row, row in zip(started, totals, strict=True):
+        for value, total in zip(start_row, row, strict=True):
+            value.add_incoming(total, loop)
+    builder.cbranch(builder.icmp_signed("<", done, depth), loop, after)
+    builder.position_at_end(after)
+    return totals
+
+
 @intrinsic
 def _multiply(
     _: Any,
     pixels: Any,
     at: Any,
+    step: Any,
+    run: Any,
+    line: Any,
     weights: Any,
     of: Any,
+    depth: Any,
     sums: Any,
     to: Any,
     apart: Any,
-    depth: Any,
     lanes: Any,
     vectors: Any,
     rows: Any,
+    unrolled: Any,
 ) -> Signature:
-    """Rows of pixels, `depth` channels of each, times a panel of weights.
+    """As many pixels as `rows`, `step` numbers apart, times a panel of weights; their sums lie `apart` numbers apart.
 
-    The pixels of so many rows lie together, a vector of channels at a time; the weights of a panel, `vectors` vectors
-    a channel. Sums go to lines `apart` floats apart.
+    The rest is as of `_sums`.
     """
     _check(pixels, weights, sums)
-    vector, width = ir.VectorType(FLOAT, lanes.count), vectors.count * lanes.count
+    vector = ir.VectorType(FLOAT, lanes.count)
 
     def generate(context: Any, builder: Builder, signature: Any, arguments: Any) -> Value:
-        first_pixel = _data(context, builder, signature.args[0], *arguments[:2])
-        first_weight = _data(context, builder, signature.args[2], *arguments[2:4])
-        target = _data(context, builder, signature.args[4], *arguments[4:6])
-        apart, depth = arguments[6], arguments[7]
-        before, loop, after = builder.basic_block, builder.append_basic_block("step"), builder.append_basic_block("end")
-        builder.branch(loop)
-        builder.position_at_end(loop)
-
-        def carried(kind: Any, start: Value) -> Value:
-            value = builder.phi(kind)
-            value.add_incoming(start, before)
-            return value
-
-        step = carried(INDEX, INDEX(0))
-        pixel, weight = carried(first_pixel.type, first_pixel), carried(first_weight.type, first_weight)
-        carried_sums = [carried(vector, _all(vector, 0)) for _ in range(rows.count * vectors.count)]
-        totals = list(carried_sums)
-        for ahead in range(UNROLLED):
-            panel = [_load(builder, weight, ahead * width + n * lanes.count, vector) for n in range(vectors.count)]
-            for row in range(rows.count):
-                one = builder.load(builder.gep(pixel, [INDEX(row * lanes.count + ahead)]))
-                one = _spread(builder, one, vector)
-                for n in range(vectors.count):
-                    index = row * vectors.count + n
-                    totals[index] = _add_product(builder, one, panel[n], totals[index])
-        done = builder.add(step, INDEX(UNROLLED))
-        ends = builder.icmp_signed("==", builder.and_(done, INDEX(lanes.count - 1)), INDEX(0))  # a vector of channels
-        beyond = INDEX((rows.count - 1) * lanes.count + UNROLLED)
-        pixel.add_incoming(builder.gep(pixel, [builder.select(ends, beyond, INDEX(UNROLLED))]), loop)
-        weight.add_incoming(builder.gep(weight, [INDEX(UNROLLED * width)]), loop)
-        step.add_incoming(done, loop)
-        for value, total in zip(carried_sums, totals, strict=True):
-            value.add_incoming(total, loop)
-        builder.cbranch(builder.icmp_signed("<", done, depth), loop, after)
-        builder.position_at_end(after)
-        for index, total in enumerate(totals):
-            row, n = divmod(index, vectors.count)
-            line = builder.gep(target, [builder.mul(apart, INDEX(row))])
-            _store(builder, total, line, n * lanes.count)
+        first = _data(context, builder, signature.args[0], *arguments[:2])
+        panel = _data(context, builder, signature.args[5], *arguments[5:7])
+        target = _data(context, builder, signature.args[8], *arguments[8:10])
+        step, run, line, depth, apart = (arguments[number] for number in (2, 3, 4, 7, 10))
+        starts = [builder.gep(first, [builder.mul(step, INDEX(row))]) for row in range(rows.count)]
+        totals = _sums(builder, starts, run, line, panel, depth, vector, vectors.count, unrolled.count)
+        for row, several in enumerate(totals):
+            place = builder.gep(target, [builder.mul(apart, INDEX(row))])
+            for n, total in enumerate(several):
+                _store(builder, total, place, n * lanes.count)
         return context.get_dummy_value()
 
-    return types.void(pixels, at, weights, of, sums, to, apart, depth, lanes, vectors, rows), generate
+    kinds = (pixels, at, step, run, line, weights, of, depth, sums, to, apart, lanes, vectors, rows, unrolled)
+    return types.void(*kinds), generate
 
 
 @intrinsic
@@ -397,7 +422,7 @@ def convolve(maps, weights, bias, floor, other, adding, out, tiles, panels, bloc
     """
     channels = maps.shape[3]
     block = min(block, -(-(tiles[1] - tiles[0]) // len(rows)) * len(rows))
-    width = len(vectors) * len(lanes)
+    lane, width = len(lanes), len(vectors) * len(lanes)
     made = (panels[1] - panels[0]) * width
     # A line more, lest the 36 places that a vector is written to fall into the same few sets of the cache.
     plane, plane_sums = block * channels + LINE, block * made + LINE
@@ -413,6 +438,154 @@ def convolve(maps, weights, bias, floor, other, adding, out, tiles, panels, bloc
                 for row in range(0, count, len(rows)):
                     at = point * plane + row * channels
                     to = point * plane_sums + row * made + (panel - panels[0]) * width
-                    _multiply(entered, at, flat, of, sums, to, made, channels, lanes, vectors, rows)
+                    _multiply(
+                        entered, at, lane, lane, lane * len(rows), flat, of, channels, sums, to, made,
+                        lanes, vectors, rows, UNROLLED,
+                    )  # fmt: skip
         start = panels[0] * width
         _leave_block(sums, plane_sums, first, count, bias, start, floor, other, adding, out, edge, made, lanes)
+
+
+@intrinsic
+def _raise(_: Any, lines: Any, at: Any, out: Any, to: Any, lanes: Any) -> Signature:
+    """Raise a vector of channels to another where that is higher, or no number."""
+    _check(lines, out)
+    vector = ir.VectorType(FLOAT, lanes.count)
+
+    def generate(context: Any, builder: Builder, signature: Any, arguments: Any) -> Value:
+        target = _data(context, builder, signature.args[2], *arguments[2:4])
+        before = _load(builder, target, 0, vector)
+        value = _load(builder, _data(context, builder, signature.args[0], *arguments[:2]), 0, vector)
+        higher, none = builder.fcmp_ordered(">=", before, value), builder.fcmp_unordered("uno", before, before)
+        _store(builder, builder.select(builder.or_(higher, none), before, value), target, 0)
+        return context.get_dummy_value()
+
+    return types.void(lines, at, out, to, lanes), generate
+
+
+@intrinsic
+def _finish(_: Any, out: Any, to: Any, bias: Any, of: Any, floor: Any, lanes: Any) -> Signature:
+    """Add a bias to a vector of channels and cut it off at `floor`."""
+    _check(out, bias)
+    vector = ir.VectorType(FLOAT, lanes.count)
+
+    def generate(context: Any, builder: Builder, signature: Any, arguments: Any) -> Value:
+        target = _data(context, builder, signature.args[0], *arguments[:2])
+        bias = _load(builder, _data(context, builder, signature.args[2], *arguments[2:4]), 0, vector)
+        total = builder.fadd(_load(builder, target, 0, vector), bias)
+        floor = _spread(builder, arguments[4], vector)
+        _store(builder, builder.select(builder.fcmp_ordered("<", total, floor), floor, total), target, 0)
+        return context.get_dummy_value()
+
+    return types.void(out, to, bias, of, floor, lanes), generate
+
+
+@numba.njit(**OPTIONS)
+def _bring_to_scale(image, mean, factor, padding, first, lines, padded, line):  # type: ignore[no-untyped-def]
+    """Lines of an image (H, W, C) from `first` on, less a mean and times a factor, with zeros around.
+
+    `mean` and `factor` are (W C,): one number for each of a line.
+    """
+    height, width, channels = image.shape
+    flat, before = image.reshape(-1), padding * channels
+    length = min(width * channels, line - before)
+    for index in range(lines):
+        y = first + index - padding
+        target = padded[index * line : (index + 1) * line]
+        target[:] = 0
+        if 0 <= y < height:
+            source, inner = flat[y * width * channels :], target[before:]
+            for x in range(length):
+                inner[x] = (source[x] - mean[x]) * factor[x]
+
+
+@numba.njit(**OPTIONS)
+def _pool_line(ring, made, first, end, out, to, width, wide, bias, floor, pooling, lanes):  # type: ignore[no-untyped-def]
+    """A line of windows over lines `first` to `end` of sums, of which the ring holds `pooling`'s window."""
+    window, stride, padding = pooling
+    depth = len(bias)
+    out[to : to + width * depth] = LOWEST
+    for x in range(width):
+        left = x * stride - padding
+        for channel in range(0, depth, len(lanes)):
+            here = to + x * depth + channel
+            for line in range(first, end):
+                for column in range(max(0, left), min(wide, left + window)):
+                    _raise(ring, line % window * made + column * depth + channel, out, here, lanes)
+            _finish(out, here, bias, channel, floor, lanes)
+
+
+@Compiled
+def convolve_and_pool(
+    maps,
+    mean,
+    factor,
+    weights,
+    bias,
+    floor,
+    out,
+    parts,
+    strips,
+    taps,
+    stride,
+    padding,
+    pooling,
+    lanes,
+    vectors,
+    rows,
+    unrolled,
+):  # type: ignore[no-untyped-def]
+    """A part of a convolution with zeros around the maps, a bias, a floor, and the largest numbers in windows over it.
+
+    Parameters
+    ----------
+    maps, out
+        (N, H, W, C) and (N, H', W', K) float32, contiguous.
+    mean, factor
+        (W C,) float32: what is taken from every line of the maps, and what it is then multiplied with.
+    weights
+        (K / width, taps taps C, width) float32, in panels of `width` = vectors x lanes channels.
+    bias, floor
+        As of `convolve`.
+    parts, strips
+        Which part: of all images, each cut into so many strips, the first strip and the one after the last.
+    taps, stride, padding
+        Of the convolution, in both directions.
+    pooling
+        Window, stride and padding, in both directions.
+    lanes, vectors, rows, unrolled
+        Tuples of as many numbers as a vector has, sums in registers have vectors and rows, and steps of a sum are taken
+        before its pointers move, which divide taps C.
+    """
+    window, pool_stride, pool_padding = pooling
+    _, before, across, channels = maps.shape
+    _, height, width, depth = out.shape
+    tall, wide = (before + 2 * padding - taps) // stride + 1, (across + 2 * padding - taps) // stride + 1
+    wide_made = -(-wide // len(rows)) * len(rows)  # sums of what lies beyond are made, and not looked at
+    line, made = ((wide_made - 1) * stride + taps) * channels, wide_made * depth
+    most = -(-height // strips)
+    padded, ring = _room(((most - 1) * pool_stride + window - 1) * stride * line + taps * line), _room(window * made)
+    panels, length, panel_width = weights.shape
+    flat, flat_out = weights.reshape(-1), out.reshape(-1)
+    for part in range(parts[0], parts[1]):
+        image, strip = divmod(part, strips)
+        top, bottom = height * strip // strips, height * (strip + 1) // strips
+        start = max(0, top * pool_stride - pool_padding)
+        stop = min(tall, (bottom - 1) * pool_stride - pool_padding + window)
+        lines = (stop - start - 1) * stride + taps
+        _bring_to_scale(maps[image], mean, factor, padding, start * stride, lines, padded, line)
+        ready = start
+        for y in range(top, bottom):
+            first, end = y * pool_stride - pool_padding, min(tall, y * pool_stride - pool_padding + window)
+            for y_made in range(ready, end):
+                for panel in range(panels):
+                    for x in range(0, wide, len(rows)):
+                        _multiply(
+                            padded, ((y_made - start) * line + x * channels) * stride, stride * channels,
+                            taps * channels, line, flat, panel * length * panel_width, length,
+                            ring, y_made % window * made + x * depth + panel * panel_width, depth,
+                            lanes, vectors, rows, unrolled,
+                        )  # fmt: skip
+            ready = max(ready, end)
+            to = (image * height + y) * width * depth
+            _pool_line(ring, made, max(0, first), end, flat_out, to, width, wide, bias, floor, pooling, lanes)
