@@ -39,7 +39,7 @@ PEERS = ROOT / ".venv-peers" / "bin" / "python"
 IN_MEMORY = 128
 Run = Callable[[], float]
 DECODE, ALONE = "decode and resample alone", "model alone, "
-ZOOBOT, WINOGRAD = "Zoobot 2.9", "winograd"
+ZOOBOT, FUSED = "Zoobot 2.9", "fused"
 
 
 def main() -> None:
@@ -69,11 +69,7 @@ def candidates(network: str, size: int, folder: Path, files: list[Path]) -> dict
     integers = export_model(model, folder / f"{network}-int8", to="openvino", int8=True, pack=pack)
     runs: dict[str, Run] = {DECODE: rate(decode_alone, folder / "all", size)}
     runs |= {ALONE + name: run for name, run in engines_alone(model, integers, size, folder).items()}
-    if ALONE + WINOGRAD in runs:
-        runs["Tuningfork, Winograd"] = rate(ours, folder / "all", model, WINOGRAD)
-    else:
-        graph = export_model(model, folder / f"{network}-graph", to="openvino", pack=pack)
-        runs["Tuningfork, OpenVINO"] = rate(ours, folder / "all", model, graph)
+    runs["Tuningfork"] = rate(ours, folder / "all", model, FUSED)
     runs["Tuningfork, int8"] = rate(ours, folder / "all", model, integers)
     member = load_model(model).members[0]
     fewer = sorted((folder / "fewer").iterdir())

@@ -81,7 +81,7 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("engine", "name"),
     [
         *product(["torch", "onnxruntime", "openvino"], ["plain", "equivariant", "resnet", "convnext"]),
-        *product(["winograd"], ["equivariant", "resnet"]),
+        *product(["fused"], ["equivariant", "resnet", "convnext"]),
     ],
 )
 def test_an_engine_answers_as_the_network_does(name: str, engine: str, graphs: Path) -> None:
@@ -216,11 +216,6 @@ def test_a_network_that_an_engine_cannot_run_is_said() -> None:
     assert model.engine is None
 
 
-def test_an_engine_that_could_not_help_says_so() -> None:
-    with pytest.raises(ModelError, match=r"no 3x3 convolution that the engine winograd could speed up; take another"):
-        mount(network("convnext"), "winograd", CPU)
-
-
 class Unexportable(torch.nn.Module):
     """Decides by the data, which no graph can."""
 
@@ -248,11 +243,11 @@ def test_a_small_job_is_not_held_up_by_a_trial(
 def test_a_job_is_large_when_torch_would_be_long_at_it() -> None:
     model = network("resnet")
     assert choose._worth_trying(model, 15, CPU) == []
-    assert choose._worth_trying(model, 50, CPU) == ["winograd"]
-    assert choose._worth_trying(model, 70, CPU) == ["winograd", "onnxruntime", "openvino"]
-    assert choose._worth_trying(model, 1000, CPU) == ["winograd", "onnxruntime", "openvino", "compile"]
+    assert choose._worth_trying(model, 50, CPU) == ["fused"]
+    assert choose._worth_trying(model, 70, CPU) == ["fused", "onnxruntime", "openvino"]
+    assert choose._worth_trying(model, 1000, CPU) == ["fused", "onnxruntime", "openvino", "compile"]
     assert choose._worth_trying(model, 1000, torch.device("cuda")) == ["compile"]
-    assert choose._worth_trying(network("convnext"), 50, CPU) == []  # it has no 3x3 convolution
+    assert choose._worth_trying(network("small"), 50, CPU) == []  # it has one convolution
 
 
 @pytest.mark.usefixtures("eager_to_try")

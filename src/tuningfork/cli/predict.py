@@ -22,9 +22,7 @@ def command(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")] = "auto",
     engine: Annotated[
         str,
-        typer.Option(
-            help="torch, winograd, onnxruntime, openvino, compile, an exported folder, or auto: the quickest."
-        ),
+        typer.Option(help="torch, fused, onnxruntime, openvino, compile, an exported folder, or auto: the quickest."),
     ] = "auto",
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; cores + 1 unless told.")] = None,
     ray: Annotated[

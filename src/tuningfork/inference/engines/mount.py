@@ -13,9 +13,9 @@ import torch
 from tuningfork.errors import ModelError, TuningforkError
 from tuningfork.inference.engines.eager import CompiledEngine, TorchEngine
 from tuningfork.inference.engines.engine import Engine
+from tuningfork.inference.engines.fused import FusedEngine, suits
 from tuningfork.inference.engines.onnx import OnnxEngine, write_onnx
 from tuningfork.inference.engines.openvino import OpenvinoEngine
-from tuningfork.inference.engines.winograd import WinogradEngine, suits
 from tuningfork.models import GalaxyModel, Model
 
 Make = Callable[[GalaxyModel, torch.device, Path], Engine]
@@ -53,7 +53,7 @@ def _reader(engine: Callable[[Path, list[str]], Engine]) -> Make:
 
 ENGINES = {
     "torch": Kind(lambda member, device, _: TorchEngine(member, device), (), 0, cpu_only=False),
-    "winograd": Kind(lambda member, *_: WinogradEngine(member), (), 20, cpu_only=True, suits=suits),
+    "fused": Kind(lambda member, *_: FusedEngine(member), (), 20, cpu_only=True, suits=suits),
     "onnxruntime": Kind(_reader(OnnxEngine), ("onnx", "onnxscript", "onnxruntime"), 60, cpu_only=True),
     "openvino": Kind(_reader(OpenvinoEngine), ("onnx", "onnxscript", "openvino"), 60, cpu_only=True),
     "compile": Kind(lambda member, device, _: CompiledEngine(member, device), (), 900, cpu_only=False),

@@ -1,9 +1,9 @@
-"""Minimal filtering is the convolution it stands for, whatever the shapes, the threads and the width of a vector."""
+"""Convolutions done at once are those they stand for, whatever the shapes, the threads and the width of a vector."""
 
 from __future__ import annotations
 
 import platform
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,10 +14,11 @@ from numba.core.errors import TypingError
 from torch import nn
 from torch.nn import functional
 
-from tuningfork.inference.engines.winograd import convolution
-from tuningfork.inference.engines.winograd.convolution import FILTERED, Direct, Filtered
-from tuningfork.inference.engines.winograd.graph import Step, rewritten
-from tuningfork.inference.engines.winograd.kernel import (
+from tuningfork.inference.engines.fused import convolution, stem
+from tuningfork.inference.engines.fused.convolution import FILTERED, Direct, Filtered
+from tuningfork.inference.engines.fused.crew import Crew
+from tuningfork.inference.engines.fused.graph import rewritten
+from tuningfork.inference.engines.fused.kernel import (
     ANSWER,
     FILTER,
     OUT,
@@ -28,8 +29,11 @@ from tuningfork.inference.engines.winograd.kernel import (
     enter_filters,
     register_tile,
 )
+from tuningfork.inference.engines.fused.stem import Stem
+from tuningfork.inference.engines.fused.step import Pooling, Settings, Step
 
-POOL = ThreadPoolExecutor(3)
+CREWS = {threads: Crew(threads) for threads in range(1, 21)}  # their threads are made when they are wanted
+Function = Callable[[torch.Tensor], torch.Tensor]
 ARM = platform.machine() in ("aarch64", "arm64")
 
 
@@ -63,6 +67,11 @@ def filters(outputs: int, inputs: int) -> torch.Tensor:
     return torch.randn(outputs, inputs, 3, 3, generator=generator) * (2 / (9 * inputs)) ** 0.5
 
 
+def filtered(weight: torch.Tensor, bias: torch.Tensor | None, relu: bool, threads: int) -> Filtered:
+    """The layer for a plain 3x3 convolution."""
+    return Filtered(Step(weight, bias, FILTERED, "relu" if relu else "none"), CREWS[threads])
+
+
 # A vector of 4, 8 and 16 numbers, and as many vectors of sums as fit the channels.
 @pytest.mark.parametrize(("length", "outputs", "inputs"), [(16, 64, 16), (16, 48, 32), (8, 32, 16), (4, 20, 12)])
 @given(
@@ -82,12 +91,12 @@ def test_it_is_the_convolution(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(convolution, "vector_length", lambda: length)
     weight, bias = filters(outputs, inputs), torch.linspace(-2000, 1, outputs) if biased else None
-    assert Filtered.fits(weight, FILTERED)
+    assert Filtered.fits(Step(weight, bias, FILTERED))
     images = maps(number, inputs, height, width, seed=height)
     other = maps(number, outputs, height, width, seed=width) if adding else None
     expected = functional.conv2d(images.double(), weight.double(), None if bias is None else bias.double(), padding=1)
     expected = expected + (0 if other is None else other)
-    seen = Filtered(weight, bias, relu, POOL, threads)(images, other)
+    seen = filtered(weight, bias, relu, threads)(images, other)
     torch.testing.assert_close(seen.double(), expected.relu() if relu else expected, atol=3e-5, rtol=1e-6)
     assert seen.is_contiguous(memory_format=torch.channels_last)
 
@@ -100,7 +109,7 @@ def test_it_is_the_convolution(
 )
 @settings(deadline=None)
 def test_the_parts_are_the_whole(threads: int, tiles: int, outputs: int, wide: bool) -> None:
-    layer = Filtered(filters(outputs, 512 if wide else 16), None, True, POOL, threads)
+    layer = filtered(filters(outputs, 512 if wide else 16), None, True, threads)
     done = np.zeros((tiles, layer.panels), int)
     parts = layer._parts(tiles)
     for (first, last), (left, right) in parts:
@@ -114,22 +123,22 @@ def test_the_parts_are_the_whole(threads: int, tiles: int, outputs: int, wide: b
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_the_answer_does_not_hang_on_threads_or_neighbours(threads: int) -> None:
     images, weight = maps(9, 32, 17, 23, seed=0), filters(64, 32)
-    together = Filtered(weight, None, False, POOL, threads)(images)
-    alone = torch.cat([Filtered(weight, None, False, POOL, 1)(image) for image in images.split(1)])
+    together = filtered(weight, None, False, threads)(images)
+    alone = torch.cat([filtered(weight, None, False, 1)(image) for image in images.split(1)])
     assert torch.equal(together, alone)
 
 
 def test_a_bias_may_be_part_of_another() -> None:
     images, weight, numbers = maps(1, 16, 5, 5, seed=0), filters(16, 16), torch.linspace(-1, 1, 32)
     for bias in (numbers[::2], numbers[:1].expand(16)):
-        seen = Filtered(weight, bias, False, POOL, 1)(images)
+        seen = filtered(weight, bias, False, 1)(images)
         torch.testing.assert_close(seen, functional.conv2d(images, weight, bias, padding=1), atol=2e-5, rtol=0)
 
 
 @pytest.mark.parametrize("wrong", ["float64", "bool", "strided"])
 def test_the_kernel_takes_no_other_arrays(wrong: str) -> None:
     images = np.zeros((1, 4, 4, 32), np.float32)
-    layer = Filtered(filters(32, 32), None, False, POOL, 1)
+    layer = filtered(filters(32, 32), None, False, 1)
     other = images[..., ::-1] if wrong == "strided" else images.astype(wrong)
     tuples = layer.lanes, layer.vectors, layer.rows
     with pytest.raises(TypingError, match=r"(float32 are wanted|contiguous array)"):
@@ -139,7 +148,7 @@ def test_the_kernel_takes_no_other_arrays(wrong: str) -> None:
 def test_what_is_no_number_stays_none() -> None:
     images = maps(1, 16, 9, 9, seed=0)
     images[0, 3, 4, 4] = torch.nan
-    seen = Filtered(filters(16, 16), None, True, POOL, 1)(images)
+    seen = filtered(filters(16, 16), None, True, 1)(images)
     assert seen[0, :, 3:6, 3:6].isnan().all()
 
 
@@ -198,28 +207,23 @@ def test_a_graph_keeps_its_meaning(number: int) -> None:
     tangle.eval().requires_grad_(False)
     images = torch.randn(number, 3, 20, 20)
     expected = tangle(images)
-    steps: list[Step] = []
-
-    def make(step: Step) -> nn.Module:
-        steps.append(step)
-        if Filtered.fits(step.weight, step.settings):
-            return Filtered(step.weight, step.bias, step.relu, POOL, 2)
-        return Direct(step.weight, step.bias, step.settings, step.relu)
-
-    graph = rewritten(tangle, torch.zeros(2, 3, 20, 20), make)
+    graph = rewritten(tangle, torch.zeros(2, 3, 20, 20), CREWS[2])
     for seen, right in zip(graph(images), expected, strict=True):
         torch.testing.assert_close(seen, right, atol=2e-5, rtol=1e-4)
     names = [str(node.target) for node in graph.graph.nodes]
     assert names.count("aten.batch_norm.default") == 2  # one of what two have seen, and that of the batch
     weights = [name for name, _ in graph.named_parameters() if name.startswith("plain")]
     assert weights == ["plain.9.weight"]  # all others have gone into steps; this one is worked with, too
-    assert len(steps) == 15
-    assert sum(step.other is not None for step in steps) == 3
-    assert sum(step.relu for step in steps) == 5
+    made = [layer for layer in graph.modules() if isinstance(layer, Direct | Filtered)]
+    assert len(made) == 15
+    called = [node for node in graph.graph.nodes if node.op == "call_module" and node.target.endswith("_step")]
+    assert sum(len(node.args) == 2 for node in called) == 3
+    floors = [layer.floor == 0 if isinstance(layer, Filtered) else layer.activation == "relu" for layer in made]
+    assert sum(floors) == 5
 
 
 class Beginning(nn.Module):
-    """A network that begins with a convolution and a pooling, and what may stand in the way of doing it in parts."""
+    """A network that begins with a convolution and a pooling, and what may stand in the way of doing both at once."""
 
     def __init__(self, hindrance: str) -> None:
         super().__init__()
@@ -227,39 +231,164 @@ class Beginning(nn.Module):
         self.first, self.second = nn.Conv2d(3, 16, 5, padding=2), nn.Conv2d(16, 16, 3, padding=1)
         self.norm = nn.BatchNorm2d(16, track_running_stats=hindrance != "statistics of the batch")
         self.register_buffer("mean", torch.rand(1, 3, 1, 1))
+        self.register_buffer("deviation", torch.rand(1, 3, 1, 1) + 0.1)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        looked_at = (images - self.mean) / 0.3
+        looked_at = (images - self.mean) / self.deviation
+        if self.hindrance == "one number for all channels":
+            looked_at = (images - self.mean) / 0.3
         maps = functional.relu(self.norm(self.first(looked_at)))
         if self.hindrance == "images are set against each other":
             maps = maps - maps.mean(dim=0, keepdim=True)
-        pooled = maps if self.hindrance == "no pooling" else functional.max_pool2d(maps, 3, 2, 1)
+        pooled = maps
+        if self.hindrance == "windows that are not whole":
+            pooled = functional.max_pool2d(maps, 3, 2, 1, ceil_mode=True)
+        elif self.hindrance == "windows that are not square":
+            pooled = functional.max_pool2d(maps, (3, 2), 2)
+        elif self.hindrance != "no pooling":
+            pooled = functional.max_pool2d(maps, 3, 2, 1)
         seen = self.second(pooled).relu().mean(dim=(2, 3))
-        if self.hindrance == "it is looked at again":
+        if self.hindrance == "maps are looked at again":
             seen = seen + maps.mean(dim=(2, 3))
+        if self.hindrance == "images brought to scale are looked at again":
+            seen = seen + looked_at.mean()
         return seen, images.mean(dim=1)
 
 
 @pytest.mark.parametrize(
-    "hindrance",
+    ("hindrance", "pooled", "scaled"),
     [
-        "none",
-        "no pooling",
-        "statistics of the batch",
-        "images are set against each other",
-        "it is looked at again",
+        ("none", True, True),
+        ("one number for all channels", True, False),
+        ("images brought to scale are looked at again", True, False),
+        ("no pooling", False, False),
+        ("windows that are not whole", False, False),
+        ("windows that are not square", False, False),
+        ("statistics of the batch", False, False),
+        ("images are set against each other", False, False),
+        ("maps are looked at again", False, False),
     ],
 )
-def test_what_comes_before_the_first_pooling_is_done_for_few_images(hindrance: str) -> None:
+def test_a_network_begins_with_one_step(hindrance: str, pooled: bool, scaled: bool) -> None:
     torch.manual_seed(0)
     network = Beginning(hindrance).eval().requires_grad_(False)
-    graph = rewritten(
-        network,
-        torch.zeros(2, 3, 20, 20).contiguous(memory_format=torch.channels_last),
-        lambda step: Direct(step.weight, step.bias, step.settings, step.relu),
-    )
-    assert ("beginning" in dict(graph.named_children())) == (hindrance == "none")
+    sample = torch.zeros(2, 3, 21, 20).contiguous(memory_format=torch.channels_last)
+    graph = rewritten(network, sample, CREWS[2])
+    stems = [layer for layer in graph.modules() if isinstance(layer, Stem)]
+    assert len(stems) == pooled
+    assert any(stem.mean.any() for stem in stems) == scaled
     for number in (1, 2, 5):
-        images = torch.rand(number, 3, 20, 20).contiguous(memory_format=torch.channels_last)
+        images = torch.rand(number, 3, 21, 20).contiguous(memory_format=torch.channels_last)
         for seen, right in zip(graph(images), network(images), strict=True):
             torch.testing.assert_close(seen, right, atol=2e-5, rtol=1e-4)
+
+
+# So that a sum takes three, four, one and two steps at a time.
+@pytest.mark.parametrize(
+    ("length", "outputs", "channels", "taps"), [(16, 64, 3, 7), (16, 48, 2, 2), (8, 32, 1, 5), (4, 20, 5, 2)]
+)
+@given(
+    number=st.integers(1, 3),
+    sides=st.tuples(st.integers(7, 40), st.integers(7, 40)),
+    stride=st.integers(1, 3),
+    padding=st.integers(0, 3),
+    window=st.integers(1, 4),
+    pool_stride=st.integers(1, 5),
+    activation=st.sampled_from(["none", "relu"]),
+    scaled=st.booleans(),
+    threads=st.integers(1, 4),
+)
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_beginning_is_what_it_stands_for(
+    length: int, outputs: int, channels: int, taps: int, number: int, sides: tuple[int, int], stride: int, padding: int,
+    window: int, pool_stride: int, activation: str, scaled: bool, threads: int, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(stem, "vector_length", lambda: length)
+    pooling = Pooling(window, pool_stride, window // 2)
+    generator = torch.Generator().manual_seed(taps + outputs)
+    weight = torch.randn(outputs, channels, taps, taps, generator=generator) / (taps * channels**0.5)
+    scaling = (torch.rand(channels, generator=generator), torch.rand(channels, generator=generator) + 0.2)
+    step = Step(
+        weight, torch.linspace(-2, 1, outputs), Settings((stride, stride), (padding, padding)), activation,
+        scaling if scaled else None, pooling,
+    )  # fmt: skip
+    assert Stem.fits(step)
+    images = torch.rand(number, channels, *sides, generator=generator).contiguous(memory_format=torch.channels_last)
+    looked_at = images.double()
+    if scaled:
+        looked_at = (looked_at - scaling[0][:, None, None]) / scaling[1][:, None, None]
+    made = functional.conv2d(looked_at, weight.double(), step.biases.double(), stride, padding)
+    if min(made.shape[2:]) + 2 * (window // 2) < window:
+        return  # nothing that a window fits in
+    expected = functional.max_pool2d(made.relu() if activation == "relu" else made, *pooling)
+    seen = Stem(step, CREWS[threads])(images)
+    torch.testing.assert_close(seen.double(), expected, atol=3e-5, rtol=1e-5)
+    assert seen.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_no_number_goes_through_a_beginning() -> None:
+    step = Step(filters(16, 3), None, Settings(padding=(1, 1)), "relu", None, Pooling(3, 2, 1))
+    images = torch.rand(1, 3, 12, 12)
+    for y, x in ((0, 0), (4, 5), (5, 6), (11, 11)):
+        spoilt = images.clone()
+        spoilt[0, 1, y, x] = torch.nan
+        made = functional.conv2d(spoilt, step.weight, padding=1).relu()
+        assert torch.equal(Stem(step, CREWS[2])(spoilt).isnan(), functional.max_pool2d(made, 3, 2, 1).isnan())
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize(
+    ("activation", "function", "other"),
+    [
+        ("none", torch.clone, False),
+        ("none", torch.clone, True),
+        ("relu", torch.relu, False),
+        ("relu", torch.relu, True),
+        ("gelu", functional.gelu, False),
+        ("swish", functional.silu, False),
+    ],
+)
+def test_a_convolution_with_its_activation(activation: str, function: Function, other: bool, at_once: bool) -> None:
+    step = Step(filters(8, 4), torch.linspace(-1, 1, 8), Settings((2, 2), (2, 2), (2, 2), 2), activation)
+    step.weight = step.weight[:, :2]
+    layer = Direct(step)
+    assert layer.at_once
+    layer.at_once = at_once
+    images, added = maps(3, 4, 15, 12, seed=1), maps(3, 8, 8, 6, seed=2)
+    made = functional.conv2d(images.double(), step.weight.double(), step.biases.double(), 2, 2, 2, 2)
+    expected = function(made + added if other else made)
+    seen = layer(images, added) if other else layer(images)
+    torch.testing.assert_close(seen.double(), expected, atol=1e-5, rtol=1e-5)
+
+
+class Modern(nn.Module):
+    """Blocks as of ConvNeXt and EfficientNet: a GELU, a SiLU, a factor a channel, dropout; and look-alikes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide, self.narrow = nn.Conv2d(4, 16, 1), nn.Conv2d(16, 4, 1, bias=False)
+        self.again, self.last, self.inner = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3, padding=1)
+        self.factor, self.line = nn.Parameter(torch.rand(4)), nn.Parameter(torch.rand(1, 1, 1, 9))
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        maps = self.dropout(functional.gelu(self.wide(images)))
+        maps = self.dropout(self.narrow(maps)) * self.factor.reshape(1, -1, 1, 1) + images
+        other = functional.gelu(self.again(maps), approximate="tanh")
+        other = self.again(other) * self.line  # a factor a column
+        other = functional.gelu(self.again(other) + maps)  # after a sum
+        maps = functional.silu(self.inner(maps), inplace=True) * other.sigmoid()
+        return self.last(maps), functional.silu(self.last(other))
+
+
+def test_what_is_left_of_modern_blocks() -> None:
+    torch.manual_seed(0)
+    network = Modern().eval().requires_grad_(False)
+    images = torch.randn(2, 4, 9, 9).contiguous(memory_format=torch.channels_last)
+    graph = rewritten(network, images, CREWS[2])
+    for seen, right in zip(graph(images), network(images), strict=True):
+        torch.testing.assert_close(seen, right, atol=1e-5, rtol=1e-5)
+    names = [str(node.target) for node in graph.graph.nodes if node.op == "call_function"]
+    assert names.count("aten.gelu.default") == 2  # the other kind, and that after a sum
+    assert names.count("aten.mul.Tensor") == 2  # a factor a column, and maps
+    assert not {"aten.dropout.default", "aten.silu.default", "aten.silu_.default", "aten.add.Tensor"} & set(names)

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from tuningfork.inference.engines.winograd.crew import PIECES, Crew
-from tuningfork.inference.engines.winograd.kernel import convolve_and_pool, register_tile, vector_length
-from tuningfork.inference.engines.winograd.step import Settings, Step
+from tuningfork.inference.engines.fused.crew import PIECES, Crew
+from tuningfork.inference.engines.fused.kernel import convolve_and_pool, register_tile, vector_length
+from tuningfork.inference.engines.fused.step import FLOORS, Step
 
 
 class Stem(nn.Module):
@@ -34,17 +34,17 @@ class Stem(nn.Module):
         self.bias, self.floor = step.biases.numpy(), np.float32(step.floor)
         mean, deviation = step.scaling or (torch.zeros(channels), torch.ones(channels))
         self.mean, self.factor = mean.numpy(), 1 / deviation.numpy()
-        self.stride, self.padding = step.settings.stride[0], int(step.settings.padding[0])
+        self.stride, self.padding = step.settings.stride[0], step.settings.padding[0]
         self.pooling, self.crew = step.pooling, crew
 
     @staticmethod
-    def fits(weight: torch.Tensor, settings: Settings) -> bool:
+    def fits(step: Step) -> bool:
         """Whether it can do a convolution: all in squares, and channels that fill vectors."""
-        high, wide = weight.shape[2:]
-        stride, padding = settings.stride, settings.padding
-        plain = settings.dilation == (1, 1) and settings.groups == 1
-        square = high == wide and stride[0] == stride[1] and not isinstance(padding, str) and padding[0] == padding[1]
-        return plain and square and register_tile(vector_length(), len(weight)) is not None
+        stride, padding, dilation, groups = step.settings
+        high, wide = step.weight.shape[2:]
+        square = high == wide and len(set(stride)) == len(set(padding)) == 1
+        plain = dilation == (1, 1) and groups == 1 and step.activation in FLOORS
+        return plain and square and register_tile(vector_length(), len(step.weight)) is not None
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Maps (N, K, H', W') of images (N, C, H, W)."""

@@ -1,7 +1,8 @@
-"""A convolution with what follows it, done at once: its norm, a sum and a ReLU."""
+"""A convolution with what follows it, done at once: a sum and an activation."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -9,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tuningfork.inference.engines.winograd.crew import PIECES, Crew
-from tuningfork.inference.engines.winograd.kernel import (
+from tuningfork.inference.engines.fused.crew import PIECES, Crew
+from tuningfork.inference.engines.fused.kernel import (
     OUT,
     TAPS,
     convolve,
@@ -18,31 +19,41 @@ from tuningfork.inference.engines.winograd.kernel import (
     register_tile,
     vector_length,
 )
-from tuningfork.inference.engines.winograd.step import Settings, Step
+from tuningfork.inference.engines.fused.step import FLOORS, Settings, Step
+
+CACHED = 2**24  # bytes of weights that may stay in the last cache
+FILTERED = Settings(padding=(1, 1))  # what `Filtered` does
+ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "none": nn.Identity(),
+    "relu": torch.relu,
+    "gelu": functional.gelu,
+    "swish": functional.silu,
+}
 
 Part = tuple[tuple[int, int], tuple[int, int]]  # the first tile and the one after the last; so the panels
 
 
-CACHED = 2**24  # bytes of weights that may stay in the last cache
-
-FILTERED = Settings(padding=(1, 1))  # what `Filtered` does
-
-
 class Direct(nn.Module):
-    """A convolution as PyTorch does it, with a bias, then a sum and a ReLU where they follow."""
+    """A convolution as PyTorch does it, with a bias, a sum and an activation: by oneDNN at once, where it is there."""
 
     def __init__(self, step: Step) -> None:
         super().__init__()
         self.weight, self.bias = step.weight.contiguous(memory_format=torch.channels_last), step.bias
-        self.settings, self.relu = step.settings, step.relu
+        self.settings, self.activation = step.settings, step.activation
+        self.at_once = torch.backends.mkldnn.is_available()
 
     def forward(self, maps: torch.Tensor, other: torch.Tensor | None = None) -> torch.Tensor:
         """Maps (N, K, H', W') of maps (N, C, H, W)."""
         stride, padding, dilation, groups = self.settings
-        out = functional.conv2d(maps, self.weight, self.bias, stride, padding, dilation, groups)
-        if other is not None:
-            out += other
-        return out.relu_() if self.relu else out
+        if not self.at_once:
+            out = functional.conv2d(maps, self.weight, self.bias, stride, padding, dilation, groups)
+            return ACTIVATIONS[self.activation](out if other is None else out + other)
+        one_dnn = torch.ops.mkldnn._convolution_pointwise  # what PyTorch's own compiler takes for these
+        how = (self.weight, self.bias, padding, stride, dilation, groups)
+        if other is None:
+            return one_dnn(maps, *how, self.activation, [], "none")
+        relu = "relu" if self.activation == "relu" else None
+        return one_dnn.binary(maps, other, *how, "add", 1.0, relu, [], None)
 
 
 class Filtered(nn.Module):
@@ -56,23 +67,23 @@ class Filtered(nn.Module):
         assert tile is not None
         self.rows, self.vectors, self.lanes = (0,) * tile[0], (0,) * tile[1], (0,) * length
         width = tile[1] * length
-        entered = torch.from_numpy(enter_filters(step.weight.numpy())).float()
-        panels = entered.unflatten(1, (-1, width)).transpose(2, 3).contiguous()  # (36, K / width, C, width)
-        self.weights, self.panels = panels.numpy(), outputs // width
+        panels = step.weight.unflatten(0, (-1, width)).transpose(1, 2)
+        self.weights = enter_filters(panels.numpy()).astype(np.float32)  # (36, K / width, C, width)
+        self.panels = outputs // width
         self.bias, self.floor = step.biases.numpy(), np.float32(step.floor)
         # What a block is at the points, before and after, should stay in a second-level cache of a megabyte. Where the
         # weights are too many for any cache, they are passed through once a block, and must be repaid by its tiles.
         few, many = 3072 // max(inputs, outputs), 3 * inputs // 8
-        self.block = -(-(few if entered.nbytes <= CACHED else many) // tile[0]) * tile[0]
+        self.block = -(-(few if self.weights.nbytes <= CACHED else many) // tile[0]) * tile[0]
         self.crew = crew
 
     @staticmethod
-    def fits(weight: torch.Tensor, settings: Settings) -> bool:
-        """Whether it can do a convolution: 3x3, and channels fill vectors."""
-        length = vector_length()
-        if settings != FILTERED or weight.shape[2:] != (TAPS, TAPS):
+    def fits(step: Step) -> bool:
+        """Whether it can do a convolution and what follows: 3x3, and channels fill vectors."""
+        length, (outputs, inputs, *taps) = vector_length(), step.weight.shape
+        if step.settings != FILTERED or taps != [TAPS, TAPS] or step.activation not in FLOORS:
             return False
-        return weight.shape[1] % length == 0 and register_tile(length, len(weight)) is not None
+        return inputs % length == 0 and register_tile(length, outputs) is not None
 
     def forward(self, maps: torch.Tensor, other: torch.Tensor | None = None) -> torch.Tensor:
         """Maps (N, K, H, W) of maps (N, C, H, W)."""

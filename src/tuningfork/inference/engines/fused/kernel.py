@@ -1,19 +1,22 @@
-"""Minimal filtering, compiled: sixteen outputs of a 3x3 filter from 36 products instead of 144.
+"""Convolutions, compiled: minimal filtering, and what most networks begin with.
 
-F(4x4, 3x3) of Lavin & Gray 2016 (CVPR, arXiv:1509.09308), after Winograd 1980 and Toom and Cook: a tile of 6x6 pixels
-and the filter are each taken as a polynomial's values at five points and at infinity, multiplied there, and the 4x4
-outputs read off. In float32 the points decide the error. With the usual 0, +-1, +-2 its largest is four times as large
-as with these, whose squares are each other's inverse: twice the rounding of a plain sum.
+**Minimal filtering** (`convolve`): sixteen outputs of a 3x3 filter from 36 products, not 144. F(4x4, 3x3) of Lavin &
+Gray 2016 (CVPR, arXiv:1509.09308), after Winograd 1980 and Toom and Cook: a tile of 6x6 pixels and the filter are
+each taken as a polynomial's values at five points and at infinity, multiplied there, and the 4x4 outputs read off. In
+float32 the points decide the error. With the usual 0, +-1, +-2 its largest is four times as large as with these, whose
+squares are each other's inverse: twice the rounding of a plain sum. A block of tiles is taken to the 36 points,
+multiplied there, a product of matrices a point, and taken back, before the next one is begun: what one product needs
+stays in the second-level cache.
 
-Maps are (N, H, W, C), channels last, so that a vector register holds one pixel's neighbouring channels. A block of
-tiles is taken to the 36 points, multiplied there, a product of matrices a point, and taken back, before the next one is
-begun: what one product needs stays in the second-level cache. What decides the speed is written for the compiler in
-LLVM's own terms, vector by vector: left to itself, it would neither keep the sums in registers nor see that the planes
-of a block do not overlap.
+**Convolution and pooling** (`convolve_and_pool`): as they are written, line by line. Of the maps between, a network's
+largest, only the lines that a window covers are held.
 
-Numbers that it must know beforehand (the length of a vector, how many rows and vectors of sums fit the registers) come
-as tuples of so many numbers, whose length is part of their type. All that goes into the code is in this one file: Numba
-compiles anew when it changes, and looks at no other.
+Maps are (N, H, W, C), channels last, so that a vector register holds one pixel's neighbouring channels. What decides
+the speed is written for the compiler in LLVM's own terms, vector by vector: left to itself, it would neither keep the
+sums in registers nor see that the planes of a block do not overlap. Numbers that it must know beforehand (the length of
+a vector, how many rows and vectors of sums fit the registers) come as tuples of so many numbers, whose length is part
+of their type. All that goes into the code is in this one file: Numba compiles anew when it changes, and looks at no
+other.
 """
 
 from __future__ import annotations
@@ -61,9 +64,9 @@ Value = Any
 
 
 def enter_filters(filters: np.ndarray) -> np.ndarray:
-    """Filters (K, C, 3, 3) as their values at all pairs of points: (36, K, C), float64."""
-    values = np.kron(FILTER, FILTER) @ filters.reshape(-1, TAPS * TAPS).T.astype(np.float64)
-    return values.reshape(TILE * TILE, *filters.shape[:2])
+    """Filters (..., 3, 3) as their values at all pairs of points: (36, ...), float64."""
+    values = np.kron(FILTER, FILTER) @ filters.reshape(-1, TAPS * TAPS).astype(np.float64).T
+    return values.reshape(POINTS, *filters.shape[:-2])
 
 
 def vector_length() -> int:
@@ -516,25 +519,10 @@ def _pool_line(ring, made, first, end, out, to, width, wide, bias, floor, poolin
 
 
 @Compiled
-def convolve_and_pool(
-    maps,
-    mean,
-    factor,
-    weights,
-    bias,
-    floor,
-    out,
-    parts,
-    strips,
-    taps,
-    stride,
-    padding,
-    pooling,
-    lanes,
-    vectors,
-    rows,
-    unrolled,
-):  # type: ignore[no-untyped-def]
+def convolve_and_pool(  # type: ignore[no-untyped-def]
+    maps, mean, factor, weights, bias, floor, out, parts, strips, taps, stride, padding, pooling,
+    lanes, vectors, rows, unrolled,
+):  # fmt: skip
     """A part of a convolution with zeros around the maps, a bias, a floor, and the largest numbers in windows over it.
 
     Parameters

@@ -16,7 +16,7 @@ class Crew:
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self._others = ThreadPoolExecutor(max(1, threads - 1), "winograd")
+        self._others = ThreadPoolExecutor(max(1, threads - 1), "fused")
 
     def share(self, work: Callable[[Part], None], parts: Sequence[Part]) -> None:
         """Do all parts, each thread whichever is next: one that is held up leaves work to the others."""

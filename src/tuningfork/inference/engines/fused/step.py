@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 import torch
 
+FLOORS = {"none": -torch.inf, "relu": 0.0}  # activations that cut smaller results off, and where
+
 
 class Settings(NamedTuple):
     """How a convolution goes over its maps."""
 
     stride: tuple[int, ...] = (1, 1)
-    padding: tuple[int, ...] | str = (0, 0)
+    padding: tuple[int, ...] = (0, 0)
     dilation: tuple[int, ...] = (1, 1)
     groups: int = 1
 
@@ -29,14 +31,15 @@ class Pooling(NamedTuple):
 class Step:
     """A convolution with `weight` (K, C, h, w) and `bias` (K,), its norm and biases among them.
 
-    `scaling` is the mean and the standard deviation of every channel, (C,), which the maps are freed from before; a sum
-    with another map, the ReLU and the pooling follow.
+    `scaling` is the mean and the standard deviation of every channel, (C,), which the maps are freed from before. A sum
+    with another map, the activation (``none``, ``relu``, ``gelu`` or ``swish``, oneDNN's name for SiLU) and the pooling
+    follow.
     """
 
     weight: torch.Tensor
     bias: torch.Tensor | None
     settings: Settings
-    relu: bool = False
+    activation: str = "none"
     scaling: tuple[torch.Tensor, torch.Tensor] | None = None
     pooling: Pooling | None = None
 
@@ -47,5 +50,5 @@ class Step:
 
     @property
     def floor(self) -> float:
-        """What smaller results become."""
-        return 0.0 if self.relu else -torch.inf
+        """What smaller results become, where the activation is one that does no more."""
+        return FLOORS[self.activation]

@@ -1,4 +1,4 @@
-"""A network's graph with every convolution, its norm, a sum and the ReLU after it made one step.
+"""A network's graph with every convolution, its norm, a factor, a sum and the activation after it made one step.
 
 Where a pooling follows, as it does at the beginning of most networks, it goes with them, and so does what is done to
 the images before.
@@ -14,14 +14,21 @@ import torch
 from torch import fx, nn
 from torch._ops import HigherOrderOperator
 
-from tuningfork.inference.engines.winograd.convolution import Direct, Filtered
-from tuningfork.inference.engines.winograd.crew import Crew
-from tuningfork.inference.engines.winograd.stem import Stem
-from tuningfork.inference.engines.winograd.step import Pooling, Settings, Step
+from tuningfork.inference.engines.fused.convolution import Direct, Filtered
+from tuningfork.inference.engines.fused.crew import Crew
+from tuningfork.inference.engines.fused.stem import Stem
+from tuningfork.inference.engines.fused.step import FLOORS, Pooling, Settings, Step
 
 aten = torch.ops.aten
+RESHAPES = (aten.reshape.default, aten.view.default)
 SUMS = (aten.add.Tensor, aten.add_.Tensor)
-RELUS = (aten.relu.default, aten.relu_.default)
+ACTIVATIONS: dict[Any, str] = {
+    aten.relu.default: "relu",
+    aten.relu_.default: "relu",
+    aten.gelu.default: "gelu",
+    aten.silu.default: "swish",
+    aten.silu_.default: "swish",
+}
 CONVOLUTION = ("maps", "weight", "bias", "stride", "padding", "dilation", "groups")  # arguments, in their order
 POOLING: tuple[Any, ...] = (None, None, [], [0, 0], [1, 1], False)  # its arguments, where they are left out
 DEFAULTS: dict[str, Any] = {"bias": None, "stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], "groups": 1}
@@ -55,6 +62,7 @@ def rewritten(graph: nn.Module, sample: torch.Tensor, crew: Crew) -> fx.GraphMod
     with torch.no_grad():
         module = export(graph, (sample,), dynamic_shapes=({0: Dim("galaxies")},)).module()
     assert isinstance(module, fx.GraphModule)
+    _leave_out_dropout(module)
     for node in list(module.graph.nodes):
         if node.target is aten.conv2d.default:
             arguments = DEFAULTS | dict(zip(CONVOLUTION, node.args, strict=False))
@@ -64,6 +72,14 @@ def rewritten(graph: nn.Module, sample: torch.Tensor, crew: Crew) -> fx.GraphMod
     module.delete_all_unused_submodules()
     module.recompile()
     return module
+
+
+def _leave_out_dropout(module: fx.GraphModule) -> None:
+    """It does nothing to a network that is not trained, and would stand between a step and what follows."""
+    for node in list(module.graph.nodes):
+        if node.target is aten.dropout.default and not node.args[2]:
+            node.replace_all_uses_with(node.args[0])
+            module.graph.erase_node(node)
 
 
 def _plain(*maps: fx.Node) -> bool:
@@ -83,18 +99,15 @@ def _tensor(module: nn.Module, value: Any) -> Any:
 
 
 def _find(module: nn.Module, node: fx.Node, arguments: dict[str, Any]) -> Found:
-    stride, padding, dilation = (arguments[name] for name in ("stride", "padding", "dilation"))
-    padding = padding if isinstance(padding, str) else tuple(padding)
-    settings = Settings(tuple(stride), padding, tuple(dilation), arguments["groups"])
+    stride, padding, dilation = (tuple(arguments[name]) for name in ("stride", "padding", "dilation"))
+    settings = Settings(stride, padding, dilation, arguments["groups"])
     step = Step(_tensor(module, arguments["weight"]), _tensor(module, arguments["bias"]), settings)
     found = Found(step, arguments["maps"], [node])
     _take_norm(module, found)
+    _take_factor(module, found)
     _take_sum(found)
-    following = _next(found)
-    if following is not None and following.target in RELUS:
-        step.relu = True
-        found.nodes.append(following)
-    if found.other is None and Stem.fits(step.weight, settings):
+    _take_activation(found)
+    if Stem.fits(step) and found.other is None and not Filtered.fits(step):
         _take_pooling(found)
     if step.pooling is not None:
         _take_scaling(module, found)
@@ -137,6 +150,39 @@ def _take_norm(module: nn.Module, found: Found) -> None:
     step.bias = (start * factor + (0 if offset is None else offset)).float()
     step.weight = (step.weight * factor[:, None, None, None]).float()
     found.nodes.append(norm)
+
+
+def _take_factor(module: nn.Module, found: Found) -> None:
+    """Have the weights take over a factor for each channel: a layer scale."""
+    product, step = _next(found), found.step
+    if product is None or product.target is not aten.mul.Tensor or product.kwargs or product.args[0] is not found.end:
+        return
+    factor = _constant(module, product.args[1])
+    if factor is None or factor.shape != (1, len(step.weight), 1, 1):
+        return
+    step.weight = step.weight * factor.view(-1, 1, 1, 1)
+    step.bias = None if step.bias is None else step.bias * factor.flatten()
+    found.nodes.append(product)
+
+
+def _constant(module: nn.Module, value: Any) -> torch.Tensor | None:
+    """The weights that a node stands for, perhaps in another shape; None if it stands for anything else."""
+    if not isinstance(value, fx.Node):
+        return None
+    if value.target in RESHAPES and _known(value.args[0]):
+        return _tensor(module, value.args[0]).reshape(value.args[1])
+    return _tensor(module, value) if value.op == "get_attr" else None
+
+
+def _take_activation(found: Found) -> None:
+    following = _next(found)
+    if following is None or following.kwargs or len(following.args) > 1:  # another kind of GELU
+        return
+    activation = ACTIVATIONS.get(following.target, "none")
+    if activation in FLOORS or found.other is None:  # oneDNN does no other after a sum
+        found.step.activation = activation
+        if activation != "none":
+            found.nodes.append(following)
 
 
 def _take_sum(found: Found) -> None:
@@ -207,4 +253,4 @@ def _replace(module: fx.GraphModule, found: Found, crew: Crew) -> None:
 def _layer(step: Step, crew: Crew) -> nn.Module:
     if step.pooling is not None:
         return Stem(step, crew)
-    return Filtered(step, crew) if Filtered.fits(step.weight, step.settings) else Direct(step)
+    return Filtered(step, crew) if Filtered.fits(step) else Direct(step)
