@@ -37,6 +37,7 @@ from tuningfork.packs import make_pack
 
 PEERS = ROOT / ".venv-peers" / "bin" / "python"
 IN_MEMORY = 128
+FILES = {"resnet18": 3072, "convnext_nano": 1536}
 Run = Callable[[], float]
 DECODE, ALONE = "decode and resample alone", "model alone, "
 ZOOBOT, FUSED = "Zoobot 2.9", "fused"
@@ -45,32 +46,32 @@ ZOOBOT, FUSED = "Zoobot 2.9", "fused"
 def main() -> None:
     """Measure, then print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--networks", nargs="+", default=["resnet18", "convnext_nano"])
+    parser.add_argument("--networks", nargs="+", default=list(FILES))
     parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--images", type=int, default=3072, help="files for Tuningfork")
+    parser.add_argument("--images", type=int, help="files for Tuningfork; unless told, for some 40 seconds")
     parser.add_argument("--fewer", type=int, default=256, help="files for the others, which are slower")
     parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
-    print(f"{machine()}; {options.images} files, {options.fewer} for the slow; medians of {options.rounds} rounds\n")
+    print(f"{machine()}; {options.fewer} files for the slow; medians of {options.rounds} rounds\n")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        files = jpeg_files(folder / "all", options.images)
         jpeg_files(folder / "fewer", options.fewer)
         for network in options.networks:
-            runs = candidates(network, options.size, folder, files)
+            files = jpeg_files(folder / network, options.images or FILES.get(network, 1024))
+            runs = candidates(network, options.size, folder, files[0].parent)
             jobs = [name for name in runs if name != DECODE and not name.startswith(ALONE)]  # minutes long
-            show(f"{network}, {options.size} px", take_turns(runs, options.rounds, cold=jobs))
+            show(f"{network}, {options.size} px, {len(files)} files", take_turns(runs, options.rounds, cold=jobs))
 
 
-def candidates(network: str, size: int, folder: Path, files: list[Path]) -> dict[str, Run]:
+def candidates(network: str, size: int, folder: Path, files: Path) -> dict[str, Run]:
     """What is compared, each as a call that returns how many images it has answered."""
-    model = untrained_model(network, size, folder / network)
+    model = untrained_model(network, size, folder / f"{network}-model")
     pack = make_pack(folder / "fewer", folder / f"pack-{size}", geometry=Geometry(1.0, size, 3)).path
     integers = export_model(model, folder / f"{network}-int8", to="openvino", int8=True, pack=pack)
-    runs: dict[str, Run] = {DECODE: rate(decode_alone, folder / "all", size)}
+    runs: dict[str, Run] = {DECODE: rate(decode_alone, files, size)}
     runs |= {ALONE + name: run for name, run in engines_alone(model, integers, size, folder).items()}
-    runs["Tuningfork"] = rate(ours, folder / "all", model, FUSED)
-    runs["Tuningfork, int8"] = rate(ours, folder / "all", model, integers)
+    runs["Tuningfork"] = rate(ours, files, model, FUSED)
+    runs["Tuningfork, int8"] = rate(ours, files, model, integers)
     member = load_model(model).members[0]
     fewer = sorted((folder / "fewer").iterdir())
     runs["Dataset, DataLoader, PIL, torchvision"] = rate(seeds_way, member, fewer, size)

@@ -232,17 +232,27 @@ class Beginning(nn.Module):
         self.norm = nn.BatchNorm2d(16, track_running_stats=hindrance != "statistics of the batch")
         self.register_buffer("mean", torch.rand(1, 3, 1, 1))
         self.register_buffer("deviation", torch.rand(1, 3, 1, 1) + 0.1)
+        if hindrance == "one number for all channels":
+            self.deviation = self.deviation[:, :1].clone()
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         looked_at = (images - self.mean) / self.deviation
-        if self.hindrance == "one number for all channels":
-            looked_at = (images - self.mean) / 0.3
+        if self.hindrance == "a multiple of the mean":
+            looked_at = torch.sub(images, self.mean, alpha=2) / self.deviation
+        if self.hindrance == "changed in place":
+            looked_at = images - self.mean
+            images = images.clone()
+            looked_at, images = looked_at / self.deviation, images.mul_(2)
         maps = functional.relu(self.norm(self.first(looked_at)))
         if self.hindrance == "images are set against each other":
             maps = maps - maps.mean(dim=0, keepdim=True)
         pooled = maps
         if self.hindrance == "windows that are not whole":
             pooled = functional.max_pool2d(maps, 3, 2, 1, ceil_mode=True)
+        elif self.hindrance == "windows with gaps":
+            pooled = functional.max_pool2d(maps, 3, dilation=2)
+        elif self.hindrance == "windows side by side":
+            pooled = functional.max_pool2d(maps, 2)
         elif self.hindrance == "windows that are not square":
             pooled = functional.max_pool2d(maps, (3, 2), 2)
         elif self.hindrance != "no pooling":
@@ -259,11 +269,15 @@ class Beginning(nn.Module):
     ("hindrance", "pooled", "scaled"),
     [
         ("none", True, True),
+        ("windows side by side", True, True),
         ("one number for all channels", True, False),
+        ("a multiple of the mean", True, False),
+        ("changed in place", True, False),
         ("images brought to scale are looked at again", True, False),
         ("no pooling", False, False),
         ("windows that are not whole", False, False),
         ("windows that are not square", False, False),
+        ("windows with gaps", False, False),
         ("statistics of the batch", False, False),
         ("images are set against each other", False, False),
         ("maps are looked at again", False, False),
@@ -294,6 +308,7 @@ def test_a_network_begins_with_one_step(hindrance: str, pooled: bool, scaled: bo
     padding=st.integers(0, 3),
     window=st.integers(1, 4),
     pool_stride=st.integers(1, 5),
+    wide=st.booleans(),
     activation=st.sampled_from(["none", "relu"]),
     scaled=st.booleans(),
     threads=st.integers(1, 4),
@@ -301,10 +316,11 @@ def test_a_network_begins_with_one_step(hindrance: str, pooled: bool, scaled: bo
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_beginning_is_what_it_stands_for(
     length: int, outputs: int, channels: int, taps: int, number: int, sides: tuple[int, int], stride: int, padding: int,
-    window: int, pool_stride: int, activation: str, scaled: bool, threads: int, monkeypatch: pytest.MonkeyPatch,
+    window: int, pool_stride: int, wide: bool, activation: str, scaled: bool, threads: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(stem, "vector_length", lambda: length)
-    pooling = Pooling(window, pool_stride, window // 2)
+    pooling = Pooling(window, pool_stride, window // 2 if wide else 0)
     generator = torch.Generator().manual_seed(taps + outputs)
     weight = torch.randn(outputs, channels, taps, taps, generator=generator) / (taps * channels**0.5)
     scaling = (torch.rand(channels, generator=generator), torch.rand(channels, generator=generator) + 0.2)
@@ -318,7 +334,7 @@ def test_a_beginning_is_what_it_stands_for(
     if scaled:
         looked_at = (looked_at - scaling[0][:, None, None]) / scaling[1][:, None, None]
     made = functional.conv2d(looked_at, weight.double(), step.biases.double(), stride, padding)
-    if min(made.shape[2:]) + 2 * (window // 2) < window:
+    if min(made.shape[2:]) + 2 * pooling.padding < window:
         return  # nothing that a window fits in
     expected = functional.max_pool2d(made.relu() if activation == "relu" else made, *pooling)
     seen = Stem(step, CREWS[threads])(images)
@@ -352,8 +368,7 @@ def test_a_convolution_with_its_activation(activation: str, function: Function, 
     step = Step(filters(8, 4), torch.linspace(-1, 1, 8), Settings((2, 2), (2, 2), (2, 2), 2), activation)
     step.weight = step.weight[:, :2]
     layer = Direct(step)
-    assert layer.at_once
-    layer.at_once = at_once
+    layer.at_once = layer.at_once and at_once
     images, added = maps(3, 4, 15, 12, seed=1), maps(3, 8, 8, 6, seed=2)
     made = functional.conv2d(images.double(), step.weight.double(), step.biases.double(), 2, 2, 2, 2)
     expected = function(made + added if other else made)
@@ -366,7 +381,8 @@ class Modern(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.wide, self.narrow = nn.Conv2d(4, 16, 1), nn.Conv2d(16, 4, 1, bias=False)
+        self.wide, self.narrow = nn.Conv2d(4, 16, 1), nn.Conv2d(16, 4, 1)
+        self.bare = nn.Conv2d(4, 4, 1, bias=False)
         self.again, self.last, self.inner = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3, padding=1)
         self.factor, self.line = nn.Parameter(torch.rand(4)), nn.Parameter(torch.rand(1, 1, 1, 9))
         self.dropout = nn.Dropout(0.5)
@@ -374,6 +390,7 @@ class Modern(nn.Module):
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         maps = self.dropout(functional.gelu(self.wide(images)))
         maps = self.dropout(self.narrow(maps)) * self.factor.reshape(1, -1, 1, 1) + images
+        maps = self.factor.reshape(1, -1, 1, 1) * self.bare(maps) + self.bare(maps) * self.factor.view(1, 4, 1, 1)
         other = functional.gelu(self.again(maps), approximate="tanh")
         other = self.again(other) * self.line  # a factor a column
         other = functional.gelu(self.again(other) + maps)  # after a sum
@@ -390,5 +407,5 @@ def test_what_is_left_of_modern_blocks() -> None:
         torch.testing.assert_close(seen, right, atol=1e-5, rtol=1e-5)
     names = [str(node.target) for node in graph.graph.nodes if node.op == "call_function"]
     assert names.count("aten.gelu.default") == 2  # the other kind, and that after a sum
-    assert names.count("aten.mul.Tensor") == 2  # a factor a column, and maps
+    assert names.count("aten.mul.Tensor") == 3  # a factor a column, one on the left, and maps
     assert not {"aten.dropout.default", "aten.silu.default", "aten.silu_.default", "aten.add.Tensor"} & set(names)

@@ -54,8 +54,8 @@ def _reader(engine: Callable[[Path, list[str]], Engine]) -> Make:
 ENGINES = {
     "torch": Kind(lambda member, device, _: TorchEngine(member, device), (), 0, cpu_only=False),
     "fused": Kind(lambda member, *_: FusedEngine(member), (), 20, cpu_only=True, suits=suits),
-    "onnxruntime": Kind(_reader(OnnxEngine), ("onnx", "onnxscript", "onnxruntime"), 60, cpu_only=True),
-    "openvino": Kind(_reader(OpenvinoEngine), ("onnx", "onnxscript", "openvino"), 60, cpu_only=True),
+    "onnxruntime": Kind(_reader(OnnxEngine), ("onnx", "onnxscript", "onnxruntime"), 200, cpu_only=True),
+    "openvino": Kind(_reader(OpenvinoEngine), ("onnx", "onnxscript", "openvino"), 200, cpu_only=True),
     "compile": Kind(lambda member, device, _: CompiledEngine(member, device), (), 900, cpu_only=False),
 }
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from tuningfork.errors import ModelError
 from tuningfork.inference.engines.engine import Engine, Graph
 from tuningfork.inference.engines.fused.crew import Crew
 from tuningfork.inference.engines.fused.graph import rewritten
@@ -14,7 +15,7 @@ from tuningfork.models import GalaxyModel
 
 
 def suits(member: GalaxyModel) -> bool:
-    """Whether a network is made of convolutions; which of them can be filtered so or done at once is not looked at."""
+    """Whether a network is made of convolutions; what can be done at once with each is not looked at."""
     return sum(type(layer) is nn.Conv2d and layer.groups == 1 for layer in Graph(member).modules()) > 1
 
 
@@ -23,6 +24,10 @@ class FusedEngine(Engine):
 
     def __init__(self, member: GalaxyModel) -> None:
         super().__init__(list(member.heads))
+        if not all(weights.isfinite().all() for weights in member.state_dict().values()):
+            raise ModelError(
+                "the network has weights that are no numbers, which the engine fused might hide"
+            )
         size, channels = member.spec.view.size, member.spec.geometry.channels
         sample = torch.zeros(2, channels, size, size).contiguous(memory_format=torch.channels_last)
         self.graph = rewritten(Graph(member).to("cpu"), sample, Crew(torch.get_num_threads()))

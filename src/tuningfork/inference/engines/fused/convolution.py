@@ -34,7 +34,10 @@ Part = tuple[tuple[int, int], tuple[int, int]]  # the first tile and the one aft
 
 
 class Direct(nn.Module):
-    """A convolution as PyTorch does it, with a bias, a sum and an activation: by oneDNN at once, where it is there."""
+    """A convolution as PyTorch does it, with a bias, a sum and an activation: by oneDNN at once, where it is there.
+
+    Its ReLU may make zero of what is no number.
+    """
 
     def __init__(self, step: Step) -> None:
         super().__init__()
@@ -73,7 +76,7 @@ class Filtered(nn.Module):
         self.bias, self.floor = step.biases.numpy(), np.float32(step.floor)
         # What a block is at the points, before and after, should stay in a second-level cache of a megabyte. Where the
         # weights are too many for any cache, they are passed through once a block, and must be repaid by its tiles.
-        few, many = 3072 // max(inputs, outputs), 3 * inputs // 8
+        few, many = max(1, 3072 // max(inputs, outputs)), 3 * inputs // 8
         self.block = -(-(few if self.weights.nbytes <= CACHED else many) // tile[0]) * tile[0]
         self.crew = crew
 
@@ -89,8 +92,8 @@ class Filtered(nn.Module):
         """Maps (N, K, H, W) of maps (N, C, H, W)."""
         number, _, height, width = maps.shape
         out = torch.empty(number, len(self.bias), height, width, memory_format=torch.channels_last)
-        source, target = _rows(maps), _rows(out)
-        added = target if other is None else _rows(other)
+        source, target = rows(maps), rows(out)
+        added = target if other is None else rows(other)
 
         def work(part: Part) -> None:
             convolve(
@@ -124,6 +127,6 @@ class Filtered(nn.Module):
         return [(tile, panel) for tile in pairwise(edges) for panel in pairwise(panels)]
 
 
-def _rows(maps: torch.Tensor) -> np.ndarray:
+def rows(maps: torch.Tensor) -> np.ndarray:
     """Maps (N, C, H, W) as an array (N, H, W, C), contiguous."""
     return maps.permute(0, 2, 3, 1).contiguous().numpy()

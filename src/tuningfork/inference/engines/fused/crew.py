@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-PIECES = 4  # a thread, at least, that work should be cut into
+PIECES = 4  # a thread, into which work should be cut where there is enough of it
 
 Part = TypeVar("Part")
 

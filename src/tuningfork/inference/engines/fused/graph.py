@@ -38,7 +38,7 @@ DEFAULTS: dict[str, Any] = {"bias": None, "stride": [1, 1], "padding": [0, 0], "
 class Found:
     """A step in a graph: the maps it works on, the other map that is added, and its nodes in their order.
 
-    But for the first, nothing else looks at what these make.
+    But for the last, nothing else looks at what these make.
     """
 
     step: Step
@@ -158,7 +158,7 @@ def _take_factor(module: nn.Module, found: Found) -> None:
     if product is None or product.target is not aten.mul.Tensor or product.kwargs or product.args[0] is not found.end:
         return
     factor = _constant(module, product.args[1])
-    if factor is None or factor.shape != (1, len(step.weight), 1, 1):
+    if factor is None or factor.shape != (1, len(step.weight), 1, 1) or not _plain(product):
         return
     step.weight = step.weight * factor.view(-1, 1, 1, 1)
     step.bias = None if step.bias is None else step.bias * factor.flatten()
@@ -179,7 +179,8 @@ def _take_activation(found: Found) -> None:
     if following is None or following.kwargs or len(following.args) > 1:  # another kind of GELU
         return
     activation = ACTIVATIONS.get(following.target, "none")
-    if activation in FLOORS or found.other is None:  # oneDNN does no other after a sum
+    # oneDNN does no other after a sum; minimal filtering does no other, and is worth more.
+    if activation in FLOORS or not (found.other or Filtered.fits(found.step)):
         found.step.activation = activation
         if activation != "none":
             found.nodes.append(following)
@@ -216,7 +217,7 @@ def _take_scaling(module: nn.Module, found: Found) -> None:
     division = found.maps
     difference = _operand(division, aten.div.Tensor)
     images = difference and _operand(difference, aten.sub.Tensor)
-    if difference is None or images is None or not _plain(images):
+    if difference is None or images is None or not _plain(images) or _shape(images) != _shape(division):
         return
     if _alone_after(division) is not found.nodes[0] or _alone_after(difference) is not division:
         return

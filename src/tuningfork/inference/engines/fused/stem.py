@@ -11,9 +11,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from tuningfork.inference.engines.fused.convolution import rows
 from tuningfork.inference.engines.fused.crew import PIECES, Crew
 from tuningfork.inference.engines.fused.kernel import convolve_and_pool, register_tile, vector_length
 from tuningfork.inference.engines.fused.step import FLOORS, Step
+
+FEW = 8  # channels at most: it passes all weights through for every line, which only those for images stand
 
 
 class Stem(nn.Module):
@@ -39,19 +42,19 @@ class Stem(nn.Module):
 
     @staticmethod
     def fits(step: Step) -> bool:
-        """Whether it can do a convolution: all in squares, and channels that fill vectors."""
+        """Whether it can do a convolution: of images, all in squares, with channels that fill vectors."""
         stride, padding, dilation, groups = step.settings
-        high, wide = step.weight.shape[2:]
+        _, channels, high, wide = step.weight.shape
         square = high == wide and len(set(stride)) == len(set(padding)) == 1
         plain = dilation == (1, 1) and groups == 1 and step.activation in FLOORS
-        return plain and square and register_tile(vector_length(), len(step.weight)) is not None
+        return channels <= FEW and plain and square and register_tile(vector_length(), len(step.weight)) is not None
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Maps (N, K, H', W') of images (N, C, H, W)."""
         number, _, height, width = images.shape
         sides = (self._side(height), self._side(width))
         out = torch.empty(number, len(self.bias), *sides, memory_format=torch.channels_last)
-        source, target = (maps.permute(0, 2, 3, 1).contiguous().numpy() for maps in (images, out))
+        source, target = rows(images), rows(out)
         mean, factor = np.tile(self.mean, width), np.tile(self.factor, width)
         wanted = PIECES * self.crew.threads
         strips = min(sides[0], -(-wanted // max(1, number)))
