@@ -25,9 +25,7 @@ class FusedEngine(Engine):
     def __init__(self, member: GalaxyModel) -> None:
         super().__init__(list(member.heads))
         if not all(weights.isfinite().all() for weights in member.state_dict().values()):
-            raise ModelError(
-                "the network has weights that are no numbers, which the engine fused might hide"
-            )
+            raise ModelError("the network has weights that are no numbers, which the engine fused might hide")
         size, channels = member.spec.view.size, member.spec.geometry.channels
         sample = torch.zeros(2, channels, size, size).contiguous(memory_format=torch.channels_last)
         self.graph = rewritten(Graph(member).to("cpu"), sample, Crew(torch.get_num_threads()))
