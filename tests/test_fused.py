@@ -222,6 +222,42 @@ def test_a_graph_keeps_its_meaning(number: int) -> None:
     assert sum(floors) == 5
 
 
+class Sums(nn.Module):
+    """Sums with maps that may be written over, and with maps that are looked at again."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Conv2d(16, 16, side, padding=side // 2) for _ in range(10))
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        layers = self.layers
+        maps = layers[0](images).relu()
+        maps = (layers[2](layers[1](maps)) + maps).relu()  # may be
+        maps = layers[3](maps) + maps  # what is added is also looked at
+        seen = layers[4](maps)
+        maps = layers[5](seen) + maps  # may be
+        given = layers[6](maps)
+        maps = layers[7](given) + given.flatten(2).view_as(given)  # another operator's result
+        maps = layers[8](maps) + given  # given back
+        return given, layers[9](maps) + images  # not its own
+
+
+@pytest.mark.parametrize("side", [1, 3])
+def test_a_sum_is_written_over_what_none_looks_at_again(side: int) -> None:
+    torch.manual_seed(side)
+    network = Sums(side).eval().requires_grad_(False)
+    images = torch.randn(3, 16, 9, 14).contiguous(memory_format=torch.channels_last)
+    before, expected = images.clone(), network(images)
+    graph = rewritten(network, images, CREWS[2])
+    for _ in range(2):
+        for seen, right in zip(graph(images), expected, strict=True):
+            torch.testing.assert_close(seen, right, atol=2e-5, rtol=1e-4)
+    assert torch.equal(images, before)
+    steps = [node for node in graph.graph.nodes if node.op == "call_module" and node.target.endswith("_step")]
+    over = [graph.get_submodule(node.target).overwrites for node in steps if len(node.args) == 2]
+    assert over == [True, False, True, False, False, False]
+
+
 class Beginning(nn.Module):
     """A network that begins with a convolution and a pooling, and what may stand in the way of doing both at once."""
 

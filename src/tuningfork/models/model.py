@@ -19,7 +19,7 @@ from tuningfork.models.view import View
 from tuningfork.models.views import sides
 from tuningfork.schemas import Schema, schema_from_dict, schema_to_dict
 
-CPU_BATCH = 32  # images at once: large enough for the kernels, small enough that maps do not crowd out the caches
+CPU_BATCH = 64  # images at once: large enough for the kernels, small enough that maps do not crowd out the caches
 Outputs = tuple[torch.Tensor, dict[str, torch.Tensor]]
 
 

@@ -43,10 +43,10 @@ class Direct(nn.Module):
         super().__init__()
         self.weight, self.bias = step.weight.contiguous(memory_format=torch.channels_last), step.bias
         self.settings, self.activation = step.settings, step.activation
-        self.at_once = torch.backends.mkldnn.is_available()
+        self.at_once, self.overwrites = torch.backends.mkldnn.is_available(), False
 
     def forward(self, maps: torch.Tensor, other: torch.Tensor | None = None) -> torch.Tensor:
-        """Maps (N, K, H', W') of maps (N, C, H, W)."""
+        """Maps (N, K, H', W') of maps (N, C, H, W); where it `overwrites`, in the other map's place."""
         stride, padding, dilation, groups = self.settings
         if not self.at_once:
             out = functional.conv2d(maps, self.weight, self.bias, stride, padding, dilation, groups)
@@ -56,6 +56,9 @@ class Direct(nn.Module):
         if other is None:
             return one_dnn(maps, *how, self.activation, [], "none")
         relu = "relu" if self.activation == "relu" else None
+        if self.overwrites:
+            other = other.contiguous(memory_format=torch.channels_last)
+            return torch.ops.mkldnn._convolution_pointwise_.binary(other, maps, *how, "add", 1.0, relu, [], None)
         return one_dnn.binary(maps, other, *how, "add", 1.0, relu, [], None)
 
 
@@ -78,7 +81,7 @@ class Filtered(nn.Module):
         # weights are too many for any cache, they are passed through once a block, and must be repaid by its tiles.
         few, many = max(1, 3072 // max(inputs, outputs)), 3 * inputs // 8
         self.block = -(-(few if self.weights.nbytes <= CACHED else many) // tile[0]) * tile[0]
-        self.crew = crew
+        self.crew, self.overwrites = crew, False
 
     @staticmethod
     def fits(step: Step) -> bool:
@@ -89,9 +92,14 @@ class Filtered(nn.Module):
         return inputs % length == 0 and register_tile(length, outputs) is not None
 
     def forward(self, maps: torch.Tensor, other: torch.Tensor | None = None) -> torch.Tensor:
-        """Maps (N, K, H, W) of maps (N, C, H, W)."""
+        """Maps (N, K, H, W) of maps (N, C, H, W); where it `overwrites`, in the other map's place."""
         number, _, height, width = maps.shape
-        out = torch.empty(number, len(self.bias), height, width, memory_format=torch.channels_last)
+        if other is not None:
+            other = other.contiguous(memory_format=torch.channels_last)
+        if other is not None and self.overwrites:
+            out = other
+        else:
+            out = torch.empty(number, len(self.bias), height, width, memory_format=torch.channels_last)
         source, target = rows(maps), rows(out)
         added = target if other is None else rows(other)
 

@@ -68,6 +68,7 @@ def rewritten(graph: nn.Module, sample: torch.Tensor, crew: Crew) -> fx.GraphMod
             arguments = DEFAULTS | dict(zip(CONVOLUTION, node.args, strict=False))
             if _plain(node, arguments["maps"]) and _known(arguments["weight"], arguments["bias"]):
                 _replace(module, _find(module, node, arguments), crew)
+    _spare_memory(module)
     module.graph.eliminate_dead_code()  # weights that have gone into others
     module.delete_all_unused_submodules()
     module.recompile()
@@ -255,3 +256,16 @@ def _layer(step: Step, crew: Crew) -> nn.Module:
     if step.pooling is not None:
         return Stem(step, crew)
     return Filtered(step, crew) if Filtered.fits(step) else Direct(step)
+
+
+def _spare_memory(module: fx.GraphModule) -> None:
+    """Have a sum take the place of the map that is added, where a step has made that and none looks at it later."""
+    order = {node: place for place, node in enumerate(module.graph.nodes)}
+    layers = dict(module.named_modules())
+    steps = {node: layers[node.target] for node in order if node.op == "call_module"}
+    steps = {node: layer for node, layer in steps.items() if isinstance(layer, Direct | Filtered | Stem)}
+    for node, layer in steps.items():
+        if isinstance(layer, Direct | Filtered) and len(node.args) == 2:
+            maps, other = node.args
+            users = other.users if other in steps and other is not maps else [None]
+            layer.overwrites = all(user in steps and order[user] <= order[node] for user in users)

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numba
@@ -37,7 +38,8 @@ from tuningfork.compiled import OPTIONS, Compiled
 
 OUT, TAPS = 4, 3
 TILE = OUT + TAPS - 1
-_points = np.array([0, 2 / 3, -2 / 3, 3 / 2, -3 / 2])
+NEAR, FAR = 2 / 3, 3 / 2
+_points = np.array([0, NEAR, -NEAR, FAR, -FAR])
 
 # Along one axis, of outputs y, pixels d and taps g: y = ANSWER @ ((FILTER @ g) * (PIXELS @ d)); along both, with the
 # transposed matrices from the right as well.
@@ -132,56 +134,118 @@ def _add_product(builder: Builder, a: Value, b: Value, c: Value) -> Value:
     )
 
 
-def _transformed(builder: Builder, matrix: np.ndarray, values: Sequence[Value]) -> list[Value]:
-    """A matrix of known numbers times a column of vectors; products with 0 and 1 are left out."""
-    results = []
-    for row in matrix:
-        terms = sorted((abs(number) != 1, -number, index) for index, number in enumerate(row) if number)
-        total = None
-        for _, negative, index in terms:
-            value, number = values[index], -negative
-            if total is None:
-                total = value if number == 1 else builder.fmul(_all(value.type, number), value)
-            elif number == 1:
-                total = builder.fadd(total, value)
-            elif number == -1:
-                total = builder.fsub(total, value)
-            else:
-                total = _add_product(builder, _all(value.type, number), value, total)
-        results.append(total)
-    return results
+def _total(builder: Builder, *terms: tuple[float, Value]) -> Value:
+    """A sum of vectors, each times a known number; the first number is 1 where any is."""
+    (number, total), *rest = terms
+    if number != 1:
+        total = builder.fmul(_all(total.type, number), total)
+    for number, value in rest:
+        if number == 1:
+            total = builder.fadd(total, value)
+        else:
+            total = _add_product(builder, _all(value.type, number), value, total)
+    return total
 
 
-def _both_ways(builder: Builder, matrix: np.ndarray, tile: list[list[Value]]) -> list[list[Value]]:
-    """The matrix from the left and, transposed, from the right, of a square of vectors; by columns."""
-    rows = [_transformed(builder, matrix, row) for row in tile]
-    return [_transformed(builder, matrix, [row[column] for row in rows]) for column in range(len(matrix))]
+def _at_points(builder: Builder, pixels: Sequence[Value]) -> list[Value]:
+    """PIXELS @ pixels, a column of vectors. At two points that differ in sign, odd powers do so, too."""
+    total = partial(_total, builder)
+    middle = NEAR * NEAR + FAR * FAR
+    at_zero, at_infinity = (total((1, pixels[n]), (1, pixels[n + 4]), (-middle, pixels[n + 2])) for n in (0, 1))
+    values = [at_zero]
+    for point, other in ((NEAR, FAR), (FAR, NEAR)):
+        odd, even = (total((1, pixels[n + 2]), (-other * other, pixels[n])) for n in (1, 2))
+        values += [total((1, even), (point, odd)), total((1, even), (-point, odd))]
+    return [*values, at_infinity]
+
+
+def _answers(builder: Builder, values: Sequence[Value]) -> list[Value]:
+    """ANSWER @ values, a column of vectors; see `_at_points`."""
+    total = partial(_total, builder)
+    at_zero, *finite, at_infinity = values
+    (even, odd), (far_even, far_odd) = (
+        (total((1, plus), (1, minus)), total((1, plus), (-1, minus))) for plus, minus in (finite[:2], finite[2:])
+    )
+    return [
+        total((1, at_zero), (1, even), (1, far_even)),
+        total((NEAR, odd), (FAR, far_odd)),
+        total((NEAR**2, even), (FAR**2, far_even)),
+        total((1, at_infinity), (NEAR**3, odd), (FAR**3, far_odd)),
+    ]
+
+
+Column = Callable[[Builder, Sequence[Value]], list[Value]]
+
+
+def _both_ways(builder: Builder, matrix: Column, tile: list[list[Value]]) -> list[list[Value]]:
+    """A matrix from the left and, transposed, from the right, of a square of vectors; by columns."""
+    rows = [matrix(builder, row) for row in tile]
+    return [matrix(builder, list(column)) for column in zip(*rows, strict=True)]
 
 
 Signature = tuple[Any, Callable[..., Value]]
 
 
+def _pixels(
+    builder: Builder, first: Value, line: Value, pixel: Value, side: int, within: Sequence[Value], elsewhere: Value
+) -> list[list[Value]]:
+    """Pointers to the pixels of a square tile, `line` and `pixel` numbers apart, whose `first` may lie beyond the map.
+
+    `within` is the first row of the map and the one after the last, so the columns, or nothing where all of the tile is
+    on the map. The pixels beyond are `elsewhere`.
+    """
+    rows = [builder.mul(line, INDEX(row)) for row in range(side)]
+    columns = [builder.mul(pixel, INDEX(column)) for column in range(side)]
+    places = [[builder.gep(first, [builder.add(row, column)]) for column in columns] for row in rows]
+    if not within:
+        return places
+    seen = [
+        [
+            builder.icmp_unsigned("<", builder.sub(INDEX(index), start), builder.sub(stop, start))
+            for index in range(side)
+        ]
+        for start, stop in (within[:2], within[2:])
+    ]
+    return [
+        [
+            builder.select(builder.and_(on_row, on_column), place, elsewhere)
+            for on_column, place in zip(seen[1], row, strict=True)
+        ]
+        for on_row, row in zip(seen[0], places, strict=True)
+    ]
+
+
+def _numbers(builder: Builder, several: Value, kind: Any) -> list[Value]:
+    """The numbers of a tuple."""
+    return [builder.extract_value(several, index) for index in range(kind.count)]
+
+
 @intrinsic
 def _enter(
-    _: Any, maps: Any, at: Any, line: Any, pixel: Any, entered: Any, to: Any, plane: Any, lanes: Any
-) -> Signature:
-    """Take one vector of channels of a tile to the points: pixels `line` and `pixel` apart to planes `plane` apart."""
-    _check(maps, entered)
+    _: Any, maps: Any, at: Any, line: Any, pixel: Any, within: Any, zeros: Any, entered: Any, to: Any, plane: Any,
+    lanes: Any,
+) -> Signature:  # fmt: skip
+    """Take one vector of channels of a tile to the points: pixels `line` and `pixel` apart to planes `plane` apart.
+
+    `within` and `zeros`, which are elsewhere, as of `_pixels`.
+    """
+    _check(maps, zeros, entered)
     vector = ir.VectorType(FLOAT, lanes.count)
 
     def generate(context: Any, builder: Builder, signature: Any, arguments: Any) -> Value:
         source = _data(context, builder, signature.args[0], *arguments[:2])
-        target = _data(context, builder, signature.args[4], *arguments[4:6])
-        line, pixel, plane = arguments[2], arguments[3], arguments[6]
-        down = [builder.gep(source, [builder.mul(line, INDEX(row))]) for row in range(TILE)]
-        across = [builder.mul(pixel, INDEX(column)) for column in range(TILE)]
-        tile = [[_load(builder, row, column, vector) for column in across] for row in down]
-        for column, values in enumerate(_both_ways(builder, PIXELS, tile)):
+        zeros = _data(context, builder, signature.args[5], arguments[5], INDEX(0))
+        target = _data(context, builder, signature.args[6], *arguments[6:8])
+        line, pixel, plane = arguments[2], arguments[3], arguments[8]
+        within = _numbers(builder, arguments[4], signature.args[4])
+        places = _pixels(builder, source, line, pixel, TILE, within, zeros)
+        tile = [[_load(builder, place, 0, vector) for place in row] for row in places]
+        for column, values in enumerate(_both_ways(builder, _at_points, tile)):
             for row, value in enumerate(values):
                 _store(builder, value, target, builder.mul(plane, INDEX(row * TILE + column)))
         return context.get_dummy_value()
 
-    return types.void(maps, at, line, pixel, entered, to, plane, lanes), generate
+    return types.void(maps, at, line, pixel, within, zeros, entered, to, plane, lanes), generate
 
 
 def _sums(
@@ -279,23 +343,14 @@ def _multiply(
 
 @intrinsic
 def _leave(
-    _: Any,
-    sums: Any,
-    at: Any,
-    plane: Any,
-    bias: Any,
-    of: Any,
-    floor: Any,
-    other: Any,
-    out: Any,
-    to: Any,
-    line: Any,
-    pixel: Any,
-    lanes: Any,
-    adding: Any,
-) -> Signature:
-    """Take one vector of channels back from the points, add a bias and, if told to, `other`; cut it off at `floor`."""
-    _check(sums, bias, other, out)
+    _: Any, sums: Any, at: Any, plane: Any, bias: Any, of: Any, floor: Any, other: Any, out: Any, to: Any, line: Any,
+    pixel: Any, within: Any, waste: Any, lanes: Any, adding: Any,
+) -> Signature:  # fmt: skip
+    """Take one vector of channels back from the points, add a bias and, if told to, `other`; cut it off at `floor`.
+
+    `within` and `waste`, which is elsewhere, as of `_pixels`.
+    """
+    _check(sums, bias, other, out, waste)
     vector = ir.VectorType(FLOAT, lanes.count)
 
     def generate(context: Any, builder: Builder, signature: Any, arguments: Any) -> Value:
@@ -303,22 +358,26 @@ def _leave(
         bias = _load(builder, _data(context, builder, signature.args[3], *arguments[3:5]), 0, vector)
         added = _data(context, builder, signature.args[6], arguments[6], arguments[8])
         target = _data(context, builder, signature.args[7], *arguments[7:9])
+        waste = _data(context, builder, signature.args[12], arguments[12], INDEX(0))
         plane, line, pixel = arguments[2], arguments[9], arguments[10]
         floor = _spread(builder, arguments[5], vector)
-        places = [builder.mul(plane, INDEX(index)) for index in range(POINTS)]
-        values = [_load(builder, source, place, vector) for place in places]
+        within = _numbers(builder, arguments[11], signature.args[11])
+        planes = [builder.mul(plane, INDEX(index)) for index in range(POINTS)]
+        values = [_load(builder, source, place, vector) for place in planes]
         tile = [values[start : start + TILE] for start in range(0, POINTS, TILE)]
-        for column, results in enumerate(_both_ways(builder, ANSWER, tile)):
+        places = _pixels(builder, target, line, pixel, OUT, within, waste)
+        terms = _pixels(builder, added, line, pixel, OUT, within, waste)
+        for column, results in enumerate(_both_ways(builder, _answers, tile)):
             for row, result in enumerate(results):
-                place = builder.add(builder.mul(line, INDEX(row)), builder.mul(pixel, INDEX(column)))
                 total = builder.fadd(result, bias)
                 if adding.count:
-                    total = builder.fadd(total, _load(builder, added, place, vector))
+                    total = builder.fadd(total, _load(builder, terms[row][column], 0, vector))
                 low = builder.fcmp_ordered("<", total, floor)
-                _store(builder, builder.select(low, floor, total), target, place)
+                _store(builder, builder.select(low, floor, total), places[row][column], 0)
         return context.get_dummy_value()
 
-    return types.void(sums, at, plane, bias, of, floor, other, out, to, line, pixel, lanes, adding), generate
+    kinds = (sums, at, plane, bias, of, floor, other, out, to, line, pixel, within, waste, lanes, adding)
+    return types.void(*kinds), generate
 
 
 @numba.njit(**OPTIONS)
@@ -330,7 +389,7 @@ def _room(size: int) -> np.ndarray:
 
 
 @numba.njit(**OPTIONS)
-def _enter_block(maps, first, count, entered, plane, edge, lanes, rows):  # type: ignore[no-untyped-def]
+def _enter_block(maps, first, count, entered, plane, zeros, lanes, rows):  # type: ignore[no-untyped-def]
     """Take tiles, counted through all images, to the points."""
     _, height, width, channels = maps.shape
     flat = maps.reshape(-1)
@@ -340,64 +399,43 @@ def _enter_block(maps, first, count, entered, plane, edge, lanes, rows):  # type
     for index in range(count):
         image, tile = divmod(first + index, each)
         top, left = tile // across * OUT - 1, tile % across * OUT - 1
+        inside = top >= 0 and left >= 0 and top + TILE <= height and left + TILE <= width
+        within = (-top, height - top, -left, width - left)
         panel, row = divmod(index, len(rows))
-        to = panel * len(rows) * channels + row * len(lanes)
-        if top >= 0 and left >= 0 and top + TILE <= height and left + TILE <= width:
-            start = ((image * height + top) * width + left) * channels
-            for vector in range(channels // len(lanes)):
-                at = start + vector * len(lanes)
-                _enter(flat, at, width * channels, channels, entered, to + vector * group, plane, lanes)
-        else:
-            _cut_out(maps[image], top, left, edge)
-            for vector in range(channels // len(lanes)):
-                at = vector * len(lanes)
-                _enter(edge, at, TILE * channels, channels, entered, to + vector * group, plane, lanes)
-
-
-@numba.njit(**OPTIONS)
-def _cut_out(image, top, left, edge):  # type: ignore[no-untyped-def]
-    """A tile that reaches beyond the image, with zeros there."""
-    height, width, channels = image.shape
-    for row in range(TILE):
-        for column in range(TILE):
-            to = (row * TILE + column) * channels
-            y, x = top + row, left + column
-            if 0 <= y < height and 0 <= x < width:
-                edge[to : to + channels] = image[y, x]
+        start = ((image * height + top) * width + left) * channels
+        for vector in range(channels // len(lanes)):
+            at = start + vector * len(lanes)
+            to = panel * len(rows) * channels + row * len(lanes) + vector * group
+            if inside:
+                _enter(flat, at, width * channels, channels, (), zeros, entered, to, plane, lanes)
             else:
-                edge[to : to + channels] = 0
+                _enter(flat, at, width * channels, channels, within, zeros, entered, to, plane, lanes)
 
 
 @numba.njit(**OPTIONS)
-def _leave_block(sums, plane, first, count, bias, start, floor, other, adding, out, edge, channels, lanes):  # type: ignore[no-untyped-def]
+def _leave_block(sums, plane, first, count, bias, start, floor, other, adding, out, waste, channels, lanes):  # type: ignore[no-untyped-def]
     """Take tiles back from the points: `channels` channels of the maps from `start` on."""
     _, height, width, depth = out.shape
     flat, flat_other = out.reshape(-1), other.reshape(-1)
     across = -(-width // OUT)
     each = -(-height // OUT) * across
+    line = width * depth
     for index in range(count):
         image, tile = divmod(first + index, each)
         top, left = tile // across * OUT, tile % across * OUT
         inside = top + OUT <= height and left + OUT <= width
+        within = (0, height - top, 0, width - left)
         corner = ((image * height + top) * width + left) * depth + start
-        for vector in range(channels // len(lanes)):
-            more = vector * len(lanes)
-            at, of, to, line = index * channels + more, start + more, corner + more, width * depth
-            if not inside:
-                _leave(sums, at, plane, bias, of, LOWEST, edge, edge, more, OUT * channels, channels, lanes, ())
+        for vector in range(0, channels, len(lanes)):
+            at, of, to = index * channels + vector, start + vector, corner + vector
+            if inside and adding:
+                _leave(sums, at, plane, bias, of, floor, flat_other, flat, to, line, depth, (), waste, lanes, (0,))
+            elif inside:
+                _leave(sums, at, plane, bias, of, floor, flat, flat, to, line, depth, (), waste, lanes, ())
             elif adding:
-                _leave(sums, at, plane, bias, of, floor, flat_other, flat, to, line, depth, lanes, (0,))
+                _leave(sums, at, plane, bias, of, floor, flat_other, flat, to, line, depth, within, waste, lanes, (0,))
             else:
-                _leave(sums, at, plane, bias, of, floor, flat, flat, to, line, depth, lanes, ())
-        if not inside:
-            for row in range(min(OUT, height - top)):
-                for column in range(min(OUT, width - left)):
-                    at, to = (row * OUT + column) * channels, corner + (row * width + column) * depth
-                    for channel in range(channels):
-                        total = edge[at + channel]
-                        if adding:
-                            total += flat_other[to + channel]
-                        flat[to + channel] = floor if total < floor else total
+                _leave(sums, at, plane, bias, of, floor, flat, flat, to, line, depth, within, waste, lanes, ())
 
 
 @Compiled
@@ -430,11 +468,11 @@ def convolve(maps, weights, bias, floor, other, adding, out, tiles, panels, bloc
     # A line more, lest the 36 places that a vector is written to fall into the same few sets of the cache.
     plane, plane_sums = block * channels + LINE, block * made + LINE
     entered, sums = _room(POINTS * plane), _room(POINTS * plane_sums)
-    edge = _room(POINTS * max(channels, made))
+    zeros, waste = np.zeros(lane, np.float32), np.zeros(lane, np.float32)  # what lies around the maps
     flat = weights.reshape(-1)
     for first in range(tiles[0], tiles[1], block):
         count = min(block, tiles[1] - first)
-        _enter_block(maps, first, count, entered, plane, edge, lanes, rows)
+        _enter_block(maps, first, count, entered, plane, zeros, lanes, rows)
         for point in range(POINTS):
             for panel in range(panels[0], panels[1]):
                 of = (point * weights.shape[1] + panel) * channels * width
@@ -446,7 +484,7 @@ def convolve(maps, weights, bias, floor, other, adding, out, tiles, panels, bloc
                         lanes, vectors, rows, UNROLLED,
                     )  # fmt: skip
         start = panels[0] * width
-        _leave_block(sums, plane_sums, first, count, bias, start, floor, other, adding, out, edge, made, lanes)
+        _leave_block(sums, plane_sums, first, count, bias, start, floor, other, adding, out, waste, made, lanes)
 
 
 @intrinsic
