@@ -37,7 +37,7 @@ from tuningfork.packs import make_pack
 
 PEERS = ROOT / ".venv-peers" / "bin" / "python"
 IN_MEMORY = 128
-FILES = {"resnet18": 3072, "convnext_nano": 1536}
+FILES = {"resnet18": 4096, "convnext_nano": 1536}
 Run = Callable[[], float]
 DECODE, ALONE = "decode and resample alone", "model alone, "
 ZOOBOT, FUSED = "Zoobot 2.9", "fused"

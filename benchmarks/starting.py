@@ -23,7 +23,7 @@ COMMAND = Path(sys.executable).parent / "tuningfork"
 def main() -> None:
     """Measure, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     print(f"{machine()}; medians of {options.rounds} runs\n")
     with tempfile.TemporaryDirectory() as scratch:
