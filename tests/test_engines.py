@@ -25,10 +25,10 @@ from tuningfork.images import Geometry
 from tuningfork.inference import predict
 from tuningfork.inference.engines import ENGINES, Engine, choose, mount
 from tuningfork.inference.engines.agree import TOLERANCE, differences, largest, tolerance
-from tuningfork.inference.engines.engine import Graph
+from tuningfork.inference.engines.engine import CPU_BATCH, Graph
 from tuningfork.inference.engines.onnx import OnnxEngine, write_onnx
 from tuningfork.models import Ensemble, GalaxyModel, HeadSpec, ModelSpec, View
-from tuningfork.models.model import CPU_BATCH
+from tuningfork.models.model import GALAXIES
 from tuningfork.models.networks.equivariant import GroupConv, GroupNorm
 from tuningfork.schemas import load_schema
 
@@ -140,7 +140,7 @@ def mounted() -> tuple[GalaxyModel, GalaxyModel]:
     return network("small"), quick
 
 
-@given(n=st.integers(1, 2 * CPU_BATCH + 1), seed=st.integers(0, 1000))
+@given(n=st.integers(1, GALAXIES + CPU_BATCH + 1), seed=st.integers(0, 1000))
 @settings(max_examples=15, deadline=None)
 def test_any_number_of_galaxies_is_answered_in_order(
     mounted: tuple[GalaxyModel, GalaxyModel], n: int, seed: int

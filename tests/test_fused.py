@@ -19,10 +19,10 @@ from tuningfork.inference.engines.fused.convolution import FILTERED, Direct, Fil
 from tuningfork.inference.engines.fused.crew import Crew
 from tuningfork.inference.engines.fused.graph import rewritten
 from tuningfork.inference.engines.fused.kernel import (
-    ANSWER,
+    FAR,
     FILTER,
+    NEAR,
     OUT,
-    PIXELS,
     TAPS,
     TILE,
     convolve,
@@ -37,7 +37,18 @@ Function = Callable[[torch.Tensor], torch.Tensor]
 ARM = platform.machine() in ("aarch64", "arm64")
 
 
+# Lavin & Gray 2016, at these points: what the kernel has written out.
+POINTS = np.array([0, NEAR, -NEAR, FAR, -FAR])
+PIXELS = np.zeros((TILE, TILE))
+PIXELS[:-1, :-1] = [np.poly(np.delete(POINTS, index))[::-1] for index in range(TILE - 1)]
+PIXELS[-1] = np.poly(POINTS)[::-1]
+ANSWER = np.zeros((OUT, TILE))
+ANSWER[:, :-1] = POINTS ** np.arange(OUT)[:, None]
+ANSWER[-1, -1] = 1
+
+
 @given(numbers=st.lists(st.floats(-10, 10), min_size=TILE + TAPS, max_size=TILE + TAPS))
+@settings(deadline=None)
 def test_the_matrices_filter_a_line(numbers: list[float]) -> None:
     pixels, taps = np.array(numbers[:TILE]), np.array(numbers[TILE:])
     seen = ANSWER @ ((FILTER @ taps) * (PIXELS @ pixels))
@@ -80,14 +91,15 @@ def filtered(weight: torch.Tensor, bias: torch.Tensor | None, relu: bool, thread
     width=st.integers(1, 13),
     relu=st.booleans(),
     adding=st.booleans(),
+    over=st.booleans(),
     biased=st.booleans(),
     threads=st.integers(1, 4),
 )
-@example(number=2, height=40, width=44, relu=True, adding=True, biased=True, threads=2)  # several blocks of tiles
+@example(number=2, height=40, width=44, relu=True, adding=True, over=True, biased=True, threads=2)  # several blocks
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_it_is_the_convolution(
     length: int, outputs: int, inputs: int, number: int, height: int, width: int,
-    relu: bool, adding: bool, biased: bool, threads: int, monkeypatch: pytest.MonkeyPatch,
+    relu: bool, adding: bool, over: bool, biased: bool, threads: int, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(convolution, "vector_length", lambda: length)
     weight, bias = filters(outputs, inputs), torch.linspace(-2000, 1, outputs) if biased else None
@@ -96,9 +108,12 @@ def test_it_is_the_convolution(
     other = maps(number, outputs, height, width, seed=width) if adding else None
     expected = functional.conv2d(images.double(), weight.double(), None if bias is None else bias.double(), padding=1)
     expected = expected + (0 if other is None else other)
-    seen = filtered(weight, bias, relu, threads)(images, other)
+    layer = filtered(weight, bias, relu, threads)
+    layer.overwrites = over
+    seen = layer(images, other)
     torch.testing.assert_close(seen.double(), expected.relu() if relu else expected, atol=3e-5, rtol=1e-6)
     assert seen.is_contiguous(memory_format=torch.channels_last)
+    assert (other is not None and seen.data_ptr() == other.data_ptr()) == (adding and over)
 
 
 @given(
@@ -227,7 +242,7 @@ class Sums(nn.Module):
 
     def __init__(self, side: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(nn.Conv2d(16, 16, side, padding=side // 2) for _ in range(10))
+        self.layers = nn.ModuleList(nn.Conv2d(16, 16, side, padding=side // 2) for _ in range(13))
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         layers = self.layers
@@ -239,7 +254,9 @@ class Sums(nn.Module):
         given = layers[6](maps)
         maps = layers[7](given) + given.flatten(2).view_as(given)  # another operator's result
         maps = layers[8](maps) + given  # given back
-        return given, layers[9](maps) + images  # not its own
+        mine = layers[9](maps) + images  # not its own
+        first = layers[10](layers[11](mine)) + mine  # looked at by a later step
+        return given, layers[12](mine) + first  # may be
 
 
 @pytest.mark.parametrize("side", [1, 3])
@@ -255,7 +272,7 @@ def test_a_sum_is_written_over_what_none_looks_at_again(side: int) -> None:
     assert torch.equal(images, before)
     steps = [node for node in graph.graph.nodes if node.op == "call_module" and node.target.endswith("_step")]
     over = [graph.get_submodule(node.target).overwrites for node in steps if len(node.args) == 2]
-    assert over == [True, False, True, False, False, False]
+    assert over == [True, False, True, False, False, False, False, True]
 
 
 class Beginning(nn.Module):
@@ -388,6 +405,7 @@ def test_no_number_goes_through_a_beginning() -> None:
         assert torch.equal(Stem(step, CREWS[2])(spoilt).isnan(), functional.max_pool2d(made, 3, 2, 1).isnan())
 
 
+@pytest.mark.parametrize("over", [False, True])
 @pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize(
     ("activation", "function", "other"),
@@ -400,16 +418,19 @@ def test_no_number_goes_through_a_beginning() -> None:
         ("swish", functional.silu, False),
     ],
 )
-def test_a_convolution_with_its_activation(activation: str, function: Function, other: bool, at_once: bool) -> None:
+def test_a_convolution_with_its_activation(
+    activation: str, function: Function, other: bool, at_once: bool, over: bool
+) -> None:
     step = Step(filters(8, 4), torch.linspace(-1, 1, 8), Settings((2, 2), (2, 2), (2, 2), 2), activation)
     step.weight = step.weight[:, :2]
     layer = Direct(step)
-    layer.at_once = layer.at_once and at_once
+    layer.at_once, layer.overwrites = layer.at_once and at_once, over
     images, added = maps(3, 4, 15, 12, seed=1), maps(3, 8, 8, 6, seed=2)
     made = functional.conv2d(images.double(), step.weight.double(), step.biases.double(), 2, 2, 2, 2)
     expected = function(made + added if other else made)
     seen = layer(images, added) if other else layer(images)
     torch.testing.assert_close(seen.double(), expected, atol=1e-5, rtol=1e-5)
+    assert (seen.data_ptr() == added.data_ptr()) == (other and over and layer.at_once)
 
 
 class Modern(nn.Module):

@@ -15,11 +15,11 @@ import torch
 from tuningfork.errors import ModelError, OutputError, PackError
 from tuningfork.files import TEMPORARY, output_errors, sha256, stamp, write_json
 from tuningfork.inference.engines.agree import TOLERANCE, differences, largest
+from tuningfork.inference.engines.engine import CPU_BATCH
 from tuningfork.inference.engines.exported import FORMAT, MANIFEST, VERSION, mount_export, origin
 from tuningfork.inference.engines.formats import FORMATS
 from tuningfork.inference.engines.onnx import FEATURES, INPUT
 from tuningfork.models import GalaxyModel, Look, Model, load_model, read_manifest
-from tuningfork.models.model import CPU_BATCH
 from tuningfork.packs import Pack, PackSource, open_pack
 from tuningfork.progress import progress_bar
 

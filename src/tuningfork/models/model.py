@@ -19,7 +19,7 @@ from tuningfork.models.view import View
 from tuningfork.models.views import sides
 from tuningfork.schemas import Schema, schema_from_dict, schema_to_dict
 
-CPU_BATCH = 64  # images at once: large enough for the kernels, small enough that maps do not crowd out the caches
+GALAXIES = 64  # looked at together on a CPU: their images are held at once; engines take as many, or fewer
 Outputs = tuple[torch.Tensor, dict[str, torch.Tensor]]
 
 
@@ -152,15 +152,15 @@ class Model(nn.Module, ABC):
     def look(self, pixels: torch.Tensor, views: int = 1) -> Look:
         """Look at pack pixels (N, H, W, C) uint8 in the model's geometry from `views` sides.
 
-        On a CPU the networks are given `CPU_BATCH` galaxies at a time; what they say of them is worked out for all
-        together.
+        On a CPU the networks are given `GALAXIES` at a time at most; what they say of them is worked out for
+        all together.
 
         Raises
         ------
         ModelError
             If there is no such number of views.
         """
-        at_once = CPU_BATCH if pixels.device.type == "cpu" else len(pixels)
+        at_once = GALAXIES if pixels.device.type == "cpu" else len(pixels)
         parts = [self.sights(part, views) for part in pixels.split(at_once)]
         features = torch.cat([part for part, _ in parts])
         raw = {name: torch.cat([part[name] for _, part in parts], dim=1) for name in parts[0][1]}

@@ -18,11 +18,11 @@ import torch
 from tuningfork.errors import ModelError
 from tuningfork.inference.device import choose_device
 from tuningfork.inference.engines.agree import differences, largest, tolerance
-from tuningfork.inference.engines.engine import GPU_BATCH
+from tuningfork.inference.engines.engine import CPU_BATCH, GPU_BATCH
 from tuningfork.inference.engines.exported import mount_export, read_export
 from tuningfork.inference.engines.mount import ENGINES, Kind, mount
 from tuningfork.models import Look, Model
-from tuningfork.models.model import CPU_BATCH, Outputs
+from tuningfork.models.model import Outputs
 from tuningfork.packs import ImageSource, PackSource
 
 log = logging.getLogger(__name__)

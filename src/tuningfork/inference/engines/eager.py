@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 
-from tuningfork.inference.engines.engine import GPU_BATCH, Engine, Graph
+from tuningfork.inference.engines.engine import CPU_BATCH, GPU_BATCH, Engine, Graph
 from tuningfork.models import GalaxyModel
-from tuningfork.models.model import CPU_BATCH
 
 
 class TorchEngine(Engine):

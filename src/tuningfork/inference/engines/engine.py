@@ -13,12 +13,13 @@ from torch import nn
 
 from tuningfork.errors import ModelError
 from tuningfork.models import GalaxyModel
-from tuningfork.models.model import CPU_BATCH, Outputs
+from tuningfork.models.model import Outputs
 from tuningfork.models.networks.equivariant import GroupConv, GroupNorm
 
 log = logging.getLogger(__name__)
 
-GPU_BATCH = 256  # images at once
+CPU_BATCH = 32  # images at once: large enough for the kernels, small enough that maps do not crowd out the caches
+GPU_BATCH = 256
 
 
 class Engine(ABC):

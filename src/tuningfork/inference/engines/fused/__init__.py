@@ -13,6 +13,8 @@ from tuningfork.inference.engines.fused.crew import Crew
 from tuningfork.inference.engines.fused.graph import rewritten
 from tuningfork.models import GalaxyModel
 
+BATCH = 64  # images at once: what deep layers have many of, weights, is passed through once for all
+
 
 def suits(member: GalaxyModel) -> bool:
     """Whether a network is made of convolutions; what can be done at once with each is not looked at."""
@@ -23,7 +25,7 @@ class FusedEngine(Engine):
     """Norms, sums and activations become part of the convolutions before them; see `graph` and `kernel`."""
 
     def __init__(self, member: GalaxyModel) -> None:
-        super().__init__(list(member.heads))
+        super().__init__(list(member.heads), BATCH)
         if not all(weights.isfinite().all() for weights in member.state_dict().values()):
             raise ModelError("the network has weights that are no numbers, which the engine fused might hide")
         size, channels = member.spec.view.size, member.spec.geometry.channels

@@ -36,7 +36,7 @@ Part = tuple[tuple[int, int], tuple[int, int]]  # the first tile and the one aft
 class Direct(nn.Module):
     """A convolution as PyTorch does it, with a bias, a sum and an activation: by oneDNN at once, where it is there.
 
-    Its ReLU may make zero of what is no number.
+    Its ReLU may make zero of what is no number. Where it `overwrites`, it may write over the map that is added.
     """
 
     def __init__(self, step: Step) -> None:
@@ -46,7 +46,7 @@ class Direct(nn.Module):
         self.at_once, self.overwrites = torch.backends.mkldnn.is_available(), False
 
     def forward(self, maps: torch.Tensor, other: torch.Tensor | None = None) -> torch.Tensor:
-        """Maps (N, K, H', W') of maps (N, C, H, W); where it `overwrites`, in the other map's place."""
+        """Maps (N, K, H', W') of maps (N, C, H, W)."""
         stride, padding, dilation, groups = self.settings
         if not self.at_once:
             out = functional.conv2d(maps, self.weight, self.bias, stride, padding, dilation, groups)
@@ -63,7 +63,10 @@ class Direct(nn.Module):
 
 
 class Filtered(nn.Module):
-    """The same for a 3x3 convolution that keeps the size of its maps, by minimal filtering (see `kernel`)."""
+    """The same for a 3x3 convolution that keeps the size of its maps, by minimal filtering (see `kernel`).
+
+    Where it `overwrites`, it may write over the map that is added.
+    """
 
     def __init__(self, step: Step, crew: Crew) -> None:
         super().__init__()
@@ -92,7 +95,7 @@ class Filtered(nn.Module):
         return inputs % length == 0 and register_tile(length, outputs) is not None
 
     def forward(self, maps: torch.Tensor, other: torch.Tensor | None = None) -> torch.Tensor:
-        """Maps (N, K, H, W) of maps (N, C, H, W); where it `overwrites`, in the other map's place."""
+        """Maps (N, K, H, W) of maps (N, C, H, W)."""
         number, _, height, width = maps.shape
         if other is not None:
             other = other.contiguous(memory_format=torch.channels_last)

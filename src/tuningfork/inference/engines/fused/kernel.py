@@ -38,22 +38,15 @@ from tuningfork.compiled import OPTIONS, Compiled
 
 OUT, TAPS = 4, 3
 TILE = OUT + TAPS - 1
-NEAR, FAR = 2 / 3, 3 / 2
+NEAR, FAR = 2 / 3, 3 / 2  # each the other's inverse, by which some products fall away
 _points = np.array([0, NEAR, -NEAR, FAR, -FAR])
 
-# Along one axis, of outputs y, pixels d and taps g: y = ANSWER @ ((FILTER @ g) * (PIXELS @ d)); along both, with the
-# transposed matrices from the right as well.
-ANSWER = np.zeros((OUT, TILE))
-ANSWER[:, :-1] = _points ** np.arange(OUT)[:, None]
-ANSWER[-1, -1] = 1
-_others = [np.delete(_points, index) for index in range(TILE - 1)]
-_scales = np.array([np.prod(point - others) for point, others in zip(_points, _others, strict=True)])
+# Along one axis, outputs are answers(FILTER @ taps * at_points(pixels)): `_answers` and `_at_points` are matrices, too,
+# written out for what is the same in several of their rows. Along both, the transposed matrices come from the right.
+_scales = np.array([np.prod(point - np.delete(_points, index)) for index, point in enumerate(_points)])
 FILTER = np.zeros((TILE, TAPS))
 FILTER[:-1] = _points[:, None] ** np.arange(TAPS) / _scales[:, None]
 FILTER[-1, -1] = 1
-PIXELS = np.zeros((TILE, TILE))
-PIXELS[:-1, :-1] = [np.poly(others)[::-1] for others in _others]
-PIXELS[-1] = np.poly(_points)[::-1]
 
 POINTS = TILE * TILE
 FLOAT, INDEX = ir.FloatType(), ir.IntType(64)
@@ -148,7 +141,10 @@ def _total(builder: Builder, *terms: tuple[float, Value]) -> Value:
 
 
 def _at_points(builder: Builder, pixels: Sequence[Value]) -> list[Value]:
-    """PIXELS @ pixels, a column of vectors. At two points that differ in sign, odd powers do so, too."""
+    """A column of pixels taken to the points: for each point, times the coefficients of the product of (x - another).
+
+    At two points that differ in sign, those of odd powers do so, too.
+    """
     total = partial(_total, builder)
     middle = NEAR * NEAR + FAR * FAR
     at_zero, at_infinity = (total((1, pixels[n]), (1, pixels[n + 4]), (-middle, pixels[n + 2])) for n in (0, 1))
@@ -160,7 +156,7 @@ def _at_points(builder: Builder, pixels: Sequence[Value]) -> list[Value]:
 
 
 def _answers(builder: Builder, values: Sequence[Value]) -> list[Value]:
-    """ANSWER @ values, a column of vectors; see `_at_points`."""
+    """A column of outputs from its values at the points: their sums, each times a power of its point."""
     total = partial(_total, builder)
     at_zero, *finite, at_infinity = values
     (even, odd), (far_even, far_odd) = (
@@ -468,7 +464,8 @@ def convolve(maps, weights, bias, floor, other, adding, out, tiles, panels, bloc
     # A line more, lest the 36 places that a vector is written to fall into the same few sets of the cache.
     plane, plane_sums = block * channels + LINE, block * made + LINE
     entered, sums = _room(POINTS * plane), _room(POINTS * plane_sums)
-    zeros, waste = np.zeros(lane, np.float32), np.zeros(lane, np.float32)  # what lies around the maps
+    zeros, waste = _room(lane), _room(lane)  # what lies around the maps, to read and to write
+    zeros[:], waste[:] = 0, 0
     flat = weights.reshape(-1)
     for first in range(tiles[0], tiles[1], block):
         count = min(block, tiles[1] - first)
