@@ -449,7 +449,7 @@ def convolve(maps, weights, bias, floor, other, adding, out, tiles, panels, bloc
     floor
         What smaller results become, float32: 0 for a ReLU, else minus infinity.
     other, adding
-        Maps like `out` that are added, if `adding`.
+        Maps like `out`, or `out` itself, that are added, if `adding`.
     tiles, panels
         Which part: the first tile of all images, and the one after the last; so the panels.
     block
