@@ -97,12 +97,10 @@ class Filtered(nn.Module):
     def forward(self, maps: torch.Tensor, other: torch.Tensor | None = None) -> torch.Tensor:
         """Maps (N, K, H, W) of maps (N, C, H, W)."""
         number, _, height, width = maps.shape
-        if other is not None:
-            other = other.contiguous(memory_format=torch.channels_last)
-        if other is not None and self.overwrites:
-            out = other
-        else:
+        if other is None or not self.overwrites:
             out = torch.empty(number, len(self.bias), height, width, memory_format=torch.channels_last)
+        else:
+            out = other.contiguous(memory_format=torch.channels_last)
         source, target = rows(maps), rows(out)
         added = target if other is None else rows(other)
 
