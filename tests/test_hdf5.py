@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from tuningfork.cli.app import build
 from tuningfork.errors import CatalogError, ImageError, PackError, TuningforkError
-from tuningfork.images import Geometry, decode, decode_stream, hdf5, open_source
+from tuningfork.images import Geometry, ImageOptions, decode, decode_stream, hdf5, open_source
 from tuningfork.packs import make, make_pack, open_pack
 from tuningfork.schemas import class_indices, load_schema
 from tuningfork.simulate import DEFAULT_MIX
@@ -215,10 +215,10 @@ def test_ids_and_text_and_foreign_byte_orders(tmp_path: Path, caplog: pytest.Log
 
 def test_another_column_may_hold_the_ids(tmp_path: Path) -> None:
     path = write(tmp_path / "own.h5", np.zeros((2, 9, 9, 3), np.uint8), None, name=["a", "b"], number=[587, 588])
-    assert open_source(path, id_column="name").table["id_str"].tolist() == ["a", "b"]
-    assert open_source(path, id_column="number").table["id_str"].tolist() == ["587", "588"]
+    assert open_source(path, ImageOptions(id_column="name")).table["id_str"].tolist() == ["a", "b"]
+    assert open_source(path, ImageOptions(id_column="number")).table["id_str"].tolist() == ["587", "588"]
     with pytest.raises(CatalogError, match="no column 'nickname'"):
-        open_source(path, id_column="nickname")
+        open_source(path, ImageOptions(id_column="nickname"))
 
 
 def test_the_fingerprint_changes_with_the_file(galaxy10: Path) -> None:

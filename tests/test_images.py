@@ -25,7 +25,7 @@ from PIL import Image
 
 from tuningfork.compiled import Compiled
 from tuningfork.errors import CatalogError, ImageError, PackError
-from tuningfork.images import Geometry, Item, decode, decode_stream, open_source
+from tuningfork.images import Geometry, ImageOptions, Item, decode, decode_stream, open_source
 from tuningfork.images.fits import FILLED, UNCOVERED, stretch
 from tuningfork.images.item import read_bytes
 from tuningfork.images.jpeg import reduction
@@ -414,7 +414,7 @@ def write(path: Path, data: bytes) -> Path:
 
 
 def items(source: str | Path, start: int = 0, id_column: str | None = None) -> list[Item]:
-    opened = open_source(source, id_column)
+    opened = open_source(source, ImageOptions(id_column=id_column))
     found = list(opened.items(start))
     assert len(found) == opened.n - start
     assert [item.id_str for item in found] == opened.table["id_str"].iloc[start:].tolist()
@@ -506,7 +506,9 @@ def test_a_catalogs_faults_are_named(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="has no id column"):
         open_source(path)
     assert ids(path, id_column="pgc") == ["01"]
-    assert "No such file" in str(next(decode_stream(open_source(path, "pgc").items(), WHOLE)).error)
+    assert "No such file" in str(
+        next(decode_stream(open_source(path, ImageOptions(id_column="pgc")).items(), WHOLE)).error
+    )
 
 
 def test_a_fits_image_is_no_catalog(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_every_fault_of_the_input_is_one_line_and_exit_code_2(
         ([images, "out", "--labels", "partly.csv", "--schema", "gz-challenge"], "NaN"),
         ([images, "out", "--labels", "twice.csv", "--schema", "five-classes"], "twice or more (g0000)"),
         ([images, "out", "--labels", "twice.csv", "--id-column", "name"], "no column 'name'"),
-        ([images, "out", "--field", "1.5"], "the field is 1.5"),
+        ([images, "out", "--field", "1.5"], "a field of 1.5"),
         ([images, "out", "--split", "0.8/0.3"], "0.8/0.3"),
         ([images, "labels.csv"], "holds something that is no pack"),
     ]

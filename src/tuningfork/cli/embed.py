@@ -7,6 +7,19 @@ from typing import Annotated
 
 import typer
 
+from tuningfork.cli.options import (
+    Bands,
+    FileColumn,
+    FrameField,
+    Hdu,
+    IdColumn,
+    PixelScale,
+    SurveyName,
+    Tiles,
+    ZeroPoint,
+    image_options,
+)
+
 
 def command(
     images: Annotated[str, typer.Argument(help="A folder, a glob, a catalog, Parquet or HDF5 with images, or a pack.")],
@@ -19,6 +32,15 @@ def command(
         str,
         typer.Option(help="torch, fused, onnxruntime, openvino, compile, an exported folder, or auto: the quickest."),
     ] = "auto",
+    id_column: IdColumn = None,
+    file_column: FileColumn = None,
+    tiles: Tiles = None,
+    survey: SurveyName = None,
+    bands: Bands = None,
+    zero_point: ZeroPoint = None,
+    pixel_scale: PixelScale = None,
+    hdu: Hdu = None,
+    field: FrameField = "1",
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; cores + 1 unless told.")] = None,
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Work on a Ray cluster: its address, or local.")
@@ -38,6 +60,17 @@ def command(
         seed=seed,
         device=device,
         engine=engine,
+        options=image_options(
+            id_column=id_column,
+            file_column=file_column,
+            tiles=tiles,
+            survey=survey,
+            bands=bands,
+            zero_point=zero_point,
+            pixel_scale=pixel_scale,
+            hdu=hdu,
+            field=field,
+        ),
         workers=workers,
         ray=ray,
         overwrite=overwrite,

@@ -7,6 +7,17 @@ from typing import Annotated
 
 import typer
 
+from tuningfork.cli.options import (
+    Bands,
+    FileColumn,
+    Hdu,
+    PixelScale,
+    SurveyName,
+    Tiles,
+    ZeroPoint,
+    image_options,
+)
+
 
 def command(
     source: Annotated[str, typer.Argument(help="A folder, a glob, a catalog, Parquet or HDF5 with images.")],
@@ -14,30 +25,51 @@ def command(
     labels: Annotated[Path | None, typer.Option(help="A table of labels, joined by id.")] = None,
     schema: Annotated[list[str], typer.Option(help="What the labels answer; may be given again.")] = [],  # noqa: B006
     size: Annotated[int, typer.Option(help="Pixels a side.")] = 128,
-    field: Annotated[float, typer.Option(help="The central part of the frame to keep, a fraction.")] = 1.0,
+    field: Annotated[
+        str, typer.Option(help="The central part of each image to keep: 0.75, 30arcsec, 8.5*petro_r.")
+    ] = "1",
     channels: Annotated[int, typer.Option(help="3 for colour, 1 for greyscale.")] = 3,
     split: Annotated[
         str, typer.Option(help="Fractions train/val/test: 0.8/0.1/0.1. Else a split column is kept.")
     ] = "",
     seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
     id_column: Annotated[str | None, typer.Option(help="The column of ids in the labels.")] = None,
+    file_column: FileColumn = None,
+    tiles: Tiles = None,
+    survey: SurveyName = None,
+    bands: Bands = None,
+    zero_point: ZeroPoint = None,
+    pixel_scale: PixelScale = None,
+    hdu: Hdu = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; cores + 1 unless told.")] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Say at the end what the time went to.")] = False,
 ) -> None:
     """Pack images. Run the same command again on a killed run: it goes on where it stopped."""
     from tuningfork.catalogs import parse_fractions
-    from tuningfork.images import Geometry
+    from tuningfork.images import Field, Geometry
     from tuningfork.packs import make_pack
 
+    kept = Field.parse(field)
     pack = make_pack(
         source,
         out,
         labels=labels,
         schemas=schema,
-        geometry=Geometry(field, size, channels),
+        geometry=Geometry(1.0 if kept.is_angle else kept.number, size, channels),
         split=parse_fractions(split) if split else None,
         seed=seed,
         id_column=id_column,
+        options=image_options(
+            id_column=None,
+            file_column=file_column,
+            tiles=tiles,
+            survey=survey,
+            bands=bands,
+            zero_point=zero_point,
+            pixel_scale=pixel_scale,
+            hdu=hdu,
+            field=field if kept.is_angle else "1",
+        ),
         workers=workers,
         profile=profile,
     )

@@ -2,71 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tuningfork.errors import ImageError
 from tuningfork.images import jpeg, raster
+from tuningfork.images.frame import BandFiles, Frame
 from tuningfork.images.geometry import SMALLEST, Geometry
+from tuningfork.images.item import Payload
+from tuningfork.images.reading import Reading
 from tuningfork.images.resample import resample
 
 
-def decode(data: bytes | np.ndarray, geometry: Geometry) -> tuple[np.ndarray, str | None]:
-    """Decode an image, cut out its field of view, bring it to size.
+@dataclass(frozen=True)
+class Seen:
+    """What is looked at of an image.
+
+    `pixels` is (size, size, channels) uint8; `notes` is what was assumed or mended; `pixel_scale` is the arcseconds a
+    pixel of the image and `field_arcsec` those of the side of the square, where known.
+    """
+
+    pixels: np.ndarray
+    notes: tuple[str, ...]
+    pixel_scale: float | None = None
+    field_arcsec: float | None = None
+
+
+def decode(data: Payload, geometry: Geometry, reading: Reading | None = None) -> tuple[np.ndarray, str | None]:
+    """The pixels of `read_image`, and its notes as one text, None where there are none."""
+    seen = read_image(data, geometry, reading)
+    return seen.pixels, "; ".join(seen.notes) or None
+
+
+def read_image(data: Payload, geometry: Geometry, reading: Reading | None = None) -> Seen:
+    """Decode an image, cut out its square, bring it to size.
 
     Parameters
     ----------
     data
-        The bytes of a JPEG, PNG, TIFF, FITS file, or anything else Pillow reads; or pixels (H, W, C) uint8.
+        The bytes of a JPEG, PNG, TIFF, FITS file, or anything else Pillow reads; of one FITS file a band; pixels
+        (H, W, C) uint8; or a frame that was read already.
     geometry
         The part of the frame to look at, and its size.
-
-    Returns
-    -------
-    tuple
-        (size, size, channels) uint8, and a note where something was done that the user should know.
+    reading
+        What is known of the file beside what it says itself, and what a frame is.
 
     Raises
     ------
     ImageError
-        If this is no image, is cut short, or is too small or of the wrong number of channels.
+        If this is no image, is cut short, is too small or of the wrong number of channels, shows nothing, or something
+        must be known of it that neither it nor `reading` says.
     """
-    if len(data) == 0:
+    reading = reading or Reading()
+    if isinstance(data, (bytes, np.ndarray)) and len(data) == 0:
         raise ImageError("it is empty (0 bytes)")
-    frame, note, finish = _read(data, geometry)
-    height, width, _ = frame.shape
+    frame = _read(data, geometry, reading)
+    height, width, channels = frame.values.shape
     if min(height, width) < SMALLEST:
         raise ImageError(
             f"only {width} x {height} pixels; the smallest image that is looked at is {SMALLEST} x {SMALLEST}"
         )
-    rounded = frame.dtype == np.uint8 and frame.shape[2] <= geometry.channels  # others are worked on in floats
-    pixels, spread = _to_channels(finish(resample(frame, geometry, rounded=rounded)), geometry.channels)
-    notes = [text for text in (note, spread) if text]
+    scale = frame.pixel_scale
+    square = _square(geometry, reading, height, width, scale)
+    rounded = frame.values.dtype == np.uint8 and channels <= geometry.channels  # others are worked on in floats
+    values = resample(frame.values, square, rounded=rounded)
+    if frame.flux:
+        from tuningfork.images import fits
+
+        values = fits.stretch(values)
+    pixels, spread = _to_channels(values, geometry.channels)
     if not rounded:
         pixels = np.rint(pixels).astype(np.uint8)
-    return np.ascontiguousarray(pixels), "; ".join(notes) or None
+    return Seen(
+        np.ascontiguousarray(pixels),
+        (*frame.notes, *((spread,) if spread else ())),
+        scale,
+        square.field * min(height, width) * scale if scale else None,
+    )
 
 
-Finish = Callable[[np.ndarray], np.ndarray]
+def _square(geometry: Geometry, reading: Reading, height: int, width: int, scale: float | None) -> Geometry:
+    """The geometry whose field is the share of this image that is looked at."""
+    return replace(geometry, field=geometry.field * reading.field.fraction(height, width, scale))
 
 
-def _read(data: bytes | np.ndarray, geometry: Geometry) -> tuple[np.ndarray, str | None, Finish]:
-    """The frame (H, W, C), a note, and what brings its resampled values to 0-255."""
+def _read(data: Payload, geometry: Geometry, reading: Reading) -> Frame:
+    """The whole frame."""
+    if isinstance(data, Frame):
+        return data
     if isinstance(data, np.ndarray):
-        return _checked(data), None, _as_is
+        return Frame(_checked(data), pixel_scale=reading.stated.pixel_scale)
     try:
-        if _is_fits(data):
+        if isinstance(data, BandFiles) or _is_fits(data):
             from tuningfork.images import fits  # half a second that other formats need not wait for
 
-            return *fits.read(data), fits.stretch
-        if jpeg.recognises(data):
-            return *jpeg.read(data, geometry), _as_is
-        return *raster.read(data), _as_is
+            return fits.read_frame(data, reading)
+        values, note = _read_picture(data, geometry, reading)
     except (ImageError, ImportError):  # of a library that is not whole
         raise
     except Exception as error:  # whatever a decoder throws at hostile bytes is one bad image, not the end of the job
         raise ImageError(f"cannot be decoded ({str(error) or type(error).__name__})") from error
+    return Frame(values, pixel_scale=reading.stated.pixel_scale, notes=(note,) if note else ())
+
+
+def _read_picture(data: bytes, geometry: Geometry, reading: Reading) -> tuple[np.ndarray, str | None]:
+    if not jpeg.recognises(data):
+        return raster.read(data)
+    # Of an angle it is not known how many pixels it has before the size of the image is.
+    return jpeg.read(data, None if reading.field.is_angle else _square(geometry, reading, 1, 1, None))
 
 
 def _is_fits(data: bytes) -> bool:
@@ -78,10 +122,6 @@ def _checked(pixels: np.ndarray) -> np.ndarray:
     if pixels.ndim != 3 or pixels.dtype != np.uint8:
         raise ImageError(f"an array {pixels.shape} of {pixels.dtype}; (height, width, channels) of uint8 is read")
     return pixels
-
-
-def _as_is(values: np.ndarray) -> np.ndarray:
-    return values
 
 
 def _to_channels(pixels: np.ndarray, channels: int) -> tuple[np.ndarray, str | None]:

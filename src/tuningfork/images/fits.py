@@ -19,6 +19,8 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 from scipy.ndimage import distance_transform_edt
 
 from tuningfork.errors import ImageError
+from tuningfork.images.frame import BandFiles, Frame
+from tuningfork.images.reading import Reading
 
 SCALES = {"g": 6.0, "r": 3.4, "i": 3.0, "z": 2.2}
 GRZ_SCALES = np.array([SCALES[band] for band in "grz"], dtype=np.float32)  # they become blue, green, red
@@ -62,6 +64,14 @@ def read(data: bytes) -> tuple[np.ndarray, str | None]:
     if (planes == 0).mean(axis=(1, 2)).max() > 0.01:
         notes.append(UNCOVERED)
     return planes[:, ::-1].transpose(1, 2, 0), "; ".join(notes) or None
+
+
+def read_frame(data: bytes | BandFiles, reading: Reading) -> Frame:
+    """As `read`, of what is known beside the file."""
+    if isinstance(data, BandFiles):
+        raise ImageError("one file a band is not read yet")
+    values, note = read(data)
+    return Frame(values, flux=True, notes=(note,) if note else ())
 
 
 def stretch(flux: np.ndarray) -> np.ndarray:

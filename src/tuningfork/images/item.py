@@ -11,18 +11,23 @@ from pathlib import Path
 import numpy as np
 
 from tuningfork.errors import ImageError
+from tuningfork.images.frame import BandFiles, Frame
+
+Payload = bytes | np.ndarray | BandFiles | Frame
 
 
 @dataclass(frozen=True)
 class Item:
     """One image asked about: its galaxy, where it is said to be, and how to get it (raises `ImageError`).
 
-    `load` gives the bytes of a file of any format, or pixels (H, W, C) uint8.
+    `load` gives the bytes of a file of any format, or of one file a band, or pixels (H, W, C) uint8, or a frame that
+    has been read already. `hdu` is the unit of a FITS file, where its location names one.
     """
 
     id_str: str
     file_loc: str
-    load: Callable[[], bytes | np.ndarray]
+    load: Callable[[], Payload]
+    hdu: str = ""
 
     @staticmethod
     def of_file(id_str: str, file_loc: str, path: str | Path) -> Item:

@@ -21,8 +21,8 @@ def recognises(data: bytes) -> bool:
     return data[:3] == b"\xff\xd8\xff"
 
 
-def read(data: bytes, geometry: Geometry) -> tuple[np.ndarray, str | None]:
-    """Decode the whole frame, reduced or not: (H, W, 3) uint8, or (H, W, 1) where it is greyscale.
+def read(data: bytes, geometry: Geometry | None) -> tuple[np.ndarray, str | None]:
+    """Decode the whole frame: (H, W, 3) uint8, or (H, W, 1) where it is greyscale; reduced as `geometry` allows.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def read(data: bytes, geometry: Geometry) -> tuple[np.ndarray, str | None]:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
         if colours in ("CMYK", "YCCK"):  # print colours: Pillow converts them
             return raster.read(data)
-        factor = reduction(height, width, geometry)
+        factor = reduction(height, width, geometry) if geometry else 1
         frame = simplejpeg.decode_jpeg(
             data,
             colorspace="GRAY" if colours == "Gray" else "RGB",

@@ -16,6 +16,7 @@ from tuningfork.errors import CatalogError
 from tuningfork.images.files import FileSource
 from tuningfork.images.hdf5 import Hdf5Source, is_hdf5
 from tuningfork.images.item import Item
+from tuningfork.images.options import ImageOptions
 from tuningfork.images.shards import ShardSource, is_embedded
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".fits", ".fit", ".fits.gz", ".fits.fz")
@@ -46,7 +47,7 @@ class Source(Protocol):
         """What a manifest keeps of the source; it changes when a file of it does."""
 
 
-def open_source(source: str | Path, id_column: str | None = None) -> Source:
+def open_source(source: str | Path, options: ImageOptions | None = None) -> Source:
     """Open a source of images; nothing is decoded yet.
 
     Parameters
@@ -55,15 +56,16 @@ def open_source(source: str | Path, id_column: str | None = None) -> Source:
         A folder of images (looked through with its subfolders, hidden ones left out) or of Parquet shards with a
         Hugging Face `image` struct; a glob pattern of either; a catalog with `file_loc` (relative to the catalog's
         folder, or absolute); an HDF5 file with a data set `images`, as Galaxy10 is; or one image.
-    id_column
-        The column of a catalog that holds the ids, where it has no usual name.
+    options
+        Which columns of a catalog hold ids and files, and whatever else the user says of the images.
 
     Raises
     ------
     CatalogError
         If there is nothing there, an id stands twice, or a catalog names no images.
     """
-    text, path = str(source), Path(source)
+    options = options or ImageOptions()
+    text, path, id_column = str(source), Path(source), options.id_column
     if path.is_dir():
         return _of_folder(path, text, id_column)
     if path.exists():

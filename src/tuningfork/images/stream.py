@@ -7,18 +7,20 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, repeat
+from typing import Any
 
 import numpy as np
 
 from tuningfork.errors import ImageError
-from tuningfork.images.decode import decode
+from tuningfork.images.decode import read_image
 from tuningfork.images.geometry import Geometry
 from tuningfork.images.item import Item
+from tuningfork.images.reading import Reading
 from tuningfork.memory import keep_freed_memory
 from tuningfork.timing import Timing
 
@@ -30,7 +32,8 @@ GROUPS_A_THREAD = 4
 class Decoded:
     """One image: its pixels (size, size, channels) uint8, or why there are none; and a note worth saying.
 
-    `seconds` is how long reading and decoding took, in its thread.
+    `pixel_scale` is the arcseconds a pixel of the image, and `field_arcsec` those of the side of the square that was
+    cut out, where they are known. `seconds` is how long reading and decoding took, in its thread.
     """
 
     id_str: str
@@ -38,22 +41,45 @@ class Decoded:
     pixels: np.ndarray | None
     error: str | None = None
     note: str | None = None
+    pixel_scale: float | None = None
+    field_arcsec: float | None = None
     seconds: float = 0.0
 
 
-def decode_item(item: Item, geometry: Geometry) -> Decoded:
+Asked = tuple[Item, Mapping[str, Any]]  # an image, and what its row of the catalogue says of it
+NOTHING: Mapping[str, Any] = {}
+
+
+def decode_item(asked: Asked, geometry: Geometry, reading: Reading) -> Decoded:
     """Read and decode one item; an unreadable one has its `error` instead of pixels."""
     started = time.perf_counter()
-    pixels, note, wrong = None, None, None
+    item, row = asked
     try:
-        pixels, note = decode(item.load(), geometry)
+        how = reading.for_row({**row, "hdu": item.hdu} if item.hdu else row)
+        seen = read_image(item.load(), geometry, how)
     except ImageError as error:
-        wrong = str(error)
-    return Decoded(item.id_str, item.file_loc, pixels, wrong, note, time.perf_counter() - started)
+        return Decoded(item.id_str, item.file_loc, None, str(error), seconds=time.perf_counter() - started)
+    return Decoded(
+        item.id_str,
+        item.file_loc,
+        seen.pixels,
+        note="; ".join(seen.notes) or None,
+        pixel_scale=seen.pixel_scale,
+        field_arcsec=seen.field_arcsec,
+        seconds=time.perf_counter() - started,
+    )
 
 
-def decode_stream(items: Iterable[Item], geometry: Geometry, workers: int | None = None) -> Iterator[Decoded]:
+def decode_stream(
+    items: Iterable[Item],
+    geometry: Geometry,
+    workers: int | None = None,
+    reading: Reading | None = None,
+    rows: Iterable[Mapping[str, Any]] | None = None,
+) -> Iterator[Decoded]:
     """Decode items in threads, giving results in the order asked.
+
+    `rows` is what the catalogue says of each of the items, as `Reading.rows` gives it.
 
     Unless told there is one thread a core and one more, for while another waits for its turn in Python.
 
@@ -62,12 +88,13 @@ def decode_stream(items: Iterable[Item], geometry: Geometry, workers: int | None
     keep_freed_memory()
     threads = workers or (os.cpu_count() or 1) + 1
     waiting: deque[Future[list[Decoded]]] = deque()
-    remaining, size = iter(items), 1
+    remaining, size = zip(items, rows or repeat(NOTHING), strict=False), 1
+    how = reading or Reading()
     with _quick_switching(), ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         try:
             while group := list(islice(remaining, size)):
                 size = min(GROUP, size + 1)  # small ones first: a short job is for all threads
-                waiting.append(pool.submit(_decode_group, group, geometry))
+                waiting.append(pool.submit(_decode_group, group, geometry, how))
                 if len(waiting) >= GROUPS_A_THREAD * threads:
                     yield from waiting.popleft().result()
             while waiting:
@@ -77,8 +104,8 @@ def decode_stream(items: Iterable[Item], geometry: Geometry, workers: int | None
                 future.cancel()
 
 
-def _decode_group(items: list[Item], geometry: Geometry) -> list[Decoded]:
-    return [decode_item(item, geometry) for item in items]
+def _decode_group(asked: list[Asked], geometry: Geometry, reading: Reading) -> list[Decoded]:
+    return [decode_item(one, geometry, reading) for one in asked]
 
 
 @contextmanager

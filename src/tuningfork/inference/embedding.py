@@ -16,7 +16,7 @@ import torch
 
 from tuningfork.errors import OutputError
 from tuningfork.files import output_errors, sole_run, stamp
-from tuningfork.images import Decoded
+from tuningfork.images import Decoded, ImageOptions
 from tuningfork.inference.device import choose_device
 from tuningfork.inference.engines import find_engine, use_engine
 from tuningfork.inference.output import check_target
@@ -38,6 +38,7 @@ def embed(
     seed: int = 0,
     device: str = "auto",
     engine: str | Path = "auto",
+    options: ImageOptions | None = None,
     workers: int | None = None,
     ray: str | None = None,
     overwrite: bool = False,
@@ -60,6 +61,8 @@ def embed(
         Of the maps and of the intervals of the purity.
     engine
         As of `predict`.
+    options
+        As of `predict`.
     ray
         The address of a Ray cluster that finds the features, or ``local``: see `inference.ray`. Rows are the same.
 
@@ -77,7 +80,7 @@ def embed(
     """
     target = Path(out)
     network = load_model(model)
-    source = open_images(images, network.spec.geometry, workers)
+    source = open_images(images, network.spec.geometry, workers, options)
     check_target(target, (".parquet",), overwrite=overwrite)
     check_maps(maps)
     asked = source.pack.schemas if isinstance(source, PackSource) else network.schemas

@@ -7,15 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from tuningfork.images import Decoded
 from tuningfork.inference.sureness import Sureness
 from tuningfork.schemas import Schema
 
 
 def prediction_rows(
-    ids: Sequence[str],
-    locations: Sequence[str],
-    notes: Sequence[str | None],
-    errors: Sequence[str | None],
+    batch: Sequence[Decoded],
     answers: Mapping[str, np.ndarray],
     schemas: Sequence[Schema],
     sure: Sureness | None,
@@ -26,15 +24,19 @@ def prediction_rows(
     interval, and ``<column>_spread``, how far the answers to several views differ; after all schemas `unlikeness` and
     the flag `unlike`.
 
-    `answers[schema.name]` is (number of readable images, K): the unreadable ones, whose `errors` entry is text, get
-    nulls in their place. `notes` are what a user should know of an image that was read.
+    `answers[schema.name]` is (number of readable images, K): the unreadable ones of the `batch` get nulls in their
+    place. Then come `pixel_scale` and `field_arcsec`, the side of the square that was looked at, where they are known,
+    `note`, what a user should know of an image that was read, and `error`.
     """
-    readable = np.array([error is None for error in errors], dtype=bool)
-    columns: dict[str, pa.Array] = {"id_str": pa.array(ids, pa.string()), "file_loc": pa.array(locations, pa.string())}
+    readable = np.array([entry.error is None for entry in batch], dtype=bool)
+    columns: dict[str, pa.Array] = {
+        "id_str": pa.array([entry.id_str for entry in batch], pa.string()),
+        "file_loc": pa.array([entry.file_loc for entry in batch], pa.string()),
+    }
     for schema in schemas:
         columns |= _numbers(answers[schema.name], schema.prediction_columns, readable)
         if schema.summary_column:
-            texts = np.full(len(ids), None, dtype=object)
+            texts = np.full(len(batch), None, dtype=object)
             weights = sure.class_weights.get(schema.name) if sure else None
             texts[readable] = most_likely(answers[schema.name], schema, weights)
             columns[schema.summary_column] = pa.array(texts, pa.string())
@@ -44,11 +46,13 @@ def prediction_rows(
                 columns |= _numbers(values[schema.name], named, readable)
     if sure is not None:
         columns |= _numbers(sure.unlikeness[:, None], ["unlikeness"], readable)
-        flags = np.zeros(len(ids), dtype=bool)
+        flags = np.zeros(len(batch), dtype=bool)
         flags[readable] = sure.unlikeness > 1
         columns["unlike"] = pa.array(flags, mask=~readable)
-    columns["note"] = pa.array(list(notes), pa.string())
-    columns["error"] = pa.array(list(errors), pa.string())
+    columns["pixel_scale"] = pa.array([entry.pixel_scale for entry in batch], pa.float32())
+    columns["field_arcsec"] = pa.array([entry.field_arcsec for entry in batch], pa.float32())
+    columns["note"] = pa.array([entry.note for entry in batch], pa.string())
+    columns["error"] = pa.array([entry.error for entry in batch], pa.string())
     return pa.table(columns)
 
 

@@ -15,7 +15,7 @@ import torch
 
 from tuningfork.errors import OutputError
 from tuningfork.files import sole_run
-from tuningfork.images import Decoded
+from tuningfork.images import Decoded, ImageOptions
 from tuningfork.inference.device import choose_device
 from tuningfork.inference.engines import find_engine, use_engine, use_torch
 from tuningfork.inference.output import check_output, write_output
@@ -40,6 +40,7 @@ def predict(
     views: int | None = None,
     device: str = "auto",
     engine: str | Path = "auto",
+    options: ImageOptions | None = None,
     workers: int | None = None,
     ray: str | None = None,
     overwrite: bool = False,
@@ -65,6 +66,8 @@ def predict(
         What runs the networks: ``torch``, ``fused``, ``onnxruntime``, ``openvino``, ``compile``, a folder that
         `export_model` wrote, or ``auto``: the quickest in a short trial, where there are images enough to repay it,
         and else torch. On a cluster ``auto`` is torch.
+    options
+        What is said of the images: which columns name them, where tiles are, how they are to be read.
     ray
         The address of a Ray cluster that does the work, or ``local``: see `inference.ray`. Rows are the same.
 
@@ -81,7 +84,7 @@ def predict(
     target = Path(out)
     network = load_model(model)
     views = _views(network, views)
-    source = open_images(images, network.spec.geometry, workers)
+    source = open_images(images, network.spec.geometry, workers, options)
     check_output(target, layout, network.schemas, overwrite=overwrite)
     hashes = read_manifest(model)["sha256"]
     engine, what = find_engine(engine, hashes)
@@ -177,10 +180,7 @@ def _batch_rows(batch: list[Decoded], network: Model, device: torch.device, view
     look = network.look(torch.from_numpy(np.stack(pixels or [blank])).to(device), views).first(len(pixels))
     known = network.uncertainty
     return prediction_rows(
-        [entry.id_str for entry in batch],
-        [entry.file_loc for entry in batch],
-        [entry.note for entry in batch],
-        [entry.error for entry in batch],
+        batch,
         {name: values.cpu().numpy() for name, values in look.answers.items()},
         network.schemas,
         sureness(look, known, {schema.name: schema for schema in network.schemas}) if known else None,

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from tuningfork.files import (
     whole_file,
     write_json,
 )
-from tuningfork.images import Geometry, Source, decode_stream, next_batch, open_source
+from tuningfork.images import Geometry, ImageOptions, Reading, Source, decode_stream, next_batch, open_source
 from tuningfork.memory import give_back_freed_memory
 from tuningfork.packs.pixels import PixelFile, Progress
 from tuningfork.packs.read import FORMAT, VERSION, Pack, open_pack, opened
@@ -62,6 +63,7 @@ def make_pack(
     split: Mapping[str, float] | None = None,
     seed: int = 0,
     id_column: str | None = None,
+    options: ImageOptions | None = None,
     workers: int | None = None,
     profile: bool = False,
 ) -> Pack:
@@ -87,6 +89,8 @@ def make_pack(
         Of the splits.
     id_column
         The column of ids in the labels, or without `labels` in the source.
+    options
+        What is said of the images: which columns name them, how they are to be read.
     workers
         Threads that decode; as `images.decode_stream` unless given.
     profile
@@ -106,19 +110,22 @@ def make_pack(
     folder = Path(out)
     geometry = geometry or Geometry()
     loaded = [load_schema(name) for name in schemas]
-    images = open_source(source, None if labels is not None else id_column)
+    options = options or ImageOptions()
+    images = open_source(source, options if labels is not None else replace(options, id_column=id_column))
     where = str(labels or source)
     table, facts = _catalog(images, labels, loaded, id_column, where)
     give_back_freed_memory()  # reading a catalog takes twice what it holds
     table, facts["split"] = _split(table, loaded, split, seed, where)
     facts |= {"seed": seed, "source": images.describe()}
-    job = _fingerprint(facts["source"], table, loaded, geometry, where)
+    reading = options.reading
+    facts |= {"field": str(reading.field), "survey": reading.stated.or_else(reading.assumed).as_dict()}
+    job = _fingerprint(facts["source"] | {"reading": str(reading)}, table, loaded, geometry, where)
     if (folder / "pack.json").exists():
         return _already(folder, job)
     with _claim(folder, job) as work:
         pixels = PixelFile(work, geometry, images.n)
         timing, before = Timing(), pixels.progress.read
-        _decode(images, pixels, geometry, workers, timing)
+        _decode(images, pixels, geometry, workers, timing, reading)
         if profile:
             log.info(timing.line(pixels.progress.read - before))
         _say_errors(pixels.progress)
@@ -221,11 +228,13 @@ def _take_up(folder: Path, work: Path, job: str) -> None:
     write_json(claim, {"job": job})
 
 
-def _decode(images: Source, pixels: PixelFile, geometry: Geometry, workers: int | None, timing: Timing) -> None:
+def _decode(
+    images: Source, pixels: PixelFile, geometry: Geometry, workers: int | None, timing: Timing, reading: Reading
+) -> None:
     done = pixels.progress.read
     if done:
         log.info("going on after the %d images that an earlier run has read", done)
-    decoded = decode_stream(images.items(done), geometry, workers)
+    decoded = decode_stream(images.items(done), geometry, workers, reading, reading.rows(images.table, done))
     with progress_bar("pack", images.n) as advance, ThreadPoolExecutor(1, thread_name_prefix="write") as writer:
         advance(done)
         written: Future[None] | None = None

@@ -12,12 +12,16 @@ import numpy as np
 import pandas as pd
 
 from tuningfork.errors import PackError
-from tuningfork.images import Decoded, Geometry, decode_stream, open_source
+from tuningfork.images import Decoded, Geometry, ImageOptions, decode_stream, open_source
 from tuningfork.packs.read import Pack, open_pack
 
 
-def open_images(images: str | Path, geometry: Geometry, workers: int | None = None) -> ImageSource | PackSource:
+def open_images(
+    images: str | Path, geometry: Geometry, workers: int | None = None, options: ImageOptions | None = None
+) -> ImageSource | PackSource:
     """What `images.open_source` opens, or a pack, for a model of that geometry; `workers` threads decode.
+
+    `options` is what the user says of images that are not in a pack.
 
     Raises
     ------
@@ -28,14 +32,16 @@ def open_images(images: str | Path, geometry: Geometry, workers: int | None = No
     """
     if (Path(images) / "pack.json").exists():
         return PackSource(open_pack(images), geometry)
-    return ImageSource(images, geometry, workers)
+    return ImageSource(images, geometry, workers, options or ImageOptions())
 
 
 class ImageSource:
     """Images of any source, decoded in threads."""
 
-    def __init__(self, images: str | Path, geometry: Geometry, workers: int | None) -> None:
-        self.source = open_source(images)
+    def __init__(self, images: str | Path, geometry: Geometry, workers: int | None, options: ImageOptions) -> None:
+        self.source = open_source(images, options)
+        self.reading = options.reading
+        self.rows = self.source.table[self.reading.columns(self.source.table)]  # what the catalogue says of its images
         self.n = self.source.n
         self.geometry = geometry
         self.workers = workers
@@ -46,8 +52,8 @@ class ImageSource:
         return self.source.table
 
     def describe(self) -> Any:
-        """What changes when an image does."""
-        return self.source.describe()
+        """What changes when an image does, or how it is read."""
+        return self.source.describe() | {"reading": str(self.reading)}
 
     def origin(self) -> dict[str, Any]:
         """Where the images are, for a manifest."""
@@ -57,11 +63,13 @@ class ImageSource:
         """The images from `start` to `stop` alone, small enough to be sent to a machine where `workers` decode."""
         part = copy(self)
         part.source, part.n, part.workers = self.source.part(start, stop), stop - start, workers
+        part.rows = self.rows.iloc[start:stop]
         return part
 
     def decoded(self, start: int = 0) -> Iterator[Decoded]:
         """The images from the `start`-th on."""
-        return decode_stream(self.source.items(start), self.geometry, self.workers)
+        rows = self.reading.rows(self.rows, start)
+        return decode_stream(self.source.items(start), self.geometry, self.workers, self.reading, rows)
 
 
 class PackSource:
