@@ -3,7 +3,8 @@
 from tuningfork.catalogs.labels import JoinReport, check_schemas, find_id_column, join_labels, refuse_duplicates
 from tuningfork.catalogs.select import matching
 from tuningfork.catalogs.splits import assign_splits, check_splits, parse_fractions
-from tuningfork.catalogs.tables import id_text, is_table, read_table, write_table
+from tuningfork.catalogs.tables import id_text, is_table, read_table
+from tuningfork.catalogs.write import write_table
 
 __all__ = [
     "JoinReport",

@@ -20,13 +20,15 @@ class Seen:
     """What is looked at of an image.
 
     `pixels` is (size, size, channels) uint8; `notes` is what was assumed or mended; `pixel_scale` is the arcseconds a
-    pixel of the image and `field_arcsec` those of the side of the square, where known.
+    pixel of the image, `field_arcsec` those of the side of the square and `sky` its middle (ra, dec in degrees), where
+    known.
     """
 
     pixels: np.ndarray
     notes: tuple[str, ...]
     pixel_scale: float | None = None
     field_arcsec: float | None = None
+    sky: tuple[float, float] | None = None
 
 
 def decode(data: Payload, geometry: Geometry, reading: Reading | None = None) -> tuple[np.ndarray, str | None]:
@@ -79,6 +81,7 @@ def read_image(data: Payload, geometry: Geometry, reading: Reading | None = None
         (*frame.notes, *((spread,) if spread else ())),
         scale,
         square.field * min(height, width) * scale if scale else None,
+        frame.sky,
     )
 
 

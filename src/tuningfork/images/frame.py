@@ -24,6 +24,8 @@ class Frame:
         Arcseconds a pixel of `values`, where known.
     notes
         What was assumed or mended.
+    sky
+        Right ascension and declination of the middle of the image, in degrees (ICRS), where known.
     """
 
     values: np.ndarray
@@ -31,6 +33,7 @@ class Frame:
     filled: np.ndarray | None = None
     pixel_scale: float | None = None
     notes: tuple[str, ...] = ()
+    sky: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

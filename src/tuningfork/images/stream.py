@@ -33,7 +33,8 @@ class Decoded:
     """One image: its pixels (size, size, channels) uint8, or why there are none; and a note worth saying.
 
     `pixel_scale` is the arcseconds a pixel of the image, and `field_arcsec` those of the side of the square that was
-    cut out, where they are known. `seconds` is how long reading and decoding took, in its thread.
+    cut out, and `sky` its middle (ra, dec in degrees), where they are known. `seconds` is how long reading and
+    decoding took, in its thread.
     """
 
     id_str: str
@@ -43,6 +44,7 @@ class Decoded:
     note: str | None = None
     pixel_scale: float | None = None
     field_arcsec: float | None = None
+    sky: tuple[float, float] | None = None
     seconds: float = 0.0
 
 
@@ -66,6 +68,7 @@ def decode_item(asked: Asked, geometry: Geometry, reading: Reading) -> Decoded:
         note="; ".join(seen.notes) or None,
         pixel_scale=seen.pixel_scale,
         field_arcsec=seen.field_arcsec,
+        sky=seen.sky,
         seconds=time.perf_counter() - started,
     )
 
