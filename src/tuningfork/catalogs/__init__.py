@@ -1,7 +1,9 @@
 """Tables of galaxies: read, check, join labels, split, write."""
 
 from tuningfork.catalogs.labels import JoinReport, check_schemas, find_id_column, join_labels, refuse_duplicates
+from tuningfork.catalogs.names import find_column, with_names
 from tuningfork.catalogs.select import matching
+from tuningfork.catalogs.sky import find_position_columns, positions
 from tuningfork.catalogs.splits import assign_splits, check_splits, parse_fractions
 from tuningfork.catalogs.tables import id_text, is_table, read_table
 from tuningfork.catalogs.write import write_table
@@ -11,13 +13,17 @@ __all__ = [
     "assign_splits",
     "check_schemas",
     "check_splits",
+    "find_column",
     "find_id_column",
+    "find_position_columns",
     "id_text",
     "is_table",
     "join_labels",
     "matching",
     "parse_fractions",
+    "positions",
     "read_table",
     "refuse_duplicates",
+    "with_names",
     "write_table",
 ]
