@@ -234,9 +234,6 @@ def test_the_same_pixels_give_the_same_galaxy_in_every_lossless_format() -> None
         pixels, note = decode(encoded(image, kind, **({"lossless": True} if kind == "WEBP" else {})), WHOLE)
         np.testing.assert_array_equal(pixels, reference)
         assert note is None
-    transparent = image.copy()
-    transparent.putalpha(128)
-    np.testing.assert_array_equal(decode(encoded(transparent), WHOLE)[0], reference)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "JPEG"])

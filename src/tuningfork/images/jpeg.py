@@ -12,6 +12,7 @@ import simplejpeg
 from tuningfork.errors import ImageError
 from tuningfork.images import raster
 from tuningfork.images.geometry import SMALLEST, Geometry
+from tuningfork.images.limit import refuse_huge
 
 FINER = 1.5  # decoded pixels a side for one asked for, at least
 
@@ -27,10 +28,12 @@ def read(data: bytes, geometry: Geometry | None) -> tuple[np.ndarray, str | None
     Raises
     ------
     ImageError
-        If the file is cut short or damaged. libjpeg would fill the rest with grey; that is never a galaxy.
+        If the file is cut short or damaged, or claims to be huge. libjpeg would fill the rest with grey; that is never
+        a galaxy.
     """
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+        refuse_huge(width, height)
         if colours in ("CMYK", "YCCK"):  # print colours: Pillow converts them
             return raster.read(data)
         factor = reduction(height, width, geometry) if geometry else 1
