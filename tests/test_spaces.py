@@ -57,13 +57,10 @@ def write(
         "note": pa.array([None] * (n + unreadable), pa.string()),
         "error": pa.array([None] * n + ["cut short"] * unreadable, pa.string()),
     }
-    labels = []
     if splits is not None:
         columns["split"] = pa.array([*splits, *["train"] * unreadable], pa.string())
-        labels.append("split")
     if classes is not None:
         columns["five_class"] = pa.array([*(FIVE.class_names[index] for index in classes), *blank], pa.string())
-        labels.append("five_class")
     for name, positions in (maps or {}).items():
         for axis, values in zip("xy", positions.T, strict=True):
             columns[f"{name}_{axis}"] = pa.array([*values, *blank], pa.float32())
@@ -79,7 +76,8 @@ def write(
         "maps": {name: {"explained_variance": [0.5, 0.3]} for name in maps or {}},
         "schemas": [schema_to_dict(FIVE)] if classes is not None else [],
     }
-    write_embedding(path, iter([pa.table(columns)]), width, labels, manifest)
+    rows = pa.table(columns)
+    write_embedding(path, rows.schema, [rows], manifest)
     return path
 
 

@@ -6,13 +6,20 @@ from tuningfork.catalogs.select import matching
 from tuningfork.catalogs.sky import find_position_columns, positions
 from tuningfork.catalogs.splits import assign_splits, check_splits, parse_fractions
 from tuningfork.catalogs.tables import id_text, is_table, read_table
-from tuningfork.catalogs.write import write_table
+from tuningfork.catalogs.write import ABOUT, About, Fact, Origin, about, arrow_table, column, write_parts, write_table
 
 __all__ = [
+    "ABOUT",
+    "About",
+    "Fact",
     "JoinReport",
+    "Origin",
+    "about",
+    "arrow_table",
     "assign_splits",
     "check_schemas",
     "check_splits",
+    "column",
     "find_column",
     "find_id_column",
     "find_position_columns",
@@ -25,5 +32,6 @@ __all__ = [
     "read_table",
     "refuse_duplicates",
     "with_names",
+    "write_parts",
     "write_table",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,20 @@ import torch
 from tuningfork.errors import OutputError
 from tuningfork.files import output_errors, sole_run, stamp
 from tuningfork.images import Decoded, ImageOptions
+from tuningfork.inference.carried import join
+from tuningfork.inference.described import (
+    SPLIT,
+    Columns,
+    features_column,
+    label_column,
+    map_column,
+    names,
+    remarks,
+    table_of,
+)
 from tuningfork.inference.device import choose_device
 from tuningfork.inference.engines import find_engine, use_engine
+from tuningfork.inference.origin import model_origin
 from tuningfork.inference.output import check_target
 from tuningfork.inference.ray import write_on_ray
 from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, Rows, write_shards
@@ -51,10 +63,11 @@ def embed(
     images
         A folder, a glob, a catalog, Parquet or HDF5 with images, or a pack.
     out
-        The embedding to write (.parquet). A row for every image: `id_str`, `file_loc`; `split` and class names, where
-        a pack or catalog gives them (by the schemas of the pack, or else of the model); `features` (F float32, what the
-        encoder makes of the image); `error`, null where the image was read; `<map>_x` and `<map>_y`. Plots of the maps
-        and the purity of the classes are written beside it.
+        The embedding to write (.parquet). A row for every image: `id_str`, `ra`, `dec`, `file_loc`; `features` (F
+        float32, what the encoder makes of the image); `error`, null where the image was read; `split` and class names,
+        where a pack or catalog gives them (by the schemas of the pack, or else of the model); `<map>_x` and `<map>_y`;
+        and the catalogue's columns, as in `predict`. Plots of the maps and the purity of the classes are written beside
+        it.
     maps
         Any of ``pca``, ``tsne``, ``umap``; empty for the features alone.
     seed
@@ -123,14 +136,15 @@ def embed(
         manifest = stamp(FORMAT, VERSION) | {
             "n": source.n,
             "n_features": n_features,
-            "inputs": {"images": source.origin(), "model": {"name": str(model), "sha256": hashes}},
+            "inputs": {"images": source.origin(), "model": model_origin(model)},
             "geometry": network.spec.geometry.as_dict(),
             "seed": seed,
             "maps": settings,
             "schemas": [schema_to_dict(schema) for schema in schemas],
         }
         made = folder / target.name
-        write_embedding(made, _joined(shards, labels | positions), n_features, list(labels), manifest)
+        rows = join(shards, source.table.drop(columns="split", errors="ignore"), table_of([*labels, *positions]))
+        write_embedding(made, rows.schema, rows, manifest)
         write_summary(made, seed=seed)
         with output_errors(target):
             for part in folder.glob(f"{target.stem}-*"):
@@ -140,16 +154,16 @@ def embed(
     return target
 
 
-def _labels(table: pd.DataFrame, asked: Sequence[Schema], where: str) -> tuple[dict[str, pa.Array], list[Schema]]:
+def _labels(table: pd.DataFrame, asked: Sequence[Schema], where: str) -> tuple[Columns, list[Schema]]:
     """What is known of each galaxy, as text columns: its split, and the name of its class by each class list."""
-    columns: dict[str, pa.Array] = {}
+    columns: Columns = []
     if "split" in table:
-        columns["split"] = pa.array(table["split"], pa.string())
+        columns.append((SPLIT, pa.array(table["split"], SPLIT.type)))
     schemas = [s for s in asked if s.kind == "classes" and s.label_column in table]
     for schema in schemas:
         classes = class_indices(table, schema, where)
-        names = np.array([*schema.class_names, None], dtype=object)
-        columns[schema.label_column] = pa.array(names[classes], pa.string())
+        called = np.array([*schema.class_names, None], dtype=object)
+        columns.append((label_column(schema), pa.array(called[classes], pa.string())))
     return columns, schemas
 
 
@@ -177,41 +191,22 @@ def _batch_rows(batch: list[Decoded], network: Model, device: torch.device) -> p
         pixels = torch.from_numpy(np.stack([entry.pixels for entry in batch if entry.pixels is not None]))
         features[readable] = network.look(pixels.to(device)).features.cpu().numpy()
     values = pa.FixedSizeListArray.from_arrays(features.ravel(), features.shape[1], mask=pa.array(~readable))
-    return pa.table(
-        {
-            "id_str": pa.array([entry.id_str for entry in batch], pa.string()),
-            "file_loc": pa.array([entry.file_loc for entry in batch], pa.string()),
-            "features": values,
-            "note": pa.array([entry.note for entry in batch], pa.string()),
-            "error": pa.array([entry.error for entry in batch], pa.string()),
-        }
-    )
+    return table_of([*names(batch), (features_column(values.type), values), *remarks(batch)])
 
 
-def _positions(shards: Sequence[Path], maps: Sequence[str], seed: int) -> tuple[dict[str, pa.Array], dict[str, Any]]:
+def _positions(shards: Sequence[Path], maps: Sequence[str], seed: int) -> tuple[Columns, dict[str, Any]]:
     """A column for each axis of each map, null where the image could not be read; and the maps' settings."""
     if not maps:
-        return {}, {}
+        return [], {}
     features = feature_array(
         pa.concat_tables(pq.read_table(shard, columns=["features"]) for shard in shards)["features"]
     )
     readable = np.isfinite(features).all(axis=1)
     positions, settings = make_maps(features[readable], maps, seed)
-    columns = {}
+    columns: Columns = []
     for name, drawn in positions.items():
         everyone = np.full((len(features), 2), np.nan, np.float32)
         everyone[readable] = drawn
         for axis, values in zip("xy", everyone.T, strict=True):
-            columns[f"{name}_{axis}"] = pa.array(values, mask=~readable)
+            columns.append((map_column(name, axis), pa.array(values, mask=~readable)))
     return columns, settings
-
-
-def _joined(shards: Sequence[Path], columns: dict[str, pa.Array]) -> Iterator[pa.Table]:
-    """The shards, one at a time, each with its part of the columns of the whole."""
-    start = 0
-    for shard in shards:
-        table = pq.read_table(shard)
-        for name, values in columns.items():
-            table = table.append_column(name, values.slice(start, len(table)))
-        start += len(table)
-        yield table

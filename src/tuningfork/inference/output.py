@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
 
-from tuningfork.catalogs import write_table
+from tuningfork.catalogs import Origin, write_parts
 from tuningfork.errors import OutputError, PredictionsError, SchemaError
 from tuningfork.files import TEMPORARY, output_errors, refuse_existing, whole_file
+from tuningfork.inference.carried import Joined
 from tuningfork.schemas import Schema, check_labels
 
 log = logging.getLogger(__name__)
 
 ENDINGS = (".parquet", ".csv", ".fits", ".vot", ".xml")
-ROWS_A_GROUP = 16_384
 CHALLENGE = "gz-challenge"
 
 
@@ -51,51 +48,24 @@ def check_target(out: Path, endings: Sequence[str], *, overwrite: bool) -> None:
     (out.parent / f".{out.name}.probe").unlink(missing_ok=True)
 
 
-def write_output(shards: list[Path], out: Path, layout: str, schemas: Sequence[Schema]) -> None:
-    """Join the shards into one file, or into a folder as they are.
-
-    Parquet and CSV are streamed; FITS and VOTable hold the whole table in memory.
-    """
+def write_output(rows: Joined, out: Path, layout: str, schemas: Sequence[Schema], origin: Origin) -> None:
+    """Join the shards into one file, or into a folder of one file a shard, part after part."""
     if not out.suffix:
-        _write_folder(shards, out)
+        _write_folder(rows, out, origin)
     elif layout == "kaggle":
-        _write_kaggle(shards, out, next(schema for schema in schemas if schema.name == CHALLENGE))
-    elif out.suffix == ".parquet":
-        with whole_file(out) as temporary, pq.ParquetWriter(temporary, pq.read_schema(shards[0])) as writer:
-            for group in _groups(shards):
-                writer.write_table(group)
-    elif out.suffix == ".csv":
-        with whole_file(out) as temporary, pyarrow.csv.CSVWriter(temporary, pq.read_schema(shards[0])) as csv:
-            for shard in shards:
-                csv.write_table(pq.read_table(shard))
+        _write_kaggle(rows.shards, out, next(schema for schema in schemas if schema.name == CHALLENGE))
     else:
-        write_table(pd.concat([pd.read_parquet(shard) for shard in shards], ignore_index=True), out)
+        write_parts(rows.schema, rows, out, origin)
 
 
-def _groups(shards: Sequence[Path]) -> Iterator[pa.Table]:
-    """The shards, as many at once as make a row group: a reader holds what is written about every group of a file."""
-    tables: list[pa.Table] = []
-    for shard in shards:
-        tables.append(pq.read_table(shard))
-        if sum(map(len, tables)) >= ROWS_A_GROUP:
-            yield pa.concat_tables(tables)
-            tables = []
-    if tables:
-        yield pa.concat_tables(tables)
-
-
-def _write_folder(shards: list[Path], out: Path) -> None:
-    """A folder of the shards, which stay where they are until it is whole."""
+def _write_folder(rows: Joined, out: Path, origin: Origin) -> None:
     making = out.parent / f"{TEMPORARY}{out.name}"
     with output_errors(out):
         shutil.rmtree(making, ignore_errors=True)
         making.mkdir()
-        for index, shard in enumerate(shards):
-            place = making / f"part-{index:05d}-of-{len(shards):05d}.parquet"
-            try:
-                place.hardlink_to(shard)
-            except OSError:  # not every file system has links
-                shutil.copy2(shard, place)
+        for index, part in enumerate(rows):
+            place = making / f"part-{index:05d}-of-{len(rows.shards):05d}.parquet"
+            write_parts(rows.schema, [part], place, origin)
         making.replace(out)
 
 
@@ -107,7 +77,7 @@ def _say_disobedience(table: pd.DataFrame, schema: Schema, where: str) -> None:
         log.warning("%s (a head of independent sigmoids makes no promise; a tree head does)", error)
 
 
-def _write_kaggle(shards: list[Path], out: Path, schema: Schema) -> None:
+def _write_kaggle(shards: Sequence[Path], out: Path, schema: Schema) -> None:
     """The challenge's submission: GalaxyID and the 37 fractions, checked against the tree."""
     with whole_file(out) as temporary:
         for index, shard in enumerate(shards):

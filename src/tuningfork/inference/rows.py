@@ -8,6 +8,17 @@ import numpy as np
 import pyarrow as pa
 
 from tuningfork.images import Decoded
+from tuningfork.inference.described import (
+    UNLIKE,
+    UNLIKENESS,
+    answer_columns,
+    names,
+    numbers,
+    remarks,
+    summary_column,
+    sure_columns,
+    table_of,
+)
 from tuningfork.inference.sureness import Sureness
 from tuningfork.schemas import Schema
 
@@ -18,49 +29,35 @@ def prediction_rows(
     schemas: Sequence[Schema],
     sure: Sureness | None,
 ) -> pa.Table:
-    """One row for each of N images.
+    """One row for each of N images; the types of its columns are the same whatever the images are.
 
-    After the answers of each schema come, where they are known, ``<column>_low`` and ``<column>_high``, the 90 %
-    interval, and ``<column>_spread``, how far the answers to several views differ; after all schemas `unlikeness` and
-    the flag `unlike`.
+    First come `id_str`, the position of the image's middle (`ra`, `dec` in degrees, where its file says it) and
+    `file_loc`. After the answers of each schema come, where they are known, ``<column>_low`` and ``<column>_high``, the
+    90 % interval, and ``<column>_spread``, how far the answers to several views differ; after all schemas `unlikeness`
+    and the flag `unlike`.
 
     `answers[schema.name]` is (number of readable images, K): the unreadable ones of the `batch` get nulls in their
     place. Then come `pixel_scale` and `field_arcsec`, the side of the square that was looked at, where they are known,
     `note`, what a user should know of an image that was read, and `error`.
     """
     readable = np.array([entry.error is None for entry in batch], dtype=bool)
-    columns: dict[str, pa.Array] = {
-        "id_str": pa.array([entry.id_str for entry in batch], pa.string()),
-        "file_loc": pa.array([entry.file_loc for entry in batch], pa.string()),
-    }
+    columns = names(batch)
     for schema in schemas:
-        columns |= _numbers(answers[schema.name], schema.prediction_columns, readable)
+        columns += numbers(answers[schema.name], answer_columns(schema), readable)
         if schema.summary_column:
             texts = np.full(len(batch), None, dtype=object)
             weights = sure.class_weights.get(schema.name) if sure else None
             texts[readable] = most_likely(answers[schema.name], schema, weights)
-            columns[schema.summary_column] = pa.array(texts, pa.string())
-        for name, values in (("low", sure.low), ("high", sure.high), ("spread", sure.spread)) if sure else ():
+            columns.append((summary_column(schema), pa.array(texts, pa.string())))
+        for which, values in (("low", sure.low), ("high", sure.high), ("spread", sure.spread)) if sure else ():
             if schema.name in values:
-                named = [f"{column}_{name}" for column in schema.prediction_columns]
-                columns |= _numbers(values[schema.name], named, readable)
+                columns += numbers(values[schema.name], sure_columns(schema, which), readable)
     if sure is not None:
-        columns |= _numbers(sure.unlikeness[:, None], ["unlikeness"], readable)
+        columns += numbers(sure.unlikeness[:, None], [UNLIKENESS], readable)
         flags = np.zeros(len(batch), dtype=bool)
         flags[readable] = sure.unlikeness > 1
-        columns["unlike"] = pa.array(flags, mask=~readable)
-    columns["pixel_scale"] = pa.array([entry.pixel_scale for entry in batch], pa.float32())
-    columns["field_arcsec"] = pa.array([entry.field_arcsec for entry in batch], pa.float32())
-    columns["note"] = pa.array([entry.note for entry in batch], pa.string())
-    columns["error"] = pa.array([entry.error for entry in batch], pa.string())
-    return pa.table(columns)
-
-
-def _numbers(values: np.ndarray, names: Sequence[str], readable: np.ndarray) -> dict[str, pa.Array]:
-    """Values (number of readable images, K) as columns of all images; what is not known is null."""
-    spread = np.full((len(readable), len(names)), np.nan, dtype=np.float32)
-    spread[readable] = values
-    return {name: pa.array(column, mask=np.isnan(column)) for name, column in zip(names, spread.T, strict=True)}
+        columns.append((UNLIKE, pa.array(flags, mask=~readable)))
+    return table_of(columns + remarks(batch))
 
 
 def most_likely(values: np.ndarray, schema: Schema, class_weights: np.ndarray | None = None) -> np.ndarray:

@@ -16,8 +16,10 @@ import torch
 from tuningfork.errors import OutputError
 from tuningfork.files import sole_run
 from tuningfork.images import Decoded, ImageOptions
+from tuningfork.inference.carried import join
 from tuningfork.inference.device import choose_device
 from tuningfork.inference.engines import find_engine, use_engine, use_torch
+from tuningfork.inference.origin import predictions_origin
 from tuningfork.inference.output import check_output, write_output
 from tuningfork.inference.ray import write_on_ray
 from tuningfork.inference.rows import prediction_rows
@@ -74,7 +76,9 @@ def predict(
     With `profile` it is said at the end what the time went to.
 
     Rows are kept in shards beside `out` until all are there: the same call after a kill goes on after the last shard.
-    An unreadable image is a row with its `error`. A file that stands there already is kept unless `overwrite`.
+    An unreadable image is a row with its `error`. The columns of a catalogue come after ours, each with its own name
+    and type; one whose name is ours gets ``_catalogue`` after it. A file that stands there already is kept unless
+    `overwrite`.
 
     Raises
     ------
@@ -119,7 +123,8 @@ def predict(
         )
     with sole_run(folder, OutputError):
         done = write()
-        write_output(done, target, layout, network.schemas)
+        origin = predictions_origin(model, network, source, views, engine)
+        write_output(join(done, source.table), target, layout, network.schemas, origin)
         shutil.rmtree(folder)
     return target
 

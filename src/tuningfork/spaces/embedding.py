@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tuningfork.catalogs import Origin, write_parts
 from tuningfork.errors import EmbeddingError
-from tuningfork.files import whole_file
 from tuningfork.schemas import Schema, schema_from_dict
 
 FORMAT = "tuningfork-embedding"
@@ -100,33 +100,9 @@ def read_embedding(path: str | Path) -> Embedding:
     )
 
 
-def write_embedding(
-    out: Path, rows: Iterator[pa.Table], n_features: int, labels: Sequence[str], manifest: dict[str, Any]
-) -> None:
-    """Write tables of rows as one embedding, whole or not at all.
-
-    Parameters
-    ----------
-    rows
-        Tables with the columns of an embedding, in any order.
-    labels
-        The text columns of what is known of the galaxies.
-    manifest
-        `maps` names the maps.
-    """
-    schema = pa.schema(
-        [
-            *((name, pa.string()) for name in ("id_str", "file_loc", *labels)),
-            ("features", pa.list_(pa.float32(), n_features)),
-            ("note", pa.string()),
-            ("error", pa.string()),
-            *((f"{name}_{axis}", pa.float32()) for name in manifest["maps"] for axis in "xy"),
-        ],
-        metadata={_KEY: json.dumps(manifest, ensure_ascii=False)},
-    )
-    with whole_file(out) as temporary, pq.ParquetWriter(temporary, schema) as writer:
-        for table in rows:
-            writer.write_table(table.select(schema.names).cast(schema))
+def write_embedding(out: Path, schema: pa.Schema, rows: Iterable[pa.Table], manifest: dict[str, Any]) -> None:
+    """Write tables of rows as one embedding, whole or not at all; `manifest` names the maps."""
+    write_parts(schema, rows, out, Origin(manifest))
 
 
 def feature_array(column: pa.ChunkedArray) -> np.ndarray:

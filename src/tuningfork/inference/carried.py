@@ -1,0 +1,93 @@
+"""The columns of the user's catalogue beside those of the prediction: each with its own name and type."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tuningfork.catalogs import ABOUT, About, about, arrow_table, column, find_position_columns
+from tuningfork.inference.described import DEC, FILE, ID, RA
+
+log = logging.getLogger(__name__)
+
+CLASH = "_catalogue"  # added to a name that is one of ours already
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The shards of a job with further columns of all its rows, one table a shard; gone through as often as wanted.
+
+    `names` are the columns of the shards that stay, `added` those that come after them.
+    """
+
+    shards: Sequence[Path]
+    names: Sequence[str]
+    added: pa.Table
+
+    @property
+    def schema(self) -> pa.Schema:
+        """All the columns."""
+        ours = pq.read_schema(self.shards[0])
+        return pa.schema([*(ours.field(name) for name in self.names), *self.added.schema])
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        start, schema = 0, self.schema
+        for shard in self.shards:
+            table = pq.read_table(shard, columns=list(self.names))
+            further = self.added.slice(start, len(table)).columns
+            yield pa.Table.from_arrays([*table.columns, *further], schema=schema)
+            start += len(table)
+
+
+def join(shards: Sequence[Path], catalogue: pd.DataFrame, further: pa.Table | None = None) -> Joined:
+    """The shards of a job, `further` columns of ours, and then those of the catalogue, whose row i is row i.
+
+    A catalogue that has positions has them alone: the images' are left out. A column of the catalogue whose name is one
+    of ours, in whatever case, gets ``_catalogue`` after it, which is said.
+    """
+    names, position = pq.read_schema(shards[0]).names, find_position_columns(catalogue)
+    if position is not None:
+        names = [name for name in names if name not in (RA.name, DEC.name)]
+    further = pa.table({}) if further is None else further
+    carried = arrow_table(catalogue.drop(columns=[ID.name, FILE.name], errors="ignore"))
+    called = _free_names(carried.column_names, [*names, *further.column_names])
+    described = _described(carried.schema, catalogue, position)
+    fields = [*further.schema, *(entry.with_name(name) for entry, name in zip(described, called, strict=True))]
+    columns = [*further.columns, *carried.columns]
+    return Joined(shards, names, pa.Table.from_arrays(columns, schema=pa.schema(fields)))
+
+
+def _free_names(names: Sequence[str], ours: Sequence[str]) -> list[str]:
+    """The names of the catalogue's columns, other than ours."""
+    taken, free = {name.casefold() for name in ours}, []
+    for name in names:
+        new = name
+        while new.casefold() in taken:
+            new += CLASH
+        taken.add(new.casefold())
+        free.append(new)
+    changed = [name for name, new in zip(names, free, strict=True) if name != new]
+    if changed:
+        some = ", ".join(changed[:EXAMPLES]) + (", ..." if len(changed) > EXAMPLES else "")
+        log.info("%d columns of the catalogue have names of ours (%s): kept as <name>%s", len(changed), some, CLASH)
+    return free
+
+
+def _described(schema: pa.Schema, catalogue: pd.DataFrame, position: tuple[str, str] | None) -> list[pa.Field]:
+    """The catalogue's columns as it describes them itself; its positions, where it does not, as positions."""
+    known: dict[str, About] = catalogue.attrs.get(ABOUT, {})
+    fields = []
+    for entry in schema:
+        said = known.get(entry.name, About("As in the catalogue"))
+        if position is not None and entry.name in position and pa.types.is_floating(entry.type):
+            usual = about(RA if entry.name == position[0] else DEC)
+            said = About(said.description, said.unit or usual.unit, said.ucd or usual.ucd)
+        fields.append(column(entry.name, entry.type, said))
+    return fields

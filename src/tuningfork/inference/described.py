@@ -1,0 +1,119 @@
+"""The columns of predictions and embeddings: their types, whatever the images are, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from tuningfork.catalogs import About, column
+from tuningfork.images import Decoded
+from tuningfork.schemas import Schema
+
+_QUALITY = "meta.code.qual"
+ID = column("id_str", pa.string(), About("The galaxy's id", ucd="meta.id;meta.main"))
+RA = column("ra", pa.float64(), About("Right ascension of the image's middle", "deg", "pos.eq.ra;meta.main"))
+DEC = column("dec", pa.float64(), About("Declination of the image's middle", "deg", "pos.eq.dec;meta.main"))
+FILE = column("file_loc", pa.string(), About("Where the image is", ucd="meta.ref"))
+SCALE = column("pixel_scale", pa.float32(), About("Arcseconds a pixel of the image", "arcsec/pixel", "instr.scale"))
+FIELD = column("field_arcsec", pa.float32(), About("Side of the square looked at", "arcsec", "phys.angSize"))
+NOTE = column("note", pa.string(), About("What was assumed or mended in reading the image", ucd="meta.note"))
+ERROR = column("error", pa.string(), About("Why the image could not be read; null: it was", ucd="meta.code.error"))
+UNLIKENESS = column(
+    "unlikeness", pa.float32(), About("Distance from the galaxies the model knows; above 1: unlike them", ucd=_QUALITY)
+)
+UNLIKE = column("unlike", pa.bool_(), About("Whether the galaxy is unlike those the model knows", ucd=_QUALITY))
+SPLIT = column("split", pa.string(), About("train, val or test, as the catalogue has it", ucd="meta.code"))
+
+Columns = list[tuple[pa.Field, pa.Array]]
+
+
+def table_of(columns: Columns) -> pa.Table:
+    """A table of described columns."""
+    fields, arrays = zip(*columns, strict=True)
+    return pa.Table.from_arrays(list(arrays), schema=pa.schema(fields))
+
+
+def names(batch: Sequence[Decoded]) -> Columns:
+    """Which galaxy each row is, where it is on the sky, and its image."""
+    sky = [entry.sky or (None, None) for entry in batch]
+    return [
+        (ID, pa.array([entry.id_str for entry in batch], ID.type)),
+        (RA, pa.array([ra for ra, _ in sky], RA.type)),
+        (DEC, pa.array([dec for _, dec in sky], DEC.type)),
+        (FILE, pa.array([entry.file_loc for entry in batch], FILE.type)),
+    ]
+
+
+def remarks(batch: Sequence[Decoded]) -> Columns:
+    """How each image was seen, what to know of it, and why it was not read."""
+    return [
+        (SCALE, pa.array([entry.pixel_scale for entry in batch], SCALE.type)),
+        (FIELD, pa.array([entry.field_arcsec for entry in batch], FIELD.type)),
+        (NOTE, pa.array([entry.note for entry in batch], NOTE.type)),
+        (ERROR, pa.array([entry.error for entry in batch], ERROR.type)),
+    ]
+
+
+def numbers(values: np.ndarray, described: Sequence[pa.Field], readable: np.ndarray) -> Columns:
+    """Values (number of readable images, K) as K columns of all images; what is not known is null."""
+    everyone = np.full((len(readable), len(described)), np.nan, dtype=np.float32)
+    everyone[readable] = values
+    return [(entry, pa.array(row, mask=np.isnan(row))) for entry, row in zip(described, everyone.T, strict=True)]
+
+
+def answer_columns(schema: Schema) -> list[pa.Field]:
+    """The numbers that answer a schema."""
+    ucd = "src.morph" if schema.kind == "quantities" else "stat.probability;src.morph"
+    return [
+        column(name, pa.float32(), About(text, ucd=ucd))
+        for name, text in zip(schema.prediction_columns, _meanings(schema), strict=True)
+    ]
+
+
+def _meanings(schema: Schema) -> Iterator[str]:
+    whom = "everyone" if schema.relative_to == "everyone" else "those asked"
+    for question in schema.questions:
+        asked = question.text or question.name
+        yield from (f"{asked}: {answer.text or answer.name} (fraction of {whom})" for answer in question.answers)
+    yield from (f"Probability of the class {entry.label}" for entry in schema.classes)
+    yield from (quantity.text or quantity.column for quantity in schema.quantities)
+
+
+def summary_column(schema: Schema) -> pa.Field:
+    """The text that says the most likely class, or path down the tree."""
+    if schema.kind == "classes":
+        return column(str(schema.summary_column), pa.string(), About("The class it is called", ucd="src.morph"))
+    return column(str(schema.summary_column), pa.string(), About("The most likely answers", ucd="src.morph"))
+
+
+_SURE = {
+    "low": ("Least value of the 90 % interval of", "stat.min"),
+    "high": ("Largest value of the 90 % interval of", "stat.max"),
+    "spread": ("Standard deviation between looks of", "stat.stdev"),
+}
+
+
+def sure_columns(schema: Schema, which: str) -> list[pa.Field]:
+    """How sure each answer is; `which` is ``low``, ``high`` or ``spread``."""
+    text, ucd = _SURE[which]
+    return [
+        column(f"{name}_{which}", pa.float32(), About(f"{text} {name}", ucd=f"src.morph;{ucd}"))
+        for name in schema.prediction_columns
+    ]
+
+
+def label_column(schema: Schema) -> pa.Field:
+    """The name of the class that the catalogue gives."""
+    return column(schema.label_column, pa.string(), About("The class, as the catalogue has it", ucd="src.morph"))
+
+
+def features_column(kind: pa.DataType) -> pa.Field:
+    """What the encoder makes of an image."""
+    return column("features", kind, About("What the encoder makes of the image", ucd="stat.param"))
+
+
+def map_column(name: str, axis: str) -> pa.Field:
+    """A position on a map of the features."""
+    return column(f"{name}_{axis}", pa.float32(), About(f"{axis} on the {name} map of the features", ucd="stat.param"))
