@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from tuningfork.catalogs import find_position_columns, positions
 from tuningfork.errors import CatalogError
 
-
 NAMES = (
     *(("ra", "dec"), ("RA", "DEC"), ("RAJ2000", "DEJ2000"), ("_RAJ2000", "_DEJ2000"), ("ra_deg", "dec_deg")),
     *(("RA_ICRS", "DE_ICRS"), ("ALPHA_J2000", "DELTA_J2000"), ("Right Ascension", "Declination"), ("s_ra", "s_dec")),

@@ -8,6 +8,8 @@ import numpy as np
 
 from tuningfork.errors import ImageError
 from tuningfork.images import jpeg, raster
+from tuningfork.images.blank import cells_of, check, check_filled
+from tuningfork.images.centring import NOT_CENTRED, is_centred
 from tuningfork.images.frame import BandFiles, Frame
 from tuningfork.images.geometry import SMALLEST, Geometry
 from tuningfork.images.item import Payload
@@ -76,9 +78,15 @@ def read_image(data: Payload, geometry: Geometry, reading: Reading | None = None
     pixels, spread = _to_channels(values, geometry.channels)
     if not rounded:
         pixels = np.rint(pixels).astype(np.uint8)
+    if frame.filled is not None:
+        check_filled(resample(frame.filled[:, :, None].astype(np.float32), square)[:, :, 0])
+    cells = cells_of(pixels)
+    notes = (*frame.notes, *((spread,) if spread else ()), *check(cells))
+    if not is_centred(cells):
+        notes += (NOT_CENTRED,)
     return Seen(
         np.ascontiguousarray(pixels),
-        (*frame.notes, *((spread,) if spread else ())),
+        notes,
         scale,
         square.field * min(height, width) * scale if scale else None,
         frame.sky,
@@ -117,8 +125,8 @@ def _read_picture(data: bytes, geometry: Geometry, reading: Reading) -> tuple[np
 
 
 def _is_fits(data: bytes) -> bool:
-    """Whether these bytes begin like a FITS file, plain or gzipped."""
-    return data[:6] == b"SIMPLE" or data[:2] == b"\x1f\x8b"
+    """Whether these bytes begin like a FITS file, plain or packed by gzip, compress or bzip2."""
+    return data[:6] == b"SIMPLE" or data[:2] in (b"\x1f\x8b", b"\x1f\x9d") or data[:3] == b"BZh"
 
 
 def _checked(pixels: np.ndarray) -> np.ndarray:

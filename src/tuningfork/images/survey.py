@@ -24,6 +24,8 @@ class Survey:
         The bands of the planes or files, in their order, such as ``("g", "r", "z")``.
     zero_point
         The AB magnitude of a pixel value of 1; one for all bands or one a band.
+    per_second
+        Whether the zero point is that of a count a second, so that values are divided by EXPTIME.
     unit
         The unit of a pixel value, as astropy writes it (``nJy``), where there is no zero point.
     pixel_scale
@@ -34,13 +36,14 @@ class Survey:
 
     bands: tuple[str, ...] = ()
     zero_point: tuple[float, ...] = ()
+    per_second: bool = False
     unit: str = ""
     pixel_scale: float | None = None
     hdu: str = ""
 
     def or_else(self, other: Survey) -> Survey:
         """The same, and where it says nothing what `other` says. A unit and a zero point say the same thing."""
-        flux = {"unit", "zero_point"} if self.unit or self.zero_point else set()
+        flux = {"unit", "zero_point", "per_second"} if self.unit or self.zero_point else set()
         missing = [f.name for f in fields(self) if not getattr(self, f.name) and f.name not in flux]
         return replace(self, **{name: getattr(other, name) for name in missing})
 

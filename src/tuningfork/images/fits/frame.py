@@ -1,0 +1,244 @@
+"""A FITS file, or one a band, to a frame of flux in colours that the stretch knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from tuningfork.errors import ImageError
+from tuningfork.images.fits.bands import BLUE_GREEN_RED, BRIGHTNESS, band_of, colours, known_bands, parse_bands
+from tuningfork.images.fits.choose import MOST_PLANES, band_name, choose, is_picture
+from tuningfork.images.fits.flux import calibrate, check_unknown, flux_of
+from tuningfork.images.fits.masks import USELESS, fill, flagged, without_data
+from tuningfork.images.fits.opening import Unit, units_of
+from tuningfork.images.fits.picture import picture
+from tuningfork.images.fits.plane import Plane
+from tuningfork.images.fits.sky import Sky, sky_of
+from tuningfork.images.fits.stretch import ONE_BAND_SCALE
+from tuningfork.images.frame import BandFiles, Frame
+from tuningfork.images.reading import Reading
+
+PEDESTAL = 0.3  # nanomaggies: a sky as bright as this is drawn nearly white
+MAD = 1.4826  # times the median absolute deviation: the standard deviation of normal noise
+
+
+def read_frame(data: bytes | BandFiles, reading: Reading) -> Frame:
+    """The image of a FITS file, or of one file a band.
+
+    Raises
+    ------
+    ImageError
+        If a file is cut short or damaged, holds no image, or something must be known of it that neither it nor
+        `reading` says.
+    """
+    if isinstance(data, BandFiles):
+        return _read_files(data, reading)
+    units = units_of(data)
+    choice = choose(units, reading.stated.hdu or _present(reading.assumed.hdu, units))
+    first = choice.images[0]
+    if is_picture(first.shape) or (len(choice.images) == 1 and first.values.dtype == np.uint8):
+        frame = picture(first)
+        return replace(frame, notes=(*choice.notes, *frame.notes))
+    planes = [plane for unit in choice.images for plane in _planes(unit, choice.flags, units[0])]
+    if len(choice.images) == 1 and not reading.stated.bands:
+        planes = _named(planes, first, units[0])
+    frame = calibrated(planes, reading)
+    return replace(frame, notes=(*choice.notes, *frame.notes))
+
+
+def calibrated(planes: Sequence[Plane], reading: Reading) -> Frame:
+    """Planes of one galaxy, on one grid of pixels, as a frame.
+
+    Parameters
+    ----------
+    planes
+        One a band. The bands that `reading` states are theirs, in this order.
+    reading
+        What is known beside the headers.
+
+    Raises
+    ------
+    ImageError
+        If the planes are of different sizes, their bands can't be told, they are of a unit that nothing explains, or
+        one holds no data.
+    """
+    if len({plane.values.shape for plane in planes}) > 1:
+        shapes = ", ".join(f"{p.band} {p.values.shape[1]} x {p.values.shape[0]}" for p in planes)
+        raise ImageError(f"its bands are of different sizes ({shapes} pixels); bring them to one grid first")
+    bands, notes = _bands(planes, reading)
+    chosen = colours(bands, reading.assumed.bands) if len(planes) >= 3 else (0,)
+    sky = sky_of(planes[0].header, *planes[0].values.shape)
+    scale = reading.stated.pixel_scale or (sky.pixel_scale if sky else None) or reading.assumed.pixel_scale
+    notes += _of_sky(sky, reading, scale)
+    bad = np.zeros(planes[0].values.shape, bool)
+    shown = []
+    for slot, index in zip(BLUE_GREEN_RED if len(chosen) == 3 else ("",), chosen, strict=True):
+        missing = _missing(planes[index])
+        filled = fill(planes[index].values, missing, _name(bands[index], index))
+        values, said = _flux(replace(planes[index], values=filled), reading, index, scale)
+        brightness = BRIGHTNESS[slot] if slot else ONE_BAND_SCALE
+        shown.append(values * np.float32(BRIGHTNESS[bands[index]] / brightness if bands[index] else 1))
+        bad |= missing
+        notes += said
+    if bad.any():
+        notes += (f"{int(bad.sum())} bad pixels (NaN, masked or without data) filled from their neighbours",)
+    return Frame(
+        np.stack(shown, axis=2)[::-1],
+        flux=True,
+        filled=bad[::-1] if bad.any() else None,
+        pixel_scale=scale,
+        sky=(sky.ra, sky.dec) if sky else None,
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _flux(plane: Plane, reading: Reading, index: int, scale: float | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The flux of a plane whose bad pixels are filled, and what was assumed."""
+    flux = flux_of(plane.header, reading.stated, reading.assumed, index)
+    values, notes = calibrate(plane, flux, scale), flux.notes
+    if not flux.known:
+        check_unknown(_noise(values), float(np.abs(values).max()))
+    elif scale is None and not flux.per_area:
+        notes += ("pixel scale unknown, taken as 0.262 arcsec",)
+    values, level = _without_pedestal(values)
+    return values, (*notes, *(("the level of the sky was taken off",) if level else ()))
+
+
+def _present(name: str, units: Sequence[Unit]) -> str:
+    """A unit that a survey's files usually have, where this file has it."""
+    return name if any(unit.name.casefold() == name.casefold() or str(unit.number) == name for unit in units) else ""
+
+
+def _read_files(data: BandFiles, reading: Reading) -> Frame:
+    planes, notes = [], []
+    for band, content in data.files:
+        units = units_of(content)
+        choice = choose(units, reading.stated.hdu or _present(reading.assumed.hdu, units))
+        found = _planes(choice.images[0], choice.flags, units[0])
+        if len(choice.images) > 1 or len(found) > 1:
+            raise ImageError(f"the file of band {band} holds more than one plane; name one with --hdu")
+        planes.append(replace(found[0], band=band))
+        notes += [f"{band}: {note}" for note in choice.notes]
+    frame = calibrated(planes, replace(reading, stated=replace(reading.stated, bands=tuple(b for b, _ in data.files))))
+    return replace(frame, notes=(*notes, *frame.notes))
+
+
+def _planes(unit: Unit, flags: Sequence[Unit], primary: Unit) -> list[Plane]:
+    """The planes of an image, each with its bad pixels."""
+    shape = unit.shape
+    if len(shape) > 3:
+        raise ImageError(f"a FITS image of {len(shape)} axes; 2 (one band) or 3 (bands, height, width) are read")
+    if len(shape) == 3 and shape[0] > MOST_PLANES:
+        raise ImageError(f"a cube of {shape[0]} planes, which are no bands; name an image of it, or make one")
+    header = primary.header.copy() if primary is not unit else unit.header
+    if primary is not unit:
+        header.update(unit.header)
+    values = unit.values if len(shape) == 3 else unit.values[None]
+    if values.dtype.kind != "f" or values.dtype.itemsize < 4:
+        values = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
+    bad = _flagged(unit, flags)
+    return [Plane(plane, header, band_name(unit) if len(values) == 1 else "", bad, unit.exact) for plane in values]
+
+
+def _flagged(unit: Unit, flags: Sequence[Unit]) -> np.ndarray | None:
+    """The bad pixels of an image by the units of flags that belong to it: of its band, or of no band."""
+    band, bad = band_of(unit.name), None
+    for flag in flags:
+        of = band_of(flag.name.upper().replace("MASK", "").replace("INVVAR", "").replace("IVAR", "").strip(" _-"))
+        if flag.shape[-2:] != unit.shape[-2:] or (of and band and of != band):
+            continue
+        mask = flagged(flag.values, flag.header, flag.name)
+        mask = np.any(mask, axis=0) if mask.ndim == 3 else mask
+        if mask.mean() <= USELESS:
+            bad = mask if bad is None else bad | mask
+    return bad
+
+
+def _missing(plane: Plane) -> np.ndarray:
+    missing = without_data(plane.values, exact=plane.exact)
+    return missing if plane.bad is None else missing | plane.bad
+
+
+def _named(planes: list[Plane], unit: Unit, primary: Unit) -> list[Plane]:
+    """Planes of a cube with the bands that BANDS, BAND0, BAND1 ... or FILTERS say."""
+    for header in (unit.header, primary.header):
+        for key in ("BANDS", "FILTERS", "BAND", "FILTER"):
+            names = parse_bands(str(header.get(key, "")))
+            if len(planes) > 1 and len(names) == len(planes):
+                return [replace(plane, band=name) for plane, name in zip(planes, names, strict=True)]
+            if len(planes) > 1 and len(names) > 1:
+                raise ImageError(
+                    f"{key} names {len(names)} bands ({', '.join(names)}) for {len(planes)} planes; give --bands"
+                )
+        for key, start in ((key, start) for key in ("BAND", "FILTER") for start in (0, 1)):
+            numbered = [str(header.get(f"{key}{start + index}", "")) for index in range(len(planes))]
+            if len(planes) > 1 and all(numbered):
+                return [replace(plane, band=name) for plane, name in zip(planes, numbered, strict=True)]
+    return planes
+
+
+def _bands(planes: Sequence[Plane], reading: Reading) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The band of each plane (empty for one plane of no name), and what to say of it."""
+    names: Sequence[str] = reading.stated.bands
+    if names and len(names) != len(planes):
+        raise ImageError(f"--bands names {len(names)} bands ({', '.join(names)}), the image has {len(planes)} planes")
+    names = names or [plane.band for plane in planes]
+    if len(planes) == 1:
+        return (band_of(names[0]) or "",), ()
+    notes: tuple[str, ...] = ()
+    if not all(names):
+        usual = reading.assumed.bands or BLUE_GREEN_RED
+        if len(planes) != len(usual):
+            raise ImageError(f"{len(planes)} planes of unknown bands; name them with --bands, such as g,r,i,z")
+        names, notes = usual, (f"bands unknown, taken as {', '.join(usual)}",)
+    bands = known_bands(names)
+    if len(bands) == 2:
+        raise ImageError(f"two bands, {' and '.join(names)}; one or three are needed: name one with --hdu, or add one")
+    shown = tuple(bands[index] for index in colours(bands, reading.assumed.bands))
+    if shown != BLUE_GREEN_RED:
+        stand = [f"{name} for {slot}" for name, slot in zip(shown, BLUE_GREEN_RED, strict=True) if name != slot]
+        notes += (f"bands {', '.join(shown)}: {', '.join(stand)}",)
+    return bands, notes
+
+
+def _name(band: str, index: int) -> str:
+    return f"band {band}" if band else f"plane {index}"
+
+
+def _of_sky(sky: Sky | None, reading: Reading, scale: float | None) -> tuple[str, ...]:
+    if sky is None:
+        return ()
+    notes: tuple[str, ...] = () if sky.square else ("its pixels are not square",)
+    stated = reading.stated.pixel_scale
+    if stated and abs(stated / sky.pixel_scale - 1) > 0.02:
+        notes += (f"pixel scale {scale:g} arcsec as given; its header says {sky.pixel_scale:.4g}",)
+    return notes
+
+
+def _border(plane: np.ndarray) -> np.ndarray:
+    """The pixels of the outer tenth, where most of what is seen is sky."""
+    rim = max(2, min(plane.shape) // 10)
+    return np.concatenate([plane[:rim].ravel(), plane[-rim:].ravel(), plane[:, :rim].ravel(), plane[:, -rim:].ravel()])
+
+
+def _noise(plane: np.ndarray) -> float:
+    """The scatter of the sky, from the differences of neighbours in the border, which gradients don't add to."""
+    rim = max(2, min(plane.shape) // 10)
+    differences = np.concatenate([np.diff(plane[:rim], axis=1).ravel(), np.diff(plane[-rim:], axis=1).ravel()])
+    return float(MAD * np.median(np.abs(differences - np.median(differences))) / np.sqrt(2))
+
+
+def _without_pedestal(plane: np.ndarray) -> tuple[np.ndarray, float]:
+    """A plane less its level of sky, where all of it lies on one; and that level, 0 where there is none.
+
+    Faint light at the border is a galaxy's; a level is one where even the darkest pixels are far above the noise, and
+    would be seen.
+    """
+    border = _border(plane)
+    level, noise = float(np.median(border)), _noise(plane)
+    darkest = float(np.percentile(plane, 1))
+    if level > PEDESTAL and darkest > max(0.5 * level, level - 8 * noise - 0.1 * level):
+        return plane - np.float32(level), level
+    return plane, 0.0
