@@ -19,6 +19,7 @@ from tuningfork.catalogs import (
     join_labels,
     parse_fractions,
     read_table,
+    sky_groups,
     write_table,
 )
 from tuningfork.errors import CatalogError, OutputError, SchemaError
@@ -115,8 +116,9 @@ def test_rubbish_is_refused_in_one_line(tmp_path: Path, ending: str, content: by
 def test_what_is_no_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match=r"no such file: .*missing\.csv"):
         read_table(tmp_path / "missing.csv")
-    with pytest.raises(CatalogError, match=r"ending '\.xlsx' is no table's; use \.csv"):
-        read_table(tmp_path / "t.xlsx")
+    (tmp_path / "t.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    with pytest.raises(CatalogError, match=r"t\.h5 is HDF5, no table that is read; save it as CSV"):
+        read_table(tmp_path / "t.h5")
     with pytest.raises(CatalogError, match=r"ending '\.txt'"):
         write_table(pd.DataFrame({"x": [1]}), tmp_path / "t.txt")
     (tmp_path / "empty.csv").write_text("id_str,x\n")
@@ -150,7 +152,7 @@ def test_labels_join_by_the_schemas_own_id_and_what_did_not_is_reported() -> Non
     assert report.joined == 2
     assert (report.images_without_labels, report.first_images) == (1, ("2",))
     assert (report.labels_without_images, report.first_labels) == (1, ("9",))
-    assert check_schemas(joined, [FIVE], "labels.csv") == {"five-classes": 2}
+    assert check_schemas(joined, [FIVE], "labels.csv")[1] == {"five-classes": 2}
 
 
 def test_labels_win_over_columns_the_images_had() -> None:
@@ -280,7 +282,7 @@ def sky(n: int, seed: int) -> pd.DataFrame:
 @settings(max_examples=25, deadline=None)
 def test_neighbours_on_the_sky_share_a_split(seed: int, radius: float) -> None:
     table = sky(60, seed)
-    splits = assign_splits(table, FRACTIONS, seed, radius_arcsec=radius).to_numpy()
+    splits = assign_splits(table, FRACTIONS, seed, groups=sky_groups(table, radius, "t")).to_numpy()
     # Near the equator the sky is flat: an independent reference.
     apart = 3600 * np.hypot(*(table[name].to_numpy()[:, None] - table[name].to_numpy() for name in ("ra", "dec")))
     first, second = np.nonzero(apart < radius * 0.999)
@@ -290,11 +292,11 @@ def test_neighbours_on_the_sky_share_a_split(seed: int, radius: float) -> None:
 def test_positions_that_are_missing_or_linked_to_all() -> None:
     table = sky(40, 0)
     table.loc[:5, "ra"] = np.nan
-    assert assign_splits(table, FRACTIONS, 0, radius_arcsec=5).isin(list(FRACTIONS)).all()
+    assert assign_splits(table, FRACTIONS, 0, groups=sky_groups(table, 5, "t")).isin(list(FRACTIONS)).all()
     with pytest.raises(CatalogError, match="40 of 40 galaxies are linked"):
-        assign_splits(table.assign(ra=10.0, dec=10.0), FRACTIONS, 0, radius_arcsec=5)
+        sky_groups(table.assign(ra=10.0, dec=10.0), 5, "t")
     with pytest.raises(CatalogError, match="ra and dec"):
-        assign_splits(table.drop(columns="ra"), FRACTIONS, 0, radius_arcsec=5)
+        sky_groups(table.drop(columns="ra"), 5, "t")
 
 
 def test_given_splits_are_checked() -> None:

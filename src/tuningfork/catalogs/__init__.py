@@ -1,11 +1,13 @@
 """Tables of galaxies: read, check, join labels, split, write."""
 
+from tuningfork.catalogs.groups import joined_groups, sky_groups
+from tuningfork.catalogs.ids import id_text
 from tuningfork.catalogs.labels import JoinReport, check_schemas, find_id_column, join_labels, refuse_duplicates
 from tuningfork.catalogs.names import find_column, with_names
 from tuningfork.catalogs.select import matching
 from tuningfork.catalogs.sky import find_position_columns, positions
-from tuningfork.catalogs.splits import assign_splits, check_splits, parse_fractions
-from tuningfork.catalogs.tables import id_text, is_table, read_table
+from tuningfork.catalogs.splits import assign_splits, check_fractions, check_splits, parse_fractions
+from tuningfork.catalogs.tables import is_table, read_table
 from tuningfork.catalogs.write import ABOUT, About, Fact, Origin, about, arrow_table, column, write_parts, write_table
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "about",
     "arrow_table",
     "assign_splits",
+    "check_fractions",
     "check_schemas",
     "check_splits",
     "column",
@@ -26,11 +29,13 @@ __all__ = [
     "id_text",
     "is_table",
     "join_labels",
+    "joined_groups",
     "matching",
     "parse_fractions",
     "positions",
     "read_table",
     "refuse_duplicates",
+    "sky_groups",
     "with_names",
     "write_parts",
     "write_table",

@@ -2,29 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tuningfork.catalogs.tables import ID_NAMES, id_text
+from tuningfork.catalogs.ids import ID_NAMES, find_ids, id_text
+from tuningfork.catalogs.names import find_column, with_names
 from tuningfork.errors import CatalogError
-from tuningfork.schemas import Schema, check_labels
+from tuningfork.schemas import Schema, check_labels, without_unasked
 
 EXAMPLES = 5
+FILE_NAMES = ("file_loc", "filename", "file_name", "file", "image_name", "image_path", "path", "image")
+_ENDING = re.compile(
+    r"\.(jpe?g|jfif|jp2|png|tiff?|webp|bmp|gif|avif|ppm|fits?|fts|npy|npz)(\.(gz|fz|bz2|xz|z))?\Z", re.IGNORECASE
+)
+
+
+def _without_ending(name: str) -> str:
+    return _ENDING.sub("", name)
+
+
+def _file_name(name: str) -> str:
+    return _without_ending(re.split(r"[/\\]", name)[-1])
+
+
+# How ids of labels and images are brought together that are not the same text, the surest way first.
+KEYS: dict[str, Callable[[str], str]] = {
+    "by the names of files without their endings": _without_ending,
+    "by the names of files without their folders and endings": _file_name,
+    "by ids without a trailing .0": lambda name: name.removesuffix(".0"),
+}
 
 
 @dataclass(frozen=True)
 class JoinReport:
-    """How many ids joined, and the first few of those on either side that did not."""
+    """How many ids joined, and the first few of those on either side that did not.
+
+    `by` says how, where ids are not the same text on both sides.
+    """
 
     joined: int
     images_without_labels: int
     labels_without_images: int
     first_images: tuple[str, ...]
     first_labels: tuple[str, ...]
+    by: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """For a manifest."""
@@ -39,15 +65,14 @@ def find_id_column(table: pd.DataFrame, where: str, schemas: Sequence[Schema] = 
     CatalogError
         If there is none.
     """
+    found = find_ids(table, [schema.id_column for schema in schemas]) if asked is None else find_column(table, [asked])
+    if found is not None:
+        return found
+    there = f"it has {', '.join(map(str, table.columns[:8]))}{', ...' if len(table.columns) > 8 else ''}"
     if asked is not None:
-        if asked not in table:
-            raise CatalogError(f"{where} has no column {asked!r}; it has {', '.join(map(str, table.columns[:8]))}")
-        return asked
-    for name in (*ID_NAMES, *(schema.id_column for schema in schemas)):
-        if name in table:
-            return name
+        raise CatalogError(f"{where} has no column {asked!r}; {there}")
     raise CatalogError(
-        f"{where} has no id column ({', '.join(ID_NAMES)}); rename one, or name it with pack's --id-column"
+        f"{where} has no id column ({', '.join(ID_NAMES)}); {there}: name the right one with --id-column"
     )
 
 
@@ -72,38 +97,68 @@ def join_labels(
 ) -> tuple[pd.DataFrame, JoinReport]:
     """Bring the columns of `labels` to the rows of `images`, by id. An image without labels has missing values.
 
-    A column that both have is taken from the labels, except `file_loc`: that is where an image is.
+    Labels without a column of ids are joined by one of file names. Where no id joins as it is, ids are taken for names
+    of files: ``folder/a.jpg`` is the image ``a``. A column that both have is taken from the labels, except `file_loc`:
+    that is where an image is. Columns of `schemas` are called as there, whatever the case of their letters.
 
     Raises
     ------
     CatalogError
         If the labels have no id column, an id stands in them twice, or no label joins any image.
     """
-    column = find_id_column(labels, where, schemas, id_column)
-    labels = labels.assign(id_str=id_text(labels[column])).drop(columns="file_loc", errors="ignore")
+    column = _key_column(labels, where, schemas, id_column)
+    labels = labels.assign(id_str=id_text(labels[column], where)).drop(columns="file_loc", errors="ignore")
+    labels = with_names(labels, ["split", *(name for schema in schemas for name in schema.columns)])
     refuse_duplicates(labels["id_str"], where)
-    known = images["id_str"].isin(set(labels["id_str"]))
-    orphans = labels.loc[~labels["id_str"].isin(set(images["id_str"])), "id_str"]
-    if not known.any():
-        raise CatalogError(
-            f"{where}: no id joins an image: labels have {', '.join(labels['id_str'].iloc[:2])}; "
-            f"images have {', '.join(images['id_str'].iloc[:2])}; write them alike, or name the right "
-            "column with --id-column"
-        )
+    ours, theirs, by = _keys(images["id_str"], labels["id_str"], where)
+    known = ours.isin(set(theirs))
+    orphans = labels.loc[~theirs.isin(set(ours)), "id_str"]
     replaced = [name for name in images.columns if name in labels.columns and name != "id_str"]
-    joined = images.drop(columns=replaced).merge(labels, on="id_str", how="left", validate="one_to_one")
+    left = images.drop(columns=replaced).assign(**{_KEY: ours})
+    right = labels.drop(columns="id_str").assign(**{_KEY: theirs})
+    joined = left.merge(right, on=_KEY, how="left", validate="one_to_one").drop(columns=_KEY)
     report = JoinReport(
         joined=int(known.sum()),
         images_without_labels=int((~known).sum()),
         labels_without_images=len(orphans),
         first_images=tuple(images.loc[~known, "id_str"].iloc[:EXAMPLES]),
         first_labels=tuple(orphans.iloc[:EXAMPLES]),
+        by=by,
     )
     return joined, report
 
 
-def check_schemas(table: pd.DataFrame, schemas: Sequence[Schema], where: str) -> dict[str, int]:
-    """Refuse labels that do not fit their schema; how many galaxies have a label of each.
+_KEY = "tuningfork_key"
+
+
+def _key_column(labels: pd.DataFrame, where: str, schemas: Sequence[Schema], asked: str | None) -> str:
+    if asked is None and find_ids(labels, [schema.id_column for schema in schemas]) is None:
+        file_column = find_column(labels, FILE_NAMES)
+        if file_column is not None:
+            return file_column
+    return find_id_column(labels, where, schemas, asked)
+
+
+def _keys(images: pd.Series, labels: pd.Series, where: str) -> tuple[pd.Series, pd.Series, str]:
+    """What images and labels are joined by, and how that is said; nothing where ids are the same text on both sides."""
+    if images.isin(set(labels)).any():
+        return images, labels, ""
+    for by, key in KEYS.items():
+        ours, theirs = images.map(key), labels.map(key)
+        if ours.isin(set(theirs)).any() and not ours.duplicated().any() and not theirs.duplicated().any():
+            first = theirs.isin(set(ours)).to_numpy().argmax()
+            image = images.iloc[(ours == theirs.iloc[first]).to_numpy().argmax()]
+            return ours, theirs, f"{by}: {labels.iloc[first]} is the image {image}"
+    raise CatalogError(
+        f"{where}: no id joins an image: labels have {', '.join(labels.iloc[:2])}; images have "
+        f"{', '.join(images.iloc[:2])}; write them alike, or name the right column with --id-column"
+    )
+
+
+def check_schemas(table: pd.DataFrame, schemas: Sequence[Schema], where: str) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Refuse labels that do not fit their schema; else the labels, and how many galaxies have one of each schema.
+
+    Answers of 0 of 0 votes, to questions that nobody was asked, are missing in what comes back.
 
     Raises
     ------
@@ -112,7 +167,8 @@ def check_schemas(table: pd.DataFrame, schemas: Sequence[Schema], where: str) ->
     """
     counts = {}
     for schema in schemas:
+        table = without_unasked(table, schema, where)
         check_labels(table, schema, where)
         present = [column for column in schema.columns if column in table]
         counts[schema.name] = int(table[present].notna().any(axis=1).sum())
-    return counts
+    return table, counts

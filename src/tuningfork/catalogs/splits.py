@@ -51,7 +51,7 @@ def parse_fractions(text: str) -> dict[str, float]:
     if len(values) != 3:
         raise CatalogError(f"--split {text}: three fractions of train/val/test that sum to 1 are needed")
     fractions = dict(zip(SPLITS, values, strict=True))
-    _check_fractions(fractions)
+    check_fractions(fractions)
     return fractions
 
 
@@ -60,39 +60,38 @@ def assign_splits(
     fractions: Mapping[str, float],
     seed: int = 0,
     schema: Schema | None = None,
-    radius_arcsec: float | None = None,
+    groups: np.ndarray | None = None,
 ) -> pd.Series:
     """A split for each galaxy, (N,) of text.
 
     Strata are the classes; for a tree the most voted answer to its first question, and its fraction in fifths; for
-    quantities the fifths of the first one's range. Galaxies without labels are a stratum of their own. With
-    `radius_arcsec`, galaxies nearer to each other than that, and the friends of their friends, share a split, so that
-    no piece of sky stands in two; such a group is dealt as the one of its smallest hash.
+    quantities the fifths of the first one's range. Galaxies without labels are a stratum of their own. Galaxies of one
+    group share a split; they are dealt as the one of the smallest hash.
 
     Parameters
     ----------
     table
-        Has `id_str`; the label columns of `schema`; `ra` and `dec` in degrees where `radius_arcsec` is given.
+        Has `id_str` and the label columns of `schema`.
     fractions
         Of train, val and test; they sum to 1.
     seed
         Another seed, other splits.
     schema
         What to stratify by; none: everything is one stratum.
-    radius_arcsec
-        How near galaxies must be to share a split; none: each is dealt alone.
+    groups
+        The number of each galaxy's group, (N,); none: each is dealt alone.
 
     Raises
     ------
     CatalogError
-        If the fractions are none, or positions are asked for and are not there or link most galaxies to each other.
+        If the fractions are none.
     """
-    _check_fractions(fractions)
+    check_fractions(fractions)
     order = np.fromiter((_hash(seed, identity) for identity in table["id_str"]), np.uint64, len(table))
-    if radius_arcsec is None:
+    if groups is None:
         alone = np.ones(len(table), np.int8)
         return pd.Series(_deal(order, alone, _strata(table, schema), fractions, seed), index=table.index)
-    groups = _sky_groups(table, radius_arcsec)
+    _, groups = np.unique(groups, return_inverse=True)
     by_hash = np.argsort(order)
     _, first = np.unique(groups[by_hash], return_index=True)
     leaders = by_hash[first]  # of each group, in the order of their numbers
@@ -124,7 +123,14 @@ def _deal(
     return pd.array(used, dtype="str").take(dealt)
 
 
-def _check_fractions(fractions: Mapping[str, float]) -> None:
+def check_fractions(fractions: Mapping[str, float]) -> None:
+    """Fractions of train, val and test are 0 to 1 and sum to 1.
+
+    Raises
+    ------
+    CatalogError
+        If not.
+    """
     for split, fraction in fractions.items():
         if split not in SPLITS:
             raise CatalogError(f"there is no split {split!r}; use {', '.join(SPLITS)}")
@@ -149,7 +155,7 @@ def _strata(table: pd.DataFrame, schema: Schema | None) -> np.ndarray:
     columns = [answer.column for answer in schema.walk[0].answers]
     if any(column not in table for column in columns):
         return np.array(["all"], dtype=object).repeat(len(table))
-    votes = table[columns].to_numpy(dtype=np.float64)
+    votes = table[columns].to_numpy(dtype=np.float64, na_value=np.nan)
     total = votes.sum(axis=1)
     known = total > 0  # False for NaN
     votes = np.where(known[:, None], votes, 0)
@@ -160,7 +166,7 @@ def _strata(table: pd.DataFrame, schema: Schema | None) -> np.ndarray:
 
 def _quantity_strata(table: pd.DataFrame, schema: Schema) -> np.ndarray:
     quantity = next(q for q in schema.quantities if q.column in table)
-    values = table[quantity.column].to_numpy(dtype=np.float64)
+    values = table[quantity.column].to_numpy(dtype=np.float64, na_value=np.nan)
     known = (values >= quantity.low) & (values <= quantity.high)  # False for NaN and for "undetermined"
     place = np.where(known, (values - quantity.low) / (quantity.high - quantity.low), 0)
     return np.where(known, _fifths(place).astype(str).astype(object), "unknown")
@@ -168,31 +174,3 @@ def _quantity_strata(table: pd.DataFrame, schema: Schema) -> np.ndarray:
 
 def _fifths(values: np.ndarray) -> np.ndarray:
     return np.clip(values * BINS, 0, BINS - 1).astype(np.int64)
-
-
-def _sky_groups(table: pd.DataFrame, radius_arcsec: float) -> np.ndarray:
-    """Friends of friends on the sky: the number of each galaxy's group, (N,). One without a position is alone."""
-    # Half a second that catalogs without positions need not wait for.
-    from astropy import units
-    from astropy.coordinates import SkyCoord, search_around_sky
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    if not {"ra", "dec"} <= set(table.columns):
-        raise CatalogError("grouping on the sky needs the columns ra and dec, in degrees")
-    ra, dec = (table[name].to_numpy(dtype=np.float64) for name in ("ra", "dec"))
-    placed = np.flatnonzero(np.isfinite(ra) & (np.abs(dec) <= 90))
-    first = second = np.empty(0, dtype=np.int64)
-    if len(placed) > 1:
-        sky = SkyCoord(ra[placed] * units.deg, dec[placed] * units.deg)
-        near, far, _, _ = search_around_sky(sky, sky, radius_arcsec * units.arcsec)
-        first, second = placed[near], placed[far]
-    links = coo_array((np.ones(len(first)), (first, second)), shape=(len(table), len(table)))
-    _, groups = connected_components(links, directed=False)
-    largest = int(np.bincount(groups).max())
-    if largest > max(10, len(table) / 2):
-        raise CatalogError(
-            f"{largest} of {len(table)} galaxies are linked to each other on the sky within {radius_arcsec:g} arcsec, "
-            "so they can't be split; are ra and dec in degrees? else give a split column"
-        )
-    return np.asarray(groups, dtype=np.int64)

@@ -1,108 +1,105 @@
-"""Reading tables by the ending of their name: text stays text, what is missing stays so."""
+"""Reading any table, told by its content: text stays text, what is missing stays so, no id loses a digit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import BinaryIO
 
 import pandas as pd
-import pyarrow.parquet as pq
 
+from tuningfork.catalogs.astro import read_fits, read_votable
+from tuningfork.catalogs.compressed import ENDINGS as COMPRESSED
+from tuningfork.catalogs.compressed import decompressed
+from tuningfork.catalogs.delimited import read_delimited
+from tuningfork.catalogs.ids import ID_NAMES, are_ids, find_ids, id_text  # noqa: F401
+from tuningfork.catalogs.names import find_column, with_names
+from tuningfork.catalogs.parquet import read_feather, read_parquet
 from tuningfork.errors import CatalogError
 
-# At run time only where one is read: importing it takes a third of a second.
-if TYPE_CHECKING:
-    from astropy.table import Table
-
-ID_NAMES = ("id_str", "GalaxyID", "iauname", "dr7objid", "dr8_id", "objid")  # the surest first
+TEXT = (".csv", ".tsv", ".tab", ".txt", ".dat", ".asc", ".ecsv", ".tbl")
+ENDINGS = (*TEXT, ".parquet", ".feather", ".arrow", ".fits", ".vot", ".votable", ".xml")
+OURS = ("id_str", "file_loc", "split")  # columns whose names are ours, in whatever case they are written
+_OTHERS = {
+    b"\x89HDF": "HDF5",
+    b"%PDF": "PDF",
+    b"\xff\xd8\xff": "a JPEG",
+    b"\x89PNG": "a PNG",
+    b"\xd0\xcf\x11\xe0": "Excel",
+}
 
 
 def is_table(path: Path) -> bool:
-    """Whether the ending of a name is a table's."""
-    return path.suffix.lower() in _READERS
+    """Whether the ending of a name is a table's: ``.csv``, ``.fits.gz``."""
+    name = path.name.lower()
+    if name.endswith(COMPRESSED):
+        return Path(name).stem.endswith(tuple(ending for ending in ENDINGS if ending != ".fits"))
+    return name.endswith(ENDINGS)
 
 
 def read_table(path: str | Path, columns: Sequence[str] | None = None, *, ids: Sequence[str] = ()) -> pd.DataFrame:
     """Read a table; pixels (the column `image`) are left out.
 
+    What it is, is told by its content, not its name: text with commas, tabs, semicolons, bars or blanks between its
+    columns, with or without lines of remarks, in UTF-8, UTF-16 or Western European; ECSV, IPAC, CDS and SExtractor
+    tables; Parquet and Feather; FITS; VOTable; each compressed or not.
+
     Ids (`id_str`, other usual names and the columns `ids`) come as text, so that leading zeros and long numbers
-    survive. FITS and VOTable know no missing text: empty text there is read as missing.
+    survive. In columns of text only empty cells are missing; among numbers ``nan``, ``NA`` and the like are, too. FITS
+    and VOTable know no missing text: empty text there is read as missing. A pandas index with a name is a column; codes
+    of a Hugging Face ClassLabel are the names of the classes. `columns`, `id_str`, `file_loc` and `split` are found
+    whatever the case of their letters.
 
     Raises
     ------
     CatalogError
-        If the file is missing, not a table, without rows, or without one of `columns`.
+        If the file is missing, not a table, without rows, or without one of `columns`; if ids were rounded.
     """
     path = Path(path)
-    read = _READERS.get(path.suffix.lower())
-    if read is None:
-        raise CatalogError(f"{path}: the ending {path.suffix!r} is no table's; use {', '.join(_READERS)}")
     if not path.is_file():
         raise CatalogError(f"no such file: {path}")
-    names = (*ID_NAMES, *ids)
     try:
-        table = read(path, names)
-    except Exception as error:  # readers throw whatever they like at a file that is not what its name says
+        with decompressed(path) as source:
+            table = _read(path, source, ids)
+    except CatalogError:
+        raise
+    except Exception as error:  # readers throw whatever they like at a file that is damaged
         why = (str(error) or type(error).__name__).splitlines()[0]
-        raise CatalogError(f"{path} can't be read as a {path.suffix} table: {why}") from error
+        raise CatalogError(f"{path} can't be read as a table: {why}") from error
     if len(table) == 0:
         raise CatalogError(f"{path} has no rows")
+    table = with_names(table, [*OURS, *(columns or ())])
     for column in columns or ():
         if column not in table:
             raise CatalogError(f"{path} has no column {column!r}; it has {', '.join(map(str, table.columns[:8]))}")
-    table = table if columns is None else table[list(columns)].copy()
-    for name in names:
-        if name in table:
-            table[name] = id_text(table[name])
-    return table
+    return _with_text_ids(table if columns is None else table[list(columns)], ids, str(path))
 
 
-def id_text(ids: pd.Series) -> pd.Series:
-    """Ids as text; whole numbers lose a trailing ``.0``, text its surrounding blanks. A missing id stays missing."""
-    known = ids.notna()
-    if pd.api.types.is_float_dtype(ids) and (ids[known] % 1 == 0).all():
-        ids = ids.astype("Int64")
-    texts = ids.astype(str).str.strip()
-    return texts if known.all() else texts.where(known, None)
+def _read(path: Path, source: BinaryIO, ids: Sequence[str]) -> pd.DataFrame:
+    start = source.read(64)
+    source.seek(0)
+    other = next((kind for magic, kind in _OTHERS.items() if start.startswith(magic)), None)
+    if other is not None:
+        raise CatalogError(f"{path} is {other}, no table that is read; save it as CSV, Parquet, FITS or VOTable")
+    if not start:
+        raise CatalogError(f"{path} is empty")
+    if start.startswith(b"PAR1"):
+        return read_parquet(source, ids)
+    if start.startswith((b"ARROW1", b"FEA1")):
+        return read_feather(source, ids)
+    if start.startswith(b"SIMPLE  ="):
+        return read_fits(source, str(path))
+    if start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith((b"<?xml", b"<VOTABLE")):
+        return read_votable(source, str(path))
+    return read_delimited(source, str(path), ids)
 
 
-def _read_csv(path: Path, ids: Sequence[str]) -> pd.DataFrame:
-    return pd.read_csv(path, dtype=dict.fromkeys(ids, str), encoding="utf-8-sig", low_memory=False)
-
-
-def _read_parquet(path: Path, ids: Sequence[str]) -> pd.DataFrame:
-    names = [name for name in pq.read_schema(path).names if name != "image"]
-    frame: pd.DataFrame = pq.read_table(path, columns=names).to_pandas()
-    return frame
-
-
-def _read_fits(path: Path, ids: Sequence[str]) -> pd.DataFrame:
-    from astropy.table import Table
-
-    return _from_astropy(Table.read(path, format="fits", unit_parse_strict="silent"))
-
-
-def _read_votable(path: Path, ids: Sequence[str]) -> pd.DataFrame:
-    from astropy.table import Table
-
-    return _from_astropy(Table.read(path, format="votable"))
-
-
-def _from_astropy(table: Table) -> pd.DataFrame:
-    """Columns of one value a row (a vector has no place in a frame), empty text as missing."""
-    frame: pd.DataFrame = table[[name for name in table.colnames if table[name].ndim == 1]].to_pandas()
-    for name in frame:
-        if not pd.api.types.is_numeric_dtype(frame[name]):
-            texts = frame[name].astype(object).map(lambda x: x.decode() if isinstance(x, bytes) else x)
-            frame[name] = texts.where(texts.notna() & (texts != ""), None)
-    return frame
-
-
-_READERS: dict[str, Callable[[Path, Sequence[str]], pd.DataFrame]] = {
-    ".csv": _read_csv,
-    ".parquet": _read_parquet,
-    ".fits": _read_fits,
-    ".vot": _read_votable,
-    ".xml": _read_votable,
-}
+def _with_text_ids(table: pd.DataFrame, ids: Sequence[str], where: str) -> pd.DataFrame:
+    """Columns of ids as text. One that was rounded is refused where it is the id; beside that it is but a number."""
+    own = {find_ids(table), *(find_column(table, [name]) for name in ids)}
+    texts = {}
+    for name in (name for name in table.columns if are_ids(name, ids)):
+        with nullcontext() if name in own else suppress(CatalogError):
+            texts[name] = id_text(table[name], where)
+    return table.assign(**texts)

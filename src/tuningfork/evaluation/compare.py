@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tuningfork.catalogs import matching, read_table
+from tuningfork.catalogs import find_column, matching, read_table
 from tuningfork.errors import PredictionsError, SchemaError
 from tuningfork.evaluation.evaluate import N_BOOTSTRAP, evaluate_predictions
 from tuningfork.evaluation.write import write_evaluation
@@ -109,8 +109,8 @@ def _choose(
 
 
 def _answers(predictions: pd.DataFrame, schema: Schema) -> bool:
-    columns = {*schema.prediction_columns, *([schema.summary_column] if schema.kind == "classes" else [])}
-    return bool(columns & set(predictions.columns))
+    columns = {*schema.prediction_columns, *([schema.label_column] if schema.kind == "classes" else [])}
+    return any(find_column(predictions, [column]) is not None for column in columns)
 
 
 def _of_split(table: pd.DataFrame, split: str, labels: Path) -> pd.DataFrame:

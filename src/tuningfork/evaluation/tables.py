@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from tuningfork.catalogs import id_text
+from tuningfork.catalogs import find_column, id_text, with_names
 from tuningfork.errors import PredictionsError
 from tuningfork.evaluation.bootstrap import Array
-from tuningfork.schemas import Schema, check_labels
+from tuningfork.schemas import Schema, check_labels, without_unasked
 
 SUM_TOLERANCE = 1e-3
 RANGE_TOLERANCE = 1e-6  # float32 sums of softmax outputs exceed 1 by less
@@ -25,13 +25,13 @@ def with_ids(table: pd.DataFrame, schemas: Sequence[Schema], where: str) -> pd.D
         If no id column is there, an id is missing, or an id stands twice.
     """
     names = list(dict.fromkeys(["id_str", *(schema.id_column for schema in schemas)]))
-    name = next((name for name in names if name in table.columns), None)
+    name = find_column(table, names)
     if name is None:
         raise PredictionsError(f"{where} has no id column ({' or '.join(names)}); add one")
     ids = table[name]
     if ids.isna().any():
         raise PredictionsError(f"{where}: row {int(np.argmax(ids.isna()))} has no {name}; give every galaxy its id")
-    text = id_text(ids)
+    text = id_text(ids, where)
     if text.duplicated().any():
         twice = text[text.duplicated()].iloc[0]
         raise PredictionsError(f"{where}: id {twice} stands twice ({int(text.duplicated().sum())} such rows); keep one")
@@ -54,9 +54,10 @@ def join(
     """
     if not schemas:
         raise PredictionsError(f"{where}: no schema to evaluate; name one with --schema")
-    predictions = with_ids(predictions, schemas, where)
-    labels = with_ids(labels, schemas, f"the labels for {where}")
+    predictions = with_names(with_ids(predictions, schemas, where), [c for s in schemas for c in _answers(s)])
+    labels = with_names(with_ids(labels, schemas, f"the labels for {where}"), [c for s in schemas for c in s.columns])
     for schema in schemas:
+        labels = without_unasked(labels, schema, f"the labels for {where}")
         check_labels(labels, schema, f"the labels for {where}")
     columns = [column for schema in schemas for column in schema.columns if column in labels]
     labels = labels[labels[columns].notna().any(axis=1)]
@@ -88,6 +89,11 @@ def probabilities(predictions: pd.DataFrame, schema: Schema) -> Array | None:
     if schema.kind == "classes" and not set(schema.prediction_columns) & set(predictions.columns):
         return None
     return predictions[list(schema.prediction_columns)].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _answers(schema: Schema) -> tuple[str, ...]:
+    summary = (schema.summary_column,) if schema.summary_column else ()
+    return (*schema.prediction_columns, *summary)
 
 
 def _failed(predictions: pd.DataFrame) -> pd.Series:

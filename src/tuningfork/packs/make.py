@@ -17,13 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from tuningfork.catalogs import (
-    assign_splits,
-    check_schemas,
-    check_splits,
-    join_labels,
-    read_table,
-)
+from tuningfork.catalogs import check_schemas, join_labels, read_table
 from tuningfork.errors import CatalogError, OutputError, PackError
 from tuningfork.files import (
     TEMPORARY,
@@ -40,6 +34,8 @@ from tuningfork.images import Geometry, ImageOptions, Reading, Source, decode_st
 from tuningfork.memory import give_back_freed_memory
 from tuningfork.packs.pixels import PixelFile, Progress
 from tuningfork.packs.read import FORMAT, VERSION, Pack, open_pack, opened
+from tuningfork.packs.splitting import Splitting, plan_splits
+from tuningfork.packs.twins import twins
 from tuningfork.progress import progress_bar
 from tuningfork.schemas import Schema, load_schema, schema_to_dict
 from tuningfork.timing import Timing
@@ -47,8 +43,6 @@ from tuningfork.timing import Timing
 log = logging.getLogger(__name__)
 
 CHUNK = 256
-DEFAULT_SPLIT = {"train": 0.8, "val": 0.1, "test": 0.1}
-SKY_RADIUS = 60.0  # arcsec: about the width of a cutout, so that no piece of sky stands in two splits
 ERRORS_SAID = 20
 LEFT_BY_A_KILL = ("pixels.npy", "catalog.parquet")  # by one that comes just before the manifest is written
 
@@ -83,8 +77,8 @@ def make_pack(
         The part of each frame to keep, and its size.
     split
         Fractions of train, val and test. Unless given, a `split` column is kept; without one, galaxies are split 0.8,
-        0.1, 0.1: seeded, stratified by the first schema, and with neighbours on the sky kept together where there are
-        `ra` and `dec`.
+        0.1, 0.1: seeded, stratified by the first schema, with images that are equal pixel for pixel kept together, and
+        neighbours on the sky where there are positions.
     seed
         Of the splits.
     id_column
@@ -115,11 +109,12 @@ def make_pack(
     where = str(labels or source)
     table, facts = _catalog(images, labels, loaded, id_column, where)
     give_back_freed_memory()  # reading a catalog takes twice what it holds
-    table, facts["split"] = _split(table, loaded, split, seed, where)
-    facts |= {"seed": seed, "source": images.describe()}
+    splitting = plan_splits(table, loaded, split, seed, where)
+    facts |= {"split": splitting.as_dict(), "seed": seed, "source": images.describe()}
     reading = options.reading
     facts |= {"field": str(reading.field), "survey": reading.stated.or_else(reading.assumed).as_dict()}
-    job = _fingerprint(facts["source"] | {"reading": str(reading)}, table, loaded, geometry, where)
+    inputs = {"source": facts["source"], "reading": str(reading), "split": facts["split"], "seed": seed}
+    job = _fingerprint(inputs, table, loaded, geometry, where)
     if (folder / "pack.json").exists():
         return _already(folder, job)
     with _claim(folder, job) as work:
@@ -131,7 +126,8 @@ def make_pack(
         _say_errors(pixels.progress)
         if pixels.progress.good:
             facts["job"] = job
-            kept = _finish(folder, work, pixels, table=table, schemas=loaded, geometry=geometry, facts=facts)
+            table = _kept(table, pixels.progress)
+            kept = _finish(folder, work, pixels, table, splitting, schemas=loaded, geometry=geometry, facts=facts)
             return opened(folder, kept)
         shutil.rmtree(work)
     with suppress(OSError):  # a folder that is ours alone goes too
@@ -150,37 +146,24 @@ def _catalog(
         table, report = join_labels(table, given, where, schemas, id_column)
         if not schemas:
             log.warning("without --schema the labels of %s are kept but can't be trained on or evaluated", where)
-    labelled = check_schemas(table, schemas, where)
+    table, labelled = check_schemas(table, schemas, where)
     if report is None:
         return table, {"labelled": labelled}
     log.info(
-        "%d images have labels; %d images have none, %d labels have no image",
+        "%d images have labels%s; %d images have none, %d labels have no image",
         report.joined,
+        f" ({report.by})" if report.by else "",
         report.images_without_labels,
         report.labels_without_images,
     )
     return table, {"labels": report.as_dict(), "labelled": labelled}
 
 
-def _split(
-    table: pd.DataFrame, schemas: list[Schema], split: Mapping[str, float] | None, seed: int, where: str
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The table with its splits, and how they were made."""
-    if "split" in table and split is None:
-        check_splits(table, where)
-        return table, {"given": True}
-    fractions = dict(split or DEFAULT_SPLIT)
-    radius = SKY_RADIUS if {"ra", "dec"} <= set(table.columns) else None
-    dealt = assign_splits(table, fractions, seed, schemas[0] if schemas else None, radius)
-    how = {"given": False, "fractions": fractions, "sky_radius_arcsec": radius}
-    return table.assign(split=dealt), how
-
-
 def _fingerprint(
-    source: dict[str, Any], table: pd.DataFrame, schemas: list[Schema], geometry: Geometry, where: str
+    inputs: dict[str, Any], table: pd.DataFrame, schemas: list[Schema], geometry: Geometry, where: str
 ) -> str:
-    """What fixes every byte of the pack, as one hash: the images, their catalog, the schemas, the geometry."""
-    parts = [source, geometry.as_dict(), [schema_to_dict(schema) for schema in schemas], list(map(str, table.columns))]
+    """What fixes every byte of the pack, as one hash: the images, their catalog, splits, schemas and geometry."""
+    parts = [inputs, geometry.as_dict(), [schema_to_dict(schema) for schema in schemas], list(map(str, table.columns))]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
     try:
         rows = pa.Table.from_pandas(table, preserve_index=False)
@@ -257,20 +240,27 @@ def _say_errors(progress: Progress) -> None:
         log.info("%d images: %s", count, note)
 
 
+def _kept(table: pd.DataFrame, progress: Progress) -> pd.DataFrame:
+    """The rows of the images that could be read."""
+    return table if len(progress.good) == len(table) else table.iloc[np.asarray(progress.good)].reset_index(drop=True)
+
+
 def _finish(
     folder: Path,
     work: Path,
     pixels: PixelFile,
-    *,
     table: pd.DataFrame,
+    splitting: Splitting,
+    *,
     schemas: list[Schema],
     geometry: Geometry,
     facts: dict[str, Any],
 ) -> pd.DataFrame:
-    """Write the files of the pack; its catalog."""
+    """Deal the splits and write the files of the pack; its catalog."""
     progress = pixels.progress
-    kept = table if len(progress.good) == len(table) else table.iloc[np.asarray(progress.good)].reset_index(drop=True)
     pixels_sha256 = pixels.finish(folder / "pixels.npy")
+    pairs = twins(np.load(folder / "pixels.npy", mmap_mode="r"), progress.marks)
+    kept = splitting.deal(table, np.asarray(progress.good), pairs)
     with whole_file(folder / "catalog.parquet") as temporary:
         kept.to_parquet(temporary, index=False)
     manifest = {
@@ -279,6 +269,7 @@ def _finish(
         "geometry": geometry.as_dict(),
         "schemas": [schema_to_dict(schema) for schema in schemas],
         "splits": {str(k): int(v) for k, v in kept["split"].value_counts().items()},
+        "twins": len(pairs),
         **facts,
         "errors": progress.errors,
         "notes": dict(progress.notes),

@@ -19,6 +19,7 @@ import numpy as np
 from tuningfork.files import output_errors, sha256
 from tuningfork.images import Decoded, Geometry
 from tuningfork.packs.direct import DirectFile
+from tuningfork.packs.twins import mark
 
 HEADER = 128  # bytes; a multiple of 64, so that a memory map is aligned
 LOT = 64 << 20  # bytes that are written at once, at most, if a row has no more
@@ -26,10 +27,14 @@ LOT = 64 << 20  # bytes that are written at once, at most, if a row has no more
 
 @dataclass
 class Progress:
-    """How far packing is: images read, the rows of those that could be, and what there is to say of them."""
+    """How far packing is: images read, the rows of those that could be, and what there is to say of them.
+
+    `marks` are numbers by which twins are known (see `twins`).
+    """
 
     read: int = 0
     good: array[int] = field(default_factory=lambda: array("q"))  # eight bytes each: there may be a billion
+    marks: array[int] = field(default_factory=lambda: array("Q"))
     errors: list[dict[str, str]] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
 
@@ -68,7 +73,7 @@ class PixelFile:
             for first in range(0, len(pixels), at_once):
                 start = HEADER + (len(done.good) + first) * self.row_bytes
                 written = self._file.write(pixels[first : first + at_once], start)
-                self._digest.update(written.data)
+                self._take(written.data)
             with self.journal.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")
         self._count(entry)
@@ -116,7 +121,15 @@ class PixelFile:
         with output_errors(self.path), self.path.open("rb") as file:
             file.seek(HEADER)
             for _ in range(n):
-                self._digest.update(file.read(self.row_bytes))
+                self._take(file.read(self.row_bytes))
+
+    def _take(self, rows: bytes | memoryview) -> None:
+        """Whole rows into the hash of the file, and the mark of each."""
+        self._digest.update(rows)
+        flat = memoryview(rows).cast("B")
+        self.progress.marks.extend(
+            mark(flat[start : start + self.row_bytes]) for start in range(0, len(flat), self.row_bytes)
+        )
 
 
 def npy_header(shape: tuple[int, ...]) -> bytes:

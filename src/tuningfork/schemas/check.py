@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pandas as pd
 
 from tuningfork.errors import SchemaError
 from tuningfork.schemas.schema import Question, Schema
+
+log = logging.getLogger(__name__)
 
 ROUNDING = 1e-6  # how far float32 arithmetic may carry a fraction out of 0 to 1
 
@@ -45,6 +49,29 @@ def check_labels(table: pd.DataFrame, schema: Schema, where: str) -> None:
         _check_tree(table, schema, where)
 
 
+def without_unasked(table: pd.DataFrame, schema: Schema, where: str) -> pd.DataFrame:
+    """The table with missing values for questions that nobody was asked: fractions that are 0 of 0 votes.
+
+    Published tables give them as 0.0. Of fractions relative to those asked, all of a question's are 0 only where nobody
+    reached it: its parents have no votes, or it is the first and nobody looked. How many galaxies that is, is logged.
+    """
+    if schema.kind != "tree" or schema.votes != "fractions" or schema.relative_to != "asked":
+        return table
+    unasked: dict[str, np.ndarray] = {}
+    for question in schema.questions:
+        columns = [answer.column for answer in question.answers]
+        if all(column in table and _is_numeric(table[column]) for column in columns):
+            nobody = (_plain(table, columns) == 0).all(axis=1)
+            parents = [parent for parent in question.parents if parent in table and _is_numeric(table[parent])]
+            reached = np.nansum(_plain(table, parents), axis=1) > 0 if parents else np.zeros(len(table), dtype=bool)
+            unasked |= dict.fromkeys(columns, nobody & ~reached)
+    if any(rows.any() for rows in unasked.values()):
+        n = int(np.any(list(unasked.values()), axis=0).sum())
+        log.info("%s: %d galaxies have questions of %s with 0 of 0 votes, taken as not asked", where, n, schema.name)
+        table = table.assign(**{name: table[name].mask(rows) for name, rows in unasked.items() if rows.any()})
+    return table
+
+
 def class_indices(table: pd.DataFrame, schema: Schema, where: str) -> np.ndarray:
     """The index of each row's class, -1 where it has none: (N,) int64. Labels may be names, labels or indices.
 
@@ -56,11 +83,11 @@ def class_indices(table: pd.DataFrame, schema: Schema, where: str) -> np.ndarray
     if schema.label_column not in table:
         raise SchemaError(f"{where} has no column {schema.label_column!r}, which schema {schema.name!r} needs")
     # Names after indices: in a list with classes named "1", "2", ... a name wins over a number.
-    index_of = {text: index for index in range(len(schema.classes)) for text in (str(index), f"{index}.0")}
+    index_of = {str(index): index for index in range(len(schema.classes))}
     index_of |= {entry.label: index for index, entry in enumerate(schema.classes)}
     index_of |= {entry.name: index for index, entry in enumerate(schema.classes)}
     codes, values = pd.factorize(table[schema.label_column])
-    known = [index_of.get(str(value), -1) for value in values]
+    known = [index_of.get(str(value), index_of.get(label_text(value), -1)) for value in values]
     if -1 in known:
         unknown = known.index(-1)
         row = int(np.argmax(codes == unknown))
@@ -71,17 +98,30 @@ def class_indices(table: pd.DataFrame, schema: Schema, where: str) -> np.ndarray
     return np.array([*known, -1], dtype=np.int64)[codes]  # code -1, a missing label, takes the last: -1
 
 
+def label_text(value: object) -> str:
+    """A label as text; a whole number that stands as 1.0, as it does where others are missing, is 1."""
+    text = str(value)
+    return text.removesuffix(".0") if text.removesuffix(".0").lstrip("-").isdecimal() else text
+
+
+def _is_numeric(values: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+
+
+def _plain(table: pd.DataFrame, columns: list[str]) -> np.ndarray:
+    """Numeric columns as (N, len(columns)) float64, NaN where missing."""
+    return np.stack([table[column].to_numpy(dtype=np.float64, na_value=np.nan) for column in columns], axis=1)
+
+
 def _numbers(table: pd.DataFrame, columns: list[str], schema: Schema, where: str) -> np.ndarray:
     """The columns as (N, len(columns)) float64, NaN where missing, whatever numeric type each has."""
     for column in columns:
-        if pd.api.types.is_numeric_dtype(table[column]) and not pd.api.types.is_bool_dtype(table[column]):
-            continue
-        if table[column].notna().any():
+        if not _is_numeric(table[column]) and table[column].notna().any():
             raise SchemaError(
                 f"{where}: column {column!r} of schema {schema.name!r} is not numeric ({table[column].dtype}); "
                 "write numbers, and leave missing ones empty"
             )
-    return np.stack([table[column].to_numpy(dtype=np.float64, na_value=np.nan) for column in columns], axis=1)
+    return _plain(table, columns)
 
 
 def _check_quantities(table: pd.DataFrame, schema: Schema, where: str) -> None:
@@ -124,7 +164,10 @@ def _check_tree(table: pd.DataFrame, schema: Schema, where: str) -> None:
         _refuse(np.any(outside, axis=1), table, where, f"question {question.name!r} has a vote fraction outside 0 to 1")
         off = values.sum(axis=1) - _expected_sum(table, schema, question, where)
         disobeys = np.abs(off) > schema.tolerance
-        _refuse(disobeys, table, where, f"the fractions of question {question.name!r} don't obey the decision tree")
+        most = np.max(np.abs(off), where=disobeys, initial=0.0)
+        why = f"the fractions of question {question.name!r} don't obey the decision tree: their sum is off by up to"
+        remedy = f"correct them, or raise the schema's key tolerance, now {schema.tolerance:g}"
+        _refuse(disobeys, table, where, f"{why} {most:.3g}", remedy)
 
 
 def _expected_sum(table: pd.DataFrame, schema: Schema, question: Question, where: str) -> np.ndarray:
@@ -136,7 +179,9 @@ def _expected_sum(table: pd.DataFrame, schema: Schema, question: Question, where
     return _numbers(table, list(question.parents), schema, where).sum(axis=1)
 
 
-def _refuse(wrong: np.ndarray, table: pd.DataFrame, where: str, why: str) -> None:
+def _refuse(
+    wrong: np.ndarray, table: pd.DataFrame, where: str, why: str, remedy: str = "correct or remove them"
+) -> None:
     if wrong.any():
         first = table["id_str"].iloc[int(np.argmax(wrong))]
-        raise SchemaError(f"{where}, galaxy {first}: {why} ({int(wrong.sum())} such rows); correct or remove them")
+        raise SchemaError(f"{where}, galaxy {first}: {why} ({int(wrong.sum())} such rows); {remedy}")
