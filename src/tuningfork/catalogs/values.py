@@ -33,10 +33,10 @@ def typed(cells: pa.ChunkedArray, decimal_comma: bool = False) -> tuple[pa.Chunk
     numbers = _numbers(cells, decimal_comma)
     if numbers is not None:
         return numbers, []
-    truth = pc.is_in(cells, value_set=pa.array(["True", "False", None]))
-    if pc.all(truth).as_py():
-        return pc.equal(cells, "True"), []
-    words = pc.is_in(pc.utf8_lower(cells), value_set=pa.array(MISSING))
+    small = pc.utf8_lower(cells)
+    if pc.all(pc.is_in(small, value_set=pa.array(["true", "false", None]))).as_py():
+        return pc.equal(small, "true"), []
+    words = pc.is_in(small, value_set=pa.array(MISSING))
     if pc.any(words).as_py():
         rest = pc.if_else(words, None, cells)
         numbers = None if rest.null_count == len(rest) else _numbers(rest, decimal_comma)

@@ -99,8 +99,8 @@ def class_indices(table: pd.DataFrame, schema: Schema, where: str) -> np.ndarray
 
 
 def label_text(value: object) -> str:
-    """A label as text; a whole number that stands as 1.0, as it does where others are missing, is 1."""
-    text = str(value)
+    """A label as text; a whole number that stands as 1.0, as it does where others are missing, is 1, and True true."""
+    text = str(value).lower() if isinstance(value, bool | np.bool_) else str(value)
     return text.removesuffix(".0") if text.removesuffix(".0").lstrip("-").isdecimal() else text
 
 
