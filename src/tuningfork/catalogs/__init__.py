@@ -3,7 +3,7 @@
 from tuningfork.catalogs.groups import joined_groups, sky_groups
 from tuningfork.catalogs.ids import id_text
 from tuningfork.catalogs.labels import JoinReport, check_schemas, find_id_column, join_labels, refuse_duplicates
-from tuningfork.catalogs.names import find_column, with_names
+from tuningfork.catalogs.names import find_column, listed, with_names
 from tuningfork.catalogs.select import matching
 from tuningfork.catalogs.sky import find_position_columns, positions
 from tuningfork.catalogs.splits import assign_splits, check_fractions, check_splits, parse_fractions
@@ -30,6 +30,7 @@ __all__ = [
     "is_table",
     "join_labels",
     "joined_groups",
+    "listed",
     "matching",
     "parse_fractions",
     "positions",

@@ -113,12 +113,12 @@ def _parse(source: BinaryIO, encoding: str, skip: int, layout: Layout, where: st
             raise UnicodeError from error
         if "Empty CSV" in str(error):
             raise CatalogError(f"{where} has no rows") from error
-        ragged = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+): (.*)", str(error))
+        ragged = re.search(r"Expected (\d+) columns, got (\d+): (.*)", str(error))
         if ragged is None:
             raise
-        row, expected, got, text = ragged.groups()
+        expected, got, text = ragged.groups()
         raise CatalogError(
-            f"{where}: row {row} has {got} values where {expected} columns are ({layout}): {text[:80]!r}; "
+            f"{where}: a row has {got} values where {expected} columns are ({layout}): {text[:80]!r}; "
             "correct it, or put text with separators in quotes"
         ) from error
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tuningfork.catalogs.ids import ID_NAMES, find_ids, id_text
-from tuningfork.catalogs.names import find_column, with_names
+from tuningfork.catalogs.names import find_column, listed, with_names
 from tuningfork.errors import CatalogError
 from tuningfork.schemas import Schema, check_labels, without_unasked
 
@@ -68,11 +68,10 @@ def find_id_column(table: pd.DataFrame, where: str, schemas: Sequence[Schema] = 
     found = find_ids(table, [schema.id_column for schema in schemas]) if asked is None else find_column(table, [asked])
     if found is not None:
         return found
-    there = f"it has {', '.join(map(str, table.columns[:8]))}{', ...' if len(table.columns) > 8 else ''}"
     if asked is not None:
-        raise CatalogError(f"{where} has no column {asked!r}; {there}")
+        raise CatalogError(f"{where} has no column {asked!r}; it has {listed(table)}")
     raise CatalogError(
-        f"{where} has no id column ({', '.join(ID_NAMES)}); {there}: name the right one with --id-column"
+        f"{where} has no id column ({', '.join(ID_NAMES)}); it has {listed(table)}: name the right one with --id-column"
     )
 
 

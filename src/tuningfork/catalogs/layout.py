@@ -110,7 +110,7 @@ def layout_of(text: str, where: str) -> Layout:
         )
     ruled = _ruled(rows, separator)
     values = fields_of(rows[1 + ruled], separator) if len(rows) > 1 + ruled else []
-    if len(values) == len(header) + 1:
+    if len(values) == len(header) + 1 and not values[-1]:
         header.append("")  # of a separator at the end of each line
     return Layout(separator, _unique(header), first + 1 + ruled, comments=bool(remarks))
 

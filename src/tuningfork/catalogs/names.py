@@ -22,3 +22,8 @@ def with_names(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     found = {find_column(table, [name]): name for name in names}
     renamed = {old: new for old, new in found.items() if old is not None and old != new}
     return table.rename(columns=renamed) if renamed else table
+
+
+def listed(table: pd.DataFrame, most: int = 8) -> str:
+    """The first columns of a table, for a message."""
+    return ", ".join(map(str, table.columns[:most])) + (", ..." if len(table.columns) > most else "")

@@ -14,7 +14,7 @@ from tuningfork.catalogs.compressed import ENDINGS as COMPRESSED
 from tuningfork.catalogs.compressed import decompressed
 from tuningfork.catalogs.delimited import read_delimited
 from tuningfork.catalogs.ids import ID_NAMES, are_ids, find_ids, id_text  # noqa: F401
-from tuningfork.catalogs.names import find_column, with_names
+from tuningfork.catalogs.names import find_column, listed, with_names
 from tuningfork.catalogs.parquet import read_feather, read_parquet
 from tuningfork.errors import CatalogError
 
@@ -72,7 +72,7 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None, *, ids: S
     table = with_names(table, [*OURS, *(columns or ())])
     for column in columns or ():
         if column not in table:
-            raise CatalogError(f"{path} has no column {column!r}; it has {', '.join(map(str, table.columns[:8]))}")
+            raise CatalogError(f"{path} has no column {column!r}; it has {listed(table)}")
     return _with_text_ids(table if columns is None else table[list(columns)], ids, str(path))
 
 

@@ -24,6 +24,9 @@ def command(
     out: Annotated[Path, typer.Argument(help="The pack folder to write.")],
     labels: Annotated[Path | None, typer.Option(help="A table of labels, joined by id.")] = None,
     schema: Annotated[list[str], typer.Option(help="What the labels answer; may be given again.")] = [],  # noqa: B006
+    label: Annotated[
+        list[str], typer.Option(help="A column of labels, which makes its own schema; may be given again.")
+    ] = [],  # noqa: B006
     size: Annotated[int, typer.Option(help="Pixels a side.")] = 128,
     field: Annotated[
         str, typer.Option(help="The central part of each image to keep: 0.75, 30arcsec, 8.5*petro_r.")
@@ -47,7 +50,7 @@ def command(
     """Pack images. Run the same command again on a killed run: it goes on where it stopped."""
     from tuningfork.catalogs import parse_fractions
     from tuningfork.images import Field, Geometry
-    from tuningfork.packs import make_pack
+    from tuningfork.packs import count_labels, count_lines, empty_classes, make_pack
 
     kept = Field.parse(field)
     pack = make_pack(
@@ -55,6 +58,7 @@ def command(
         out,
         labels=labels,
         schemas=schema,
+        label_columns=label,
         geometry=Geometry(1.0 if kept.is_angle else kept.number, size, channels),
         split=parse_fractions(split) if split else None,
         seed=seed,
@@ -75,7 +79,11 @@ def command(
     )
     manifest = pack.manifest
     typer.echo(f"packed {manifest['n']:,} galaxies, left out {len(manifest['errors']):,} bad images")
-    for name, count in manifest["labelled"].items():
-        typer.echo(f"labels of {name}: {count:,}")
     typer.echo("splits: " + ", ".join(f"{name} {count:,}" for name, count in sorted(manifest["splits"].items())))
+    for entry in pack.schemas:
+        typer.echo(f"labels of {entry.name}: {manifest['labelled'][entry.name]:,}")
+        counts = count_labels(pack, entry)
+        typer.echo("\n".join(count_lines(counts)))
+        for where, names in empty_classes(counts).items():
+            typer.echo(f"warning: split {where} has no galaxy of {', '.join(names)}", err=True)
     typer.echo(f"pack: {pack.path}")

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from tuningfork.catalogs import check_schemas, join_labels, read_table
+from tuningfork.catalogs import check_schemas, find_column, join_labels, listed, read_table
 from tuningfork.errors import CatalogError, OutputError, PackError
 from tuningfork.files import (
     TEMPORARY,
@@ -37,7 +37,7 @@ from tuningfork.packs.read import FORMAT, VERSION, Pack, open_pack, opened
 from tuningfork.packs.splitting import Splitting, plan_splits
 from tuningfork.packs.twins import twins
 from tuningfork.progress import progress_bar
-from tuningfork.schemas import Schema, load_schema, schema_to_dict
+from tuningfork.schemas import Schema, load_schema, schema_of_column, schema_to_dict
 from tuningfork.timing import Timing
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ def make_pack(
     *,
     labels: str | Path | None = None,
     schemas: Sequence[str] = (),
+    label_columns: Sequence[str] = (),
     geometry: Geometry | None = None,
     split: Mapping[str, float] | None = None,
     seed: int = 0,
@@ -73,6 +74,8 @@ def make_pack(
         A table to join by id; without it, the source's own columns are the labels.
     schemas
         Names of bundled schemas or paths of TOML files that the labels answer.
+    label_columns
+        Columns of the labels, each of which makes its own schema (`schemas.schema_of_column`).
     geometry
         The part of each frame to keep, and its size.
     split
@@ -107,7 +110,7 @@ def make_pack(
     options = options or ImageOptions()
     images = open_source(source, options if labels is not None else replace(options, id_column=id_column))
     where = str(labels or source)
-    table, facts = _catalog(images, labels, loaded, id_column, where)
+    table, loaded, facts = _catalog(images, labels, loaded, label_columns, id_column, where)
     give_back_freed_memory()  # reading a catalog takes twice what it holds
     splitting = plan_splits(table, loaded, split, seed, where)
     facts |= {"split": splitting.as_dict(), "seed": seed, "source": images.describe()}
@@ -137,18 +140,24 @@ def make_pack(
 
 
 def _catalog(
-    images: Source, labels: str | Path | None, schemas: list[Schema], id_column: str | None, where: str
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The images' table with its labels, checked, and what the manifest says of them."""
+    images: Source,
+    labels: str | Path | None,
+    schemas: Sequence[Schema],
+    label_columns: Sequence[str],
+    id_column: str | None,
+    where: str,
+) -> tuple[pd.DataFrame, list[Schema], dict[str, Any]]:
+    """The images' table with its labels, checked, all schemas, and what the manifest says of them."""
     table, report = images.table, None
     if labels is not None:
         given = read_table(labels, ids=[*([id_column] if id_column else []), *(schema.id_column for schema in schemas)])
         table, report = join_labels(table, given, where, schemas, id_column)
-        if not schemas:
-            log.warning("without --schema the labels of %s are kept but can't be trained on or evaluated", where)
+        if not schemas and not label_columns:
+            log.warning("without --schema or --label the labels of %s can't be trained on or evaluated", where)
+    schemas = [*schemas, *(schema_of_column(table, _column(table, name, where), where) for name in label_columns)]
     table, labelled = check_schemas(table, schemas, where)
     if report is None:
-        return table, {"labelled": labelled}
+        return table, schemas, {"labelled": labelled}
     log.info(
         "%d images have labels%s; %d images have none, %d labels have no image",
         report.joined,
@@ -156,7 +165,14 @@ def _catalog(
         report.images_without_labels,
         report.labels_without_images,
     )
-    return table, {"labels": report.as_dict(), "labelled": labelled}
+    return table, schemas, {"labels": report.as_dict(), "labelled": labelled}
+
+
+def _column(table: pd.DataFrame, name: str, where: str) -> str:
+    found = find_column(table, [name])
+    if found is None:
+        raise CatalogError(f"{where} has no column {name!r} for --label; it has {listed(table)}")
+    return found
 
 
 def _fingerprint(

@@ -1,6 +1,7 @@
 """What is asked of a galaxy: decision trees, class lists and measured quantities, each a TOML file with its source."""
 
 from tuningfork.schemas.check import ROUNDING, check_labels, class_indices, without_unasked
+from tuningfork.schemas.column import schema_of_column
 from tuningfork.schemas.draw import draw, draw_list
 from tuningfork.schemas.load import bundled_schemas, load_schema, schema_from_dict, schema_to_dict
 from tuningfork.schemas.schema import Answer, GalaxyClass, Quantity, Question, Schema
@@ -19,6 +20,7 @@ __all__ = [
     "draw_list",
     "load_schema",
     "schema_from_dict",
+    "schema_of_column",
     "schema_to_dict",
     "without_unasked",
 ]

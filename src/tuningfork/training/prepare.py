@@ -171,9 +171,11 @@ def _schemas(recipe: Recipe, pack: Pack) -> list[Schema]:
     held = {schema.name: schema for schema in pack.schemas}
     for head in recipe.head:
         if head.schema_name not in held:
+            other = next((f"--set head.0.schema={s.name} --set head.0.kind={s.kind}" for s in pack.schemas), None)
             raise RecipeError(
                 f"recipe {recipe.name!r} asks for labels of schema {head.schema_name!r}; {pack.path} holds "
-                f"{', '.join(held) or 'none'}: pack again with --schema {head.schema_name}, or --set head.0.schema=..."
+                f"{', '.join(held) or 'none'}: pack again with --schema {head.schema_name}"
+                f"{f', or train with {other}' if other else ', or with --label and a column'}"
             )
     names = [head.schema_name for head in recipe.head]
     if len(set(names)) != len(names):
