@@ -35,5 +35,5 @@ def count_lines(counts: pd.DataFrame) -> list[str]:
 
 def empty_classes(counts: pd.DataFrame) -> dict[str, list[str]]:
     """The labels without a galaxy, for each split that lacks any."""
-    empty = {split: counts.index[counts[split] == 0].tolist() for split in counts}
+    empty = {str(split): counts.index[counts[split] == 0].tolist() for split in counts}
     return {split: names for split, names in empty.items() if names}
