@@ -35,7 +35,8 @@ def with_ids(table: pd.DataFrame, schemas: Sequence[Schema], where: str) -> pd.D
     if text.duplicated().any():
         twice = text[text.duplicated()].iloc[0]
         raise PredictionsError(f"{where}: id {twice} stands twice ({int(text.duplicated().sum())} such rows); keep one")
-    return table.drop(columns=[name]).assign(id_str=text).reset_index(drop=True)
+    whole = table.drop(columns=[name]).copy()  # in one piece, as pandas wants a table of many columns to be
+    return whole.assign(id_str=text).reset_index(drop=True)
 
 
 def join(

@@ -31,8 +31,7 @@ Columns = list[tuple[pa.Field, pa.Array]]
 
 def table_of(columns: Columns) -> pa.Table:
     """A table of described columns."""
-    fields, arrays = zip(*columns, strict=True)
-    return pa.Table.from_arrays(list(arrays), schema=pa.schema(fields))
+    return pa.Table.from_arrays([values for _, values in columns], schema=pa.schema([entry for entry, _ in columns]))
 
 
 def names(batch: Sequence[Decoded]) -> Columns:
