@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 
 from tuningfork.cli.app import build
 from tuningfork.errors import CatalogError, ImageError, PackError, TuningforkError
-from tuningfork.images import Geometry, ImageOptions, decode, decode_stream, hdf5, open_source
+from tuningfork.images import Geometry, ImageOptions, decode, decode_stream, open_source
+from tuningfork.images.sources import hdf5
 from tuningfork.packs import make, make_pack, open_pack
 from tuningfork.schemas import class_indices, load_schema
 from tuningfork.simulate import DEFAULT_MIX

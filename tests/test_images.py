@@ -25,7 +25,7 @@ from PIL import Image
 
 from tuningfork.compiled import Compiled
 from tuningfork.errors import CatalogError, ImageError, PackError
-from tuningfork.images import Geometry, ImageOptions, Item, decode, decode_stream, open_source
+from tuningfork.images import Geometry, ImageOptions, Item, decode, decode_stream, introduction, open_source
 from tuningfork.images.item import read_bytes
 from tuningfork.images.jpeg import reduction
 from tuningfork.images.resample import resample
@@ -345,6 +345,11 @@ def items(source: str | Path, start: int = 0, id_column: str | None = None) -> l
     return found
 
 
+def told(source: str | Path, options: ImageOptions | None = None) -> str:
+    """What is said of a source before any work."""
+    return introduction(open_source(source, options))
+
+
 def ids(source: str | Path, start: int = 0, id_column: str | None = None) -> list[str]:
     return [item.id_str for item in items(source, start, id_column)]
 
@@ -366,13 +371,13 @@ def test_a_folder_is_read_in_natural_order_without_what_is_hidden(tmp_path: Path
     assert [item.load() for item in items(tmp_path)][2] == b"a/1.fits.gz"
 
 
-def test_stems_that_clash_become_paths_and_the_same_path_is_refused(tmp_path: Path) -> None:
+def test_stems_that_clash_become_paths_and_two_files_of_one_stem_are_one_galaxy(tmp_path: Path) -> None:
     for name in ("spiral/1.jpg", "round/1.jpg"):
         write(tmp_path / name, b"x")
     assert ids(tmp_path) == ["round/1", "spiral/1"]
     write(tmp_path / "round/1.png", b"x")
-    with pytest.raises(CatalogError, match=r"round/1\.jpg and .*round/1\.png would both have the id 'round/1'"):
-        open_source(tmp_path)
+    assert [item.file_loc for item in items(tmp_path)] == [f"{tmp_path}/round/1.png", f"{tmp_path}/spiral/1.jpg"]
+    assert "one galaxy: 1.png and not 1.jpg is read" in str(open_source(tmp_path).told)
 
 
 def test_globs_and_single_images(tmp_path: Path) -> None:
@@ -391,7 +396,7 @@ def test_nothing_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match=r"no such file or folder: .*nowhere"):
         open_source(tmp_path / "nowhere")
     write(tmp_path / "notes.txt", b"x")
-    with pytest.raises(CatalogError, match=r"no images in .* looked for \.jpg, \.jpeg, \.png"):
+    with pytest.raises(CatalogError, match=r"no images in .*there are notes\.txt; images are \.jpg, \.png"):
         open_source(tmp_path)
     write(tmp_path / "pack.json", b"{}")
     with pytest.raises(CatalogError, match="is a pack already"):
@@ -411,8 +416,8 @@ def test_a_catalog_names_its_images(tmp_path: Path, ending: str) -> None:
     write_table(table, path)
     assert [(item.id_str, item.load()) for item in items(path)] == [("0012", b"one"), ("7", b"two")]
     assert open_source(path).table["five_class"].fillna("-").tolist() == ["round", "-"]
-    if ending == "parquet":  # a folder that directly holds one: what `simulate` makes
-        assert ids(tmp_path) == ["0012", "7"]
+    assert ids(tmp_path) == ["two", "one"], "a table among the images is no source unless it holds images"
+    assert "left out: 1 file of other kinds" in told(tmp_path)
 
 
 def test_a_catalogs_faults_are_named(tmp_path: Path) -> None:
@@ -513,7 +518,8 @@ def test_broken_shards_are_named(tmp_path: Path) -> None:
         open_source(tmp_path)
     pd.DataFrame({"id_str": ["b"]}).to_parquet(tmp_path / "b.parquet")
     with pytest.raises(CatalogError, match=r"b\.parquet has no column image"):
-        open_source(tmp_path)
+        open_source(f"{tmp_path}/*.parquet")
+    assert "left out: 1 file of other kinds (.parquet)" in told(tmp_path)
 
 
 def test_the_description_changes_when_a_file_does(tmp_path: Path) -> None:

@@ -36,7 +36,9 @@ def command(
         str, typer.Option(help="Fractions train/val/test: 0.8/0.1/0.1. Else a split column is kept.")
     ] = "",
     seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
-    id_column: Annotated[str | None, typer.Option(help="The column of ids in the labels.")] = None,
+    id_column: Annotated[
+        str | None, typer.Option(help="The column of the ids, in the labels and the catalogue.")
+    ] = None,
     file_column: FileColumn = None,
     tiles: Tiles = None,
     survey: SurveyName = None,

@@ -14,12 +14,12 @@ from typing import Any
 
 import torch
 
-from tuningfork.errors import OutputError
+from tuningfork.errors import ImageError, OutputError
 from tuningfork.explain.galaxy import explain_galaxy
 from tuningfork.explain.occlusion import default_patch
 from tuningfork.explain.target import find_target
 from tuningfork.files import clear_temporaries, output_errors, read_json, sole_run, stamp, write_json
-from tuningfork.images import Decoded
+from tuningfork.images import Decoded, ImageOptions
 from tuningfork.models import GalaxyModel, load_model, model_folder, read_manifest
 from tuningfork.packs import ImageSource, PackSource, open_images
 from tuningfork.progress import progress_bar
@@ -38,6 +38,7 @@ def explain(
     *,
     answer: str | None = None,
     limit: int = 12,
+    options: ImageOptions | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Draw for each galaxy what a model's answer rests on, and its feature maps layer by layer.
@@ -53,6 +54,8 @@ def explain(
     answer
         The answer explained, a prediction column; unless told, for each galaxy the one that `leading_target` chooses.
 
+    options
+        What is said of the images: which columns name them, how they are to be read.
     overwrite
         Replace an explanation that stands in `out` already.
 
@@ -72,7 +75,7 @@ def explain(
         log.info("the first of %d members explains itself, by one look: the ensemble's answers differ", len(members))
     if answer is not None:
         find_target(network, answer)
-    source = open_images(images, network.spec.geometry)
+    source = open_images(images, network.spec.geometry, options=options)
     inputs = {"model": read_manifest(model)["sha256"], "images": source.describe(), "answer": answer, "limit": limit}
     work = folder.parent / f".{folder.name}.partial"
     _refuse_others(folder, work, overwrite=overwrite)
@@ -81,6 +84,10 @@ def explain(
         records = _explain_rest(folder, work / "journal.jsonl", network, source, inputs)
         write_json(folder / MANIFEST, _manifest(records, model_folder(model).name, network, inputs))
         shutil.rmtree(work)
+    if not any("error" not in record for record in records):
+        raise ImageError(
+            f"none of the {len(records)} images could be read; the first, {records[0]['id_str']}: {records[0]['error']}"
+        )
     return folder
 
 

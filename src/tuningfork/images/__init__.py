@@ -7,7 +7,7 @@ from tuningfork.images.geometry import Geometry
 from tuningfork.images.item import Item
 from tuningfork.images.options import ImageOptions
 from tuningfork.images.reading import Reading
-from tuningfork.images.sources import Source, open_source
+from tuningfork.images.sources import Source, introduction, open_source, refuse_output
 from tuningfork.images.stream import Decoded, decode_stream, next_batch
 from tuningfork.images.survey import Survey, bundled_surveys, load_survey, parse_survey
 
@@ -26,9 +26,11 @@ __all__ = [
     "bundled_surveys",
     "decode",
     "decode_stream",
+    "introduction",
     "load_survey",
     "next_batch",
     "open_source",
     "parse_survey",
     "read_image",
+    "refuse_output",
 ]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from tuningfork.images.field import Field
 from tuningfork.images.reading import Reading
+from tuningfork.images.survey import Survey
 
 
 @dataclass(frozen=True)
@@ -26,3 +29,28 @@ class ImageOptions:
     file_column: str | None = None
     tiles: str | None = None
     reading: Reading = Reading()
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a manifest: what is said."""
+        reading = self.reading
+        said = {
+            "id_column": self.id_column,
+            "file_column": self.file_column,
+            "tiles": self.tiles,
+            "stated": reading.stated.as_dict(),
+            "assumed": reading.assumed.as_dict(),
+        }
+        return {name: value for name, value in said.items() if value} | {"field": str(reading.field)}
+
+    @staticmethod
+    def from_dict(said: dict[str, Any]) -> ImageOptions:
+        """From a manifest.
+
+        Raises
+        ------
+        CatalogError
+            If it says what this version does not know.
+        """
+        stated, assumed = (Survey.from_dict(said.get(name, {})) for name in ("stated", "assumed"))
+        reading = Reading(stated, assumed, Field.parse(said.get("field", "1")))
+        return ImageOptions(said.get("id_column"), said.get("file_column"), said.get("tiles"), reading)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from tuningfork.errors import OutputError
+from tuningfork.errors import ImageError, OutputError
 from tuningfork.files import output_errors, sole_run, stamp
 from tuningfork.images import Decoded, ImageOptions
 from tuningfork.inference.carried import join
@@ -33,7 +33,7 @@ from tuningfork.inference.engines import find_engine, use_engine
 from tuningfork.inference.origin import model_origin
 from tuningfork.inference.output import check_target
 from tuningfork.inference.ray import write_on_ray
-from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, Rows, write_shards
+from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, Rows, nothing_read, write_shards
 from tuningfork.models import DEFAULT_MODEL, Model, load_model, read_manifest
 from tuningfork.packs import ImageSource, PackSource, open_images
 from tuningfork.schemas import Schema, class_indices, schema_to_dict
@@ -88,12 +88,15 @@ def embed(
     ------
     CatalogError, ModelError, OutputError, PackError, SchemaError
         If the images, their labels or the model can't be read, or the output can't be written.
+    ImageError
+        If not one image could be read.
     TuningforkError
         If a map needs a library that is not installed, or there are too few images for one.
     """
     target = Path(out)
     network = load_model(model)
     source = open_images(images, network.spec.geometry, workers, options)
+    source.refuse_output(target)
     check_target(target, (".parquet",), overwrite=overwrite)
     check_maps(maps)
     asked = source.pack.schemas if isinstance(source, PackSource) else network.schemas
@@ -131,6 +134,9 @@ def embed(
         )
     with sole_run(folder, OutputError):
         shards = write()
+        if nothing := nothing_read(shards):
+            shutil.rmtree(folder)
+            raise ImageError(nothing)
         positions, settings = _positions(shards, maps, seed)
         n_features = pq.read_schema(shards[0]).field("features").type.list_size
         manifest = stamp(FORMAT, VERSION) | {

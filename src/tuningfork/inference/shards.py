@@ -8,7 +8,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,17 @@ def shards(
             tables, begun = [], time.monotonic()
     if tables:
         yield pa.concat_tables(tables)
+
+
+def nothing_read(done: Sequence[Path]) -> str:
+    """What to say where not one image of these shards could be read; empty where one could."""
+    first, rows = None, 0
+    for shard in done:
+        table = pq.read_table(shard, columns=["id_str", "error"])
+        if table["error"].null_count:
+            return ""
+        first, rows = first or table.slice(0, 1).to_pylist()[0], rows + len(table)
+    return f"none of the {rows:,} images could be read; the first, {first['id_str']}: {first['error']}" if first else ""
 
 
 def shard_path(folder: Path, start: int) -> Path:

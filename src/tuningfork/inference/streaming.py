@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
-from tuningfork.errors import OutputError
+from tuningfork.errors import ImageError, OutputError
 from tuningfork.files import sole_run
 from tuningfork.images import Decoded, ImageOptions
 from tuningfork.inference.carried import join
@@ -23,7 +23,7 @@ from tuningfork.inference.origin import predictions_origin
 from tuningfork.inference.output import check_output, write_output
 from tuningfork.inference.ray import write_on_ray
 from tuningfork.inference.rows import prediction_rows
-from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, Rows, shards, write_shards
+from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, Rows, nothing_read, shards, write_shards
 from tuningfork.inference.sureness import sureness
 from tuningfork.models import DEFAULT_MODEL, Model, load_model, read_manifest
 from tuningfork.models.views import check_views
@@ -76,19 +76,22 @@ def predict(
     With `profile` it is said at the end what the time went to.
 
     Rows are kept in shards beside `out` until all are there: the same call after a kill goes on after the last shard.
-    An unreadable image is a row with its `error`. The columns of a catalogue come after ours, each with its own name
-    and type; one whose name is ours gets ``_catalogue`` after it. A file that stands there already is kept unless
-    `overwrite`.
+    An unreadable image is a row with its `error`; where all are, the table is written, and then an error raised. The
+    columns of a catalogue come after ours, each with its own name and type; one whose name is ours gets ``_catalogue``
+    after it. A file that stands there already is kept unless `overwrite`.
 
     Raises
     ------
-    CatalogError, ImageError, ModelError, OutputError
+    CatalogError, ModelError, OutputError
         If the images or the model can't be opened or the output can't be written. Nothing half-made is left as `out`.
+    ImageError
+        If not one image could be read.
     """
     target = Path(out)
     network = load_model(model)
     views = _views(network, views)
     source = open_images(images, network.spec.geometry, workers, options)
+    source.refuse_output(target)
     check_output(target, layout, network.schemas, overwrite=overwrite)
     hashes = read_manifest(model)["sha256"]
     engine, what = find_engine(engine, hashes)
@@ -125,7 +128,10 @@ def predict(
         done = write()
         origin = predictions_origin(model, network, source, views, engine)
         write_output(join(done, source.table), target, layout, network.schemas, origin)
+        nothing = nothing_read(done)
         shutil.rmtree(folder)
+    if nothing:
+        raise ImageError(f"{nothing}; {target} holds the error of each")
     return target
 
 

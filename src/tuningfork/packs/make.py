@@ -30,7 +30,16 @@ from tuningfork.files import (
     whole_file,
     write_json,
 )
-from tuningfork.images import Geometry, ImageOptions, Reading, Source, decode_stream, next_batch, open_source
+from tuningfork.images import (
+    Geometry,
+    ImageOptions,
+    Reading,
+    Source,
+    decode_stream,
+    introduction,
+    next_batch,
+    open_source,
+)
 from tuningfork.memory import give_back_freed_memory
 from tuningfork.packs.pixels import PixelFile, Progress
 from tuningfork.packs.read import FORMAT, VERSION, Pack, open_pack, opened
@@ -85,7 +94,7 @@ def make_pack(
     seed
         Of the splits.
     id_column
-        The column of ids in the labels, or without `labels` in the source.
+        The column of ids in the labels, and in the source where it has such a column; it must without `labels`.
     options
         What is said of the images: which columns name them, how they are to be read.
     workers
@@ -108,7 +117,8 @@ def make_pack(
     geometry = geometry or Geometry()
     loaded = [load_schema(name) for name in schemas]
     options = options or ImageOptions()
-    images = open_source(source, options if labels is not None else replace(options, id_column=id_column))
+    images = _open(source, options, id_column, strict=labels is None)
+    log.info("%s", introduction(images))
     where = str(labels or source)
     table, loaded, facts = _catalog(images, labels, loaded, label_columns, id_column, where)
     give_back_freed_memory()  # reading a catalog takes twice what it holds
@@ -137,6 +147,18 @@ def make_pack(
         folder.rmdir()
     first = pixels.progress.errors[0]
     raise PackError(f"none of the {images.n} images can be read; the first, {first['file_loc']}: {first['error']}")
+
+
+def _open(source: str | Path, options: ImageOptions, id_column: str | None, *, strict: bool) -> Source:
+    """The source, its ids from `id_column`; unless `strict` it need not have that column."""
+    if id_column is None:
+        return open_source(source, options)
+    try:
+        return open_source(source, replace(options, id_column=id_column))
+    except CatalogError:
+        if strict:
+            raise
+    return open_source(source, options)
 
 
 def _catalog(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
@@ -12,8 +14,10 @@ import numpy as np
 import pandas as pd
 
 from tuningfork.errors import PackError
-from tuningfork.images import Decoded, Geometry, ImageOptions, decode_stream, open_source
+from tuningfork.images import Decoded, Geometry, ImageOptions, decode_stream, introduction, open_source, refuse_output
 from tuningfork.packs.read import Pack, open_pack
+
+log = logging.getLogger(__name__)
 
 
 def open_images(
@@ -31,8 +35,12 @@ def open_images(
         If it is a pack that can't be opened or is not of the model's geometry.
     """
     if (Path(images) / "pack.json").exists():
-        return PackSource(open_pack(images), geometry)
-    return ImageSource(images, geometry, workers, options or ImageOptions())
+        packed = PackSource(open_pack(images), geometry)
+        log.info("%s images in the pack %s; ids are those of its catalog", f"{packed.n:,}", images)
+        return packed
+    source = ImageSource(images, geometry, workers, options or ImageOptions())
+    log.info("%s", introduction(source.source))
+    return source
 
 
 class ImageSource:
@@ -40,7 +48,7 @@ class ImageSource:
 
     def __init__(self, images: str | Path, geometry: Geometry, workers: int | None, options: ImageOptions) -> None:
         self.source = open_source(images, options)
-        self.reading = options.reading
+        self.options, self.reading = options, options.reading
         self.rows = self.source.table[self.reading.columns(self.source.table)]  # what the catalogue says of its images
         self.n = self.source.n
         self.geometry = geometry
@@ -52,12 +60,19 @@ class ImageSource:
         return self.source.table
 
     def describe(self) -> Any:
-        """What changes when an image does, or how it is read."""
-        return self.source.describe() | {"reading": str(self.reading)}
+        """What changes when an image does, or what is said of how it is read."""
+        said = hashlib.sha256(
+            pd.util.hash_pandas_object(self.rows.astype(str), index=False).to_numpy().tobytes()
+        ).hexdigest()
+        return self.source.describe() | {"reading": str(self.reading), "said": said}
 
     def origin(self) -> dict[str, Any]:
-        """Where the images are, for a manifest."""
-        return self.source.describe()
+        """Where the images are and how they are opened and read, for a manifest."""
+        return self.source.describe() | {"options": self.options.as_dict()}
+
+    def refuse_output(self, out: Path) -> None:
+        """Raise an `OutputError` where to write `out` would destroy what the images are read from."""
+        refuse_output(self.source.files(), out)
 
     def part(self, start: int, stop: int, workers: int) -> ImageSource:
         """The images from `start` to `stop` alone, small enough to be sent to a machine where `workers` decode."""
@@ -98,6 +113,10 @@ class PackSource:
     def origin(self) -> dict[str, Any]:
         """Where the images are, for a manifest."""
         return {"kind": "pack", "origin": str(self.pack.path), "n": self.n, "sha256": self.describe()}
+
+    def refuse_output(self, out: Path) -> None:
+        """Raise an `OutputError` where to write `out` would destroy the pack."""
+        refuse_output([self.pack.path / name for name in ("pack.json", *self.pack.manifest["sha256"])], out)
 
     def part(self, start: int, stop: int, _: int) -> PackPart:
         """The images from `start` to `stop` alone, small enough to be sent to another machine; none is to decode."""

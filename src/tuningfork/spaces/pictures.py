@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from tuningfork.errors import EmbeddingError, TuningforkError
 from tuningfork.files import read_json
-from tuningfork.images import Geometry, decode, open_source
+from tuningfork.images import Geometry, ImageOptions, decode_stream, open_source
 from tuningfork.spaces.embedding import Embedding
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,8 @@ def _of_pack(folder: Path, images: dict[str, Any]) -> Find:
 
 def _of_source(origin: Path, embedding: Embedding) -> Find:
     """By id, because files may have come or gone since."""
-    source = open_source(origin)
+    options = ImageOptions.from_dict(embedding.manifest["inputs"]["images"].get("options", {}))
+    source = open_source(origin, options)
     places = {identity: place for place, identity in enumerate(source.table["id_str"])}
     ids = embedding.table["id_str"]
     geometry = Geometry.from_dict(embedding.manifest["geometry"])
@@ -58,10 +60,7 @@ def _of_source(origin: Path, embedding: Embedding) -> Find:
         place = places.get(ids.iloc[row])
         if place is None:
             return None
-        items = source.items(place)  # held while its image is read
-        try:
-            return decode(next(items).load(), geometry)[0]
-        except TuningforkError:
-            return None
+        items, rows = source.items(place), options.reading.rows(source.table, place)  # held while its image is read
+        return next(decode_stream(islice(items, 1), geometry, 1, options.reading, rows)).pixels
 
     return find

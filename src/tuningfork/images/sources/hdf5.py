@@ -20,12 +20,13 @@ import numpy as np
 import pandas as pd
 
 from tuningfork.catalogs import find_id_column, id_text, refuse_duplicates
-from tuningfork.catalogs.tables import ID_NAMES
+from tuningfork.catalogs.ids import ID_NAMES, find_ids
 from tuningfork.errors import CatalogError, ImageError
 from tuningfork.extras import require
-from tuningfork.images.files import file_stamp
 from tuningfork.images.geometry import SMALLEST
 from tuningfork.images.item import Item
+from tuningfork.images.sources.files import file_stamp
+from tuningfork.images.sources.source import Told
 from tuningfork.schemas.schema import RESERVED
 
 log = logging.getLogger(__name__)
@@ -35,11 +36,6 @@ IMAGES = "images"
 KNOWN = {*RESERVED, *ID_NAMES, "ans"}  # columns with a meaning of their own: a file where one doesn't fit is wrong
 BLOCK = 16 << 20  # bytes read at once, where rows of chunks are smaller
 LARGEST = 1 << 30  # bytes of a row of chunks; it has to be in memory
-
-
-def is_hdf5(path: Path) -> bool:
-    """Whether the ending of a name is that of HDF5."""
-    return path.suffix.lower() in ENDINGS
 
 
 class Hdf5Source:
@@ -59,10 +55,13 @@ class Hdf5Source:
         with _open(path) as file:
             self.layout = _layout(file, path)
             self.table = _table(file, self.layout.n, path)
-        if id_column is not None or any(name in self.table for name in ID_NAMES):
-            self.table["id_str"] = id_text(self.table[find_id_column(self.table, str(path), asked=id_column)])
+        if id_column is not None or find_ids(self.table):
+            name = find_id_column(self.table, str(path), asked=id_column)
+            self.table["id_str"] = id_text(self.table[name])
+            self.told = Told(f"those of the data set {name}")
         else:
             self.table["id_str"] = pd.Series([str(row) for row in range(self.n)], dtype=object)
+            self.told = Told("row numbers")
         refuse_duplicates(self.table["id_str"], str(path))
 
     @property
@@ -86,7 +85,12 @@ class Hdf5Source:
 
     def describe(self) -> dict[str, Any]:
         """The file, with its size and time of change."""
-        return {"kind": "hdf5", "origin": self.origin, "n": self.n, "files": {self.path.name: file_stamp(self.path)}}
+        stamps = {self.path.name: file_stamp(self.path)}
+        return {"kind": "hdf5", "origin": self.origin, "n": self.n, "ids": self.told.ids, "files": stamps}
+
+    def files(self) -> list[Path]:
+        """The file."""
+        return [self.path]
 
 
 @dataclass(frozen=True)

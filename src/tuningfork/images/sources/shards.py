@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from copy import copy
 from functools import partial
 from itertools import accumulate
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,10 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tuningfork.catalogs import find_id_column, id_text, read_table, refuse_duplicates
-from tuningfork.catalogs.tables import ID_NAMES
+from tuningfork.catalogs.ids import find_ids
 from tuningfork.errors import CatalogError, ImageError
-from tuningfork.images.files import file_stamp
 from tuningfork.images.item import Item, read_bytes
+from tuningfork.images.sources.files import file_stamp
+from tuningfork.images.sources.names import ids_of_names
+from tuningfork.images.sources.source import Told
 
 BATCH = 64  # images held at once
 SHARD = re.compile(r"(?P<split>[A-Za-z]+)(-\d+-of-\d+)?")
@@ -40,7 +42,8 @@ class ShardSource:
         if sum(self.rows) == 0:
             raise CatalogError(f"{origin} has no rows")
         tables = [_read_shard(shard, id_column) for shard, rows in zip(self.shards, self.rows, strict=True) if rows]
-        self.table = _identified(pd.concat(tables, ignore_index=True), origin, id_column)
+        self.table, ids = _identified(pd.concat(tables, ignore_index=True), origin, id_column)
+        self.told = Told(ids)
         self.first = 0  # the row of the shards that row 0 of the table is
 
     @property
@@ -77,7 +80,11 @@ class ShardSource:
     def describe(self) -> dict[str, Any]:
         """The shards, each with its size and time of change."""
         stamps = {shard.name: file_stamp(shard) for shard in self.shards}
-        return {"kind": "parquet", "origin": self.origin, "n": self.n, "files": stamps}
+        return {"kind": "parquet", "origin": self.origin, "n": self.n, "ids": self.told.ids, "files": stamps}
+
+    def files(self) -> list[Path]:
+        """The shards."""
+        return self.shards
 
 
 @contextmanager
@@ -120,17 +127,20 @@ def _read_shard(shard: Path, id_column: str | None) -> pd.DataFrame:
     return table.assign(_path=paths)
 
 
-def _identified(table: pd.DataFrame, origin: str, id_column: str | None) -> pd.DataFrame:
-    paths = table.pop("_path")
-    if id_column is not None or any(name in table for name in ID_NAMES):
-        ids = id_text(table[find_id_column(table, origin, asked=id_column)])
+def _identified(table: pd.DataFrame, origin: str, id_column: str | None) -> tuple[pd.DataFrame, str]:
+    """The table with its ids, and where they come from."""
+    paths = list(table.pop("_path"))
+    if id_column is not None or find_ids(table):
+        name = find_id_column(table, origin, asked=id_column)
+        ids, said = id_text(table[name]), f"those of the column {name}"
     else:
-        stems = pd.Series([PurePath(path).stem if isinstance(path, str) else None for path in paths], dtype=object)
-        usable = stems.notna().all() and not stems.duplicated().any()
-        ids = stems if usable else pd.Series([str(row) for row in range(len(table))], dtype=object)
+        named = ids_of_names(paths) if all(isinstance(path, str) and path for path in paths) else []
+        usable = bool(named) and len(set(named)) == len(named)
+        ids = pd.Series(named if usable else [str(row) for row in range(len(table))], dtype=object)
+        said = "stored names" if usable else "row numbers"
     table["id_str"] = ids
     refuse_duplicates(table["id_str"], origin)
-    return table
+    return table, said
 
 
 def _images(shard: Path, skip: int) -> Iterator[dict[str, Any] | None]:
