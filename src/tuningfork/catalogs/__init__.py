@@ -1,7 +1,7 @@
 """Tables of galaxies: read, check, join labels, split, write."""
 
 from tuningfork.catalogs.groups import joined_groups, sky_groups
-from tuningfork.catalogs.ids import id_text
+from tuningfork.catalogs.ids import ID_NAMES, find_ids, id_text
 from tuningfork.catalogs.labels import JoinReport, check_schemas, find_id_column, join_labels, refuse_duplicates
 from tuningfork.catalogs.names import find_column, listed, with_names
 from tuningfork.catalogs.select import matching
@@ -12,6 +12,7 @@ from tuningfork.catalogs.write import ABOUT, About, Fact, Origin, about, arrow_t
 
 __all__ = [
     "ABOUT",
+    "ID_NAMES",
     "About",
     "Fact",
     "JoinReport",
@@ -25,6 +26,7 @@ __all__ = [
     "column",
     "find_column",
     "find_id_column",
+    "find_ids",
     "find_position_columns",
     "id_text",
     "is_table",

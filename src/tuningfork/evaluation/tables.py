@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from tuningfork.catalogs import find_column, id_text, with_names
+from tuningfork.catalogs import find_ids, id_text, listed, with_names
 from tuningfork.errors import PredictionsError
 from tuningfork.evaluation.bootstrap import Array
 from tuningfork.schemas import Schema, check_labels, without_unasked
@@ -24,10 +24,10 @@ def with_ids(table: pd.DataFrame, schemas: Sequence[Schema], where: str) -> pd.D
     PredictionsError
         If no id column is there, an id is missing, or an id stands twice.
     """
-    names = list(dict.fromkeys(["id_str", *(schema.id_column for schema in schemas)]))
-    name = find_column(table, names)
+    name = find_ids(table, [schema.id_column for schema in schemas])
     if name is None:
-        raise PredictionsError(f"{where} has no id column ({' or '.join(names)}); add one")
+        names = dict.fromkeys(["id_str", *(schema.id_column for schema in schemas)])
+        raise PredictionsError(f"{where} has no id column ({' or '.join(names)}); it has {listed(table)}: add one")
     ids = table[name]
     if ids.isna().any():
         raise PredictionsError(f"{where}: row {int(np.argmax(ids.isna()))} has no {name}; give every galaxy its id")

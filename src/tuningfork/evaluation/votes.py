@@ -41,7 +41,7 @@ def of_everyone(schema: Schema) -> bool:
 
 def label_votes(labels: pd.DataFrame, schema: Schema) -> Votes:
     """The volunteers' votes: counts are divided by their question's total; columns that are absent are missing."""
-    values = labels.reindex(columns=list(schema.columns)).to_numpy(dtype=np.float64)
+    values = labels.reindex(columns=list(schema.columns)).to_numpy(dtype=np.float64, na_value=np.nan)
     totals = _question_sums(values, schema)
     if schema.votes == "fractions":
         return votes_of(values, schema)

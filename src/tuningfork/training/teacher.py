@@ -71,7 +71,7 @@ def _answers(schema: Schema, spec: TeacherSpec, ids: pd.Series) -> np.ndarray:
     columns = list(schema.prediction_columns)
     table = read_table(spec.answers, ["id_str", *columns]).dropna(subset=["id_str"]).drop_duplicates("id_str")
     numbers = table.set_index("id_str")[columns].apply(pd.to_numeric, errors="coerce")
-    answers: np.ndarray = numbers.reindex(ids).to_numpy(dtype=np.float32)
+    answers: np.ndarray = numbers.reindex(ids).to_numpy(dtype=np.float32, na_value=np.nan)
     told = ~np.isnan(answers).all(axis=1)
     if not told.any():
         raise RecipeError(f"the teacher's table {spec.answers} answers none of the training galaxies; see its id_str")
