@@ -78,12 +78,14 @@ def test_a_table_of_text_is_read_however_it_is_written(
 
 def test_text_that_has_its_own_ways(tmp_path: Path) -> None:
     lines, rows = text_of(ROWS, ",").splitlines(), ROWS.to_csv(sep=" ", header=False, index=False, na_rep="nan")
+    bars = [" | ".join(line.split(",")) for line in lines[1:]]
     cases = {
         "blanks.dat": "OBJID  kind   votes z\n" + "".join(f"  {i} {k}\t{v}   {z}\n" for i, k, v, z in ROWS.values),
         "commented.txt": f"# a remark\n#OBJID kind votes z\n{rows}",
         "ended.csv": "".join(f"{line},\n" for line in lines),
         "ended_rows.csv": lines[0] + "\n" + "".join(f"{line},\n" for line in lines[1:]),
         "bars.txt": "".join(f"| {' | '.join(line.split(','))} |\n" for line in lines),
+        "psql.txt": "\n".join([lines[0].replace(",", " | "), "---+---+---+---", *bars]),
         "spaced.csv": "".join(", ".join(line.split(",")) + "\n" for line in lines),
         "vizier.tsv": "#\n#INFO\n" + "\n".join(
             "\t".join(line.split(",")) for line in [lines[0], " , ,,km/s", "---,-----,--,---", *lines[1:]]

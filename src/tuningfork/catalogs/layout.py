@@ -108,7 +108,7 @@ def layout_of(text: str, where: str) -> Layout:
             f"{where} has no header: its first line is {rows[0][:80]!r}, {len(header)} values apart by "
             f"{SEPARATORS[separator]}; write the names of the columns above it, such as id_str"
         )
-    ruled = _ruled(rows, separator)
+    ruled = _ruled(rows)
     values = fields_of(rows[1 + ruled], separator) if len(rows) > 1 + ruled else []
     if len(values) == len(header) + 1 and not values[-1]:
         header.append("")  # of a separator at the end of each line
@@ -127,13 +127,10 @@ def _separator(rows: Sequence[str]) -> str:
     return max(parted, key=lambda separator: parted[separator]) if parted else ","
 
 
-def _ruled(rows: Sequence[str], separator: str) -> int:
-    """The number of lines between names and rows that hold units and a rule of dashes, as VizieR writes them."""
-    for line in (1, 2):
-        fields = fields_of(rows[line], separator) if line < len(rows) else [""]
-        if any(fields) and all(re.fullmatch(r"[-=:]*", field) for field in fields) and "--" in "".join(fields):
-            return line
-    return 0
+def _ruled(rows: Sequence[str]) -> int:
+    """The number of lines between names and rows: a rule of dashes, and units before it, as VizieR writes them."""
+    ruled = (n for n, line in enumerate(rows[1:3], 1) if "--" in line and re.fullmatch(r"[-=:+|;,\s]+", line))
+    return next(ruled, 0)
 
 
 def _is_header(fields: Sequence[str]) -> bool:
