@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 
 from tuningfork.catalogs.ids import ID_NAMES, find_ids, id_text
-from tuningfork.catalogs.names import find_column, listed, with_names
+from tuningfork.catalogs.names import FILE_COLUMNS, find_column, listed, with_names
 from tuningfork.errors import CatalogError
 from tuningfork.schemas import Schema, check_labels, without_unasked
 
 EXAMPLES = 5
-FILE_NAMES = ("file_loc", "filename", "file_name", "file", "image_name", "image_path", "path", "image")
 _ENDING = re.compile(
     r"\.(jpe?g|jfif|jp2|png|tiff?|webp|bmp|gif|avif|ppm|fits?|fts|npy|npz)(\.(gz|fz|bz2|xz|z))?\Z", re.IGNORECASE
 )
@@ -132,7 +131,7 @@ _KEY = "tuningfork_key"
 
 def _key_column(labels: pd.DataFrame, where: str, schemas: Sequence[Schema], asked: str | None) -> str:
     if asked is None and find_ids(labels, [schema.id_column for schema in schemas]) is None:
-        file_column = find_column(labels, FILE_NAMES)
+        file_column = find_column(labels, FILE_COLUMNS)
         if file_column is not None:
             return file_column
     return find_id_column(labels, where, schemas, asked)

@@ -6,6 +6,11 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+FILE_COLUMNS = (  # of the names of files, in the order in which they are looked for, in any case
+    *("file_loc", "file_name", "filename", "image_path", "file_path", "filepath", "image_file", "imagename"),
+    *("image_name", "path", "file", "image", "img", "img_path", "location", "jpg", "jpg_loc", "png_loc", "fits_loc"),
+)
+
 
 def find_column(table: pd.DataFrame, names: Iterable[str]) -> str | None:
     """The first of `names` that is a column, in any case of its letters; one that is written just so comes first."""

@@ -13,13 +13,13 @@ from tuningfork.catalogs.astro import read_fits, read_votable
 from tuningfork.catalogs.compressed import ENDINGS as COMPRESSED
 from tuningfork.catalogs.compressed import decompressed
 from tuningfork.catalogs.delimited import read_delimited
-from tuningfork.catalogs.ids import ID_NAMES, are_ids, find_ids, id_text  # noqa: F401
+from tuningfork.catalogs.ids import are_ids, find_ids, id_text
 from tuningfork.catalogs.names import find_column, listed, with_names
 from tuningfork.catalogs.parquet import read_feather, read_parquet
 from tuningfork.errors import CatalogError
 
 TEXT = (".csv", ".tsv", ".tab", ".txt", ".dat", ".asc", ".ecsv", ".tbl")
-ENDINGS = (*TEXT, ".parquet", ".feather", ".arrow", ".fits", ".vot", ".votable", ".xml")
+ENDINGS = (*TEXT, ".parquet", ".feather", ".arrow", ".fits", ".fit", ".fts", ".vot", ".votable", ".xml")
 OURS = ("id_str", "file_loc", "split")  # columns whose names are ours, in whatever case they are written
 _OTHERS = {
     b"\x89HDF": "HDF5",
@@ -33,9 +33,7 @@ _OTHERS = {
 def is_table(path: Path) -> bool:
     """Whether the ending of a name is a table's: ``.csv``, ``.fits.gz``."""
     name = path.name.lower()
-    if name.endswith(COMPRESSED):
-        return Path(name).stem.endswith(tuple(ending for ending in ENDINGS if ending != ".fits"))
-    return name.endswith(ENDINGS)
+    return (name.rpartition(".")[0] if name.endswith(COMPRESSED) else name).endswith(ENDINGS)
 
 
 def read_table(path: str | Path, columns: Sequence[str] | None = None, *, ids: Sequence[str] = ()) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from tuningfork.catalogs import find_id_column, id_text, read_table, refuse_duplicates
 from tuningfork.catalogs.ids import ID_NAMES, find_ids
+from tuningfork.catalogs.names import FILE_COLUMNS
 from tuningfork.errors import CatalogError
 from tuningfork.images.options import ImageOptions
 from tuningfork.images.sources.bands import KNOWN, MARK
@@ -19,10 +20,6 @@ from tuningfork.images.sources.files import Bands, FileSource, braced
 from tuningfork.images.sources.names import ids_of_names
 from tuningfork.images.sources.source import Told
 
-FILE_COLUMNS = (  # in the order in which they are looked for, in any case
-    *("file_loc", "file_name", "filename", "image_path", "file_path", "filepath", "image_file", "imagename"),
-    *("image_name", "path", "file", "image", "img", "img_path", "location", "jpg", "jpg_loc", "png_loc", "fits_loc"),
-)
 A_BAND = ("file_{band}", "file_loc_{band}", "filename_{band}", "path_{band}", "image_{band}", MARK)
 LIKE_AN_ID = re.compile(
     r"(?:.*[_ ]|obj(?:ect)?|gal(?:axy)?|source|asset|dr\d+)?(?:id|name|designation)|(?:pgc|ugc|ngc|iau|sdss|key)\w*",
