@@ -63,6 +63,13 @@ def test_one_column_of_a_table_is_enough_to_train(images: Path, tmp_path: Path) 
     assert (model / "model.json").exists()
 
 
+def test_a_split_that_no_galaxy_came_into_is_said(images: Path, tmp_path: Path) -> None:
+    pd.DataFrame({"id_str": [f"g{i:02d}" for i in range(40)], "x": range(40)}).to_csv(tmp_path / "t.csv", index=False)
+    few = f"{images}/g0[0-3].png"
+    said = pack(few, tmp_path / "pack", "--labels", tmp_path / "t.csv", "--label", "x", "--split", "0.98/0.01/0.01")
+    assert "warning: split test has no galaxy of" in said
+
+
 def test_what_schema_a_column_makes() -> None:
     def made(values: object) -> object:
         schema = schema_of_column(pd.DataFrame({"x": values}), "x", "t")

@@ -12,7 +12,10 @@ SPLITS = ("train", "val", "test")
 
 
 def count_labels(pack: Pack, schema: Schema) -> pd.DataFrame:
-    """Galaxies with each label: a row for each class, or one for all with a label; a column for each split there is."""
+    """Galaxies with each label: a row for each class, or one for all with a label; a column for each split.
+
+    A split that was asked for has one, even if no galaxy came into it.
+    """
     table = pack.catalog
     if schema.kind == "classes":
         codes = class_indices(table, schema, str(pack.path))
@@ -21,7 +24,8 @@ def count_labels(pack: Pack, schema: Schema) -> pd.DataFrame:
         present = [column for column in schema.columns if column in table]
         codes = np.where(table[present].notna().any(axis=1), 0, -1)
         names = ["galaxies"]
-    splits = [split for split in SPLITS if (table["split"] == split).any()]
+    asked = pack.manifest["split"].get("fractions", {})
+    splits = [split for split in SPLITS if asked.get(split, 0) > 0 or (table["split"] == split).any()]
     counts = {split: codes[(table["split"] == split).to_numpy() & (codes >= 0)] for split in splits}
     return pd.DataFrame({split: np.bincount(of, minlength=len(names)) for split, of in counts.items()}, index=names)
 

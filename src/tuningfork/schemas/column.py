@@ -13,7 +13,7 @@ from tuningfork.schemas.schema import GalaxyClass, Quantity, Schema
 
 log = logging.getLogger(__name__)
 
-FEW = 10  # whole numbers of no more values than this are classes, of more a quantity
+FEW = 10  # values: whole numbers of no more are classes, of more a quantity; so many texts are classes at any rate
 MANY = 100  # classes
 # What tables write where a number is not known, if it lies far from the others.
 SENTINELS = (-99.0, -99.9, -99.99, -999.0, -999.9, -999.99, -9999.0, 99.0, 99.9, 99.99, 999.0, 999.9, 9999.0)
@@ -46,7 +46,7 @@ def schema_of_column(table: pd.DataFrame, column: str, where: str) -> Schema:
 
 
 def _classes(column: str, names: list[str], n: int, where: str) -> Schema:
-    if len(names) > MANY or len(names) > max(2, n / 2):
+    if len(names) > MANY or len(names) > max(FEW, n / 2):
         raise SchemaError(
             f"{where}: column {column!r} has {len(names)} different values among {n} labels, which are no classes; "
             "name another column with --label, or its own schema with --schema"
