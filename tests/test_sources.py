@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import json
 import logging
 import pickle
+import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from astropy.io import fits
 from astropy.table import Table
@@ -18,7 +23,7 @@ from typer.testing import CliRunner
 
 from tuningfork.cli.app import build
 from tuningfork.errors import CatalogError, ImageError, OutputError, TuningforkError
-from tuningfork.images import BandFiles, ImageOptions, Reading, Survey, introduction, open_source
+from tuningfork.images import BandFiles, ImageOptions, Reading, Survey, introduction, open_source, refuse_output
 from tuningfork.images.sources.files import braced
 from tuningfork.images.sources.names import ids_of_names, image_ending, without_ending
 
@@ -387,3 +392,191 @@ def test_an_output_never_destroys_what_is_read(tmp_path: Path, model: Path, pack
         assert isinstance(error, OutputError)
         assert "is what the images are read from" in str(error)
     assert catalogue.read_bytes() == before
+
+
+# --- archives, arrays, saved data sets, imagefolders
+
+
+MEMBERS = {
+    "J1.0.jpg": b"one",
+    "J1.0.json": b'{"label": 3, "more": [1]}',
+    "b/2.png": b"two",
+    "b/2.cls": b"5",
+    "x.md": b"",
+}
+
+
+def archive(path: Path, members: dict[str, bytes]) -> Path:
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as whole:
+            for name, data in members.items():
+                whole.writestr(name, data)
+        return path
+    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as tar:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.zip"])
+def test_archives_are_read_where_they_lie(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    archive(tmp_path / name, MEMBERS | {"../3.jpg": b"three", "__MACOSX/3.jpg": b"", "4/": b""})
+    source = open_source(name)
+    assert source.table["id_str"].tolist() == ["J1.0", "2", "3"]
+    assert source.table["label"].fillna(-1).tolist() == [3, -1, -1]
+    assert source.table["cls"].fillna(-1).tolist() == [-1, 5, -1]
+    assert [item.load() for item in source.items()] == [b"one", b"two", b"three"]
+    assert [item.load() for item in source.items(1)] == [b"two", b"three"]
+    assert "left out: 1 file of other kinds (.md), 1 hidden file" in introduction(source)
+    assert [path.name for path in tmp_path.iterdir()] == [name], "nothing is unpacked"
+    if name == "a.tar.gz":
+        with pytest.raises(CatalogError, match="compressed tar can't be shared"):
+            source.part(1, 3)
+        return
+    part = pickle.loads(pickle.dumps(source.part(1, 3)))
+    monkeypatch.chdir("/")
+    assert [(item.id_str, item.load()) for item in part.items()] == [("2", b"two"), ("3", b"three")]
+
+
+def test_shards_of_tar_give_splits_ids_and_galaxies_of_bands(tmp_path: Path) -> None:
+    for split, number in (("train", 2**53 + 1), ("val", 2**53 + 3)):
+        archive(tmp_path / f"g-{split}-0.tar", {"1.jpg": b"1", "1.json": f'{{"objid": {number}}}'.encode()})
+    for source in (tmp_path, f"{tmp_path}/*.tar"):
+        table = open_source(source).table
+        assert table["id_str"].tolist() == [str(2**53 + 1), str(2**53 + 3)]
+        assert table["split"].tolist() == ["train", "val"]
+    archive(
+        tmp_path / "bands.tar", {f"{name}_{b}.fits": b.encode() for name in "NL" for b in "grz"} | {"M_g.fits": b""}
+    )
+    found = galaxies(tmp_path / "bands.tar")
+    assert list(found) == ["N", "L", "M"]
+    assert found["N"] == {"g": "g", "r": "r", "z": "z"}
+    assert found["M"] == "there is no file of band r, z"
+
+
+@pytest.mark.parametrize("cut", [0, 100, 700, 1536, 3000])
+def test_archives_that_are_cut_short_or_damaged_are_refused(cut: int, tmp_path: Path) -> None:
+    for name in ("a.tar", "a.tar.gz", "a.zip"):
+        path = archive(tmp_path / name, MEMBERS)
+        whole = path.read_bytes()
+        path.write_bytes(whole[: min(cut, len(whole) - 30)])
+        with pytest.raises(CatalogError, match=r"is not a whole (tar|zip) file .*get it again"):
+            open_source(path)
+    path = archive(tmp_path / "a.tar", MEMBERS)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:1024] + b"x" * 512 + whole[1536:])
+    with pytest.raises(CatalogError, match="is not a whole tar file"):
+        open_source(path)
+
+
+def test_a_damaged_member_is_a_bad_image(tmp_path: Path) -> None:
+    path = archive(tmp_path / "a.zip", {"1.jpg": b"one" * 50, "2.jpg": b"two"})
+    data = bytearray(path.read_bytes())
+    data[data.index(b"1.jpg") + 7] ^= 255
+    path.write_bytes(data)
+    found = galaxies(path)
+    assert "damaged in the zip file" in str(found["1"])
+    assert found["2"] == "two"
+
+
+@pytest.mark.parametrize("ending", [".npy", ".npz"])
+@pytest.mark.parametrize("shape", [(4, 20, 21, 3), (4, 3, 20, 21), (4, 20, 21)])
+def test_arrays_are_streamed(ending: str, shape: tuple[int, ...], tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
+    path = tmp_path / f"a{ending}"
+    if ending == ".npy":
+        np.save(path, pixels)
+    else:
+        np.savez_compressed(path, images=pixels, id_str=np.array(["a", "b", "c", "d"]), label=np.arange(4))
+    source = open_source(path)
+    assert source.table["id_str"].tolist() == (["0", "1", "2", "3"] if ending == ".npy" else ["a", "b", "c", "d"])
+    expected = np.moveaxis(pixels, 1, 3) if shape[1] == 3 else pixels.reshape(4, 20, 21, -1)
+    for start in (0, 2):
+        np.testing.assert_array_equal([item.load() for item in source.items(start)], expected[start:])
+    if ending == ".npy":
+        np.testing.assert_array_equal([item.load() for item in source.part(1, 3).items()], expected[1:3])
+
+
+def test_arrays_that_are_wrong_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    for pixels, says in (
+        (np.zeros((2, 20, 20)), "black and white are not stated"),
+        (np.zeros((2, 300), np.uint8), "images, height, width"),
+        (np.array([{}], dtype=object), "black and white"),
+        (np.zeros((2, 20, 20, 20), np.uint8), "which axis"),
+        (np.asfortranarray(np.zeros((2, 20, 20), np.uint8)), "Fortran"),
+    ):
+        np.save(path, pixels)
+        with pytest.raises(CatalogError, match=says):
+            open_source(path)
+    np.save(path, np.zeros((2, 20, 20), np.uint8))
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(CatalogError, match="cut short"):
+        open_source(path)
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 1000000, 1000000, 3), }".ljust(117) + b"\n"
+    path.write_bytes(b"\x93NUMPY\x01\x00v\x00" + header)
+    with pytest.raises(CatalogError, match="too much for one image"):
+        open_source(path)
+    np.savez(tmp_path / "a.npz", x=np.zeros(3))
+    with pytest.raises(CatalogError, match="no array 'images' of pixels; its arrays: x"):
+        open_source(tmp_path / "a.npz")
+
+
+def save_to_disk(folder: Path, names: list[str], labels: list[int]) -> None:
+    """What Hugging Face's `datasets` writes."""
+    folder.mkdir(parents=True)
+    images = [{"bytes": name.encode(), "path": f"{name}.0.jpg"} for name in names]
+    table = pa.table(
+        {"image": pa.array(images, pa.struct([("bytes", pa.binary()), ("path", pa.string())])), "label": labels}
+    )
+    with pa.ipc.new_stream(str(folder / "data-00000-of-00001.arrow"), table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+    features = {"image": {"_type": "Image"}, "label": {"names": ["round", "spiral"], "_type": "ClassLabel"}}
+    (folder / "dataset_info.json").write_text(json.dumps({"features": features}))
+    (folder / "state.json").write_text(json.dumps({"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}))
+
+
+def test_saved_data_sets_of_hugging_face_are_sources(tmp_path: Path) -> None:
+    save_to_disk(tmp_path / "one", ["a", "b", "c"], [0, 1, 1])
+    source = open_source(tmp_path / "one")
+    assert source.table["id_str"].tolist() == ["a.0", "b.0", "c.0"]
+    assert source.table["label"].tolist() == ["round", "spiral", "spiral"]
+    assert [item.load() for item in source.items(1)] == [b"b", b"c"]
+    part = pickle.loads(pickle.dumps(source.part(1, 2)))
+    assert [(item.id_str, item.load()) for item in part.items()] == [("b.0", b"b")]
+    save_to_disk(tmp_path / "all" / "train", ["a"], [0])
+    save_to_disk(tmp_path / "all" / "test", ["b"], [1])
+    (tmp_path / "all" / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
+    assert open_source(tmp_path / "all").table["split"].tolist() == ["train", "test"]
+    (tmp_path / "one" / "data-00000-of-00001.arrow").write_bytes(b"no")
+    with pytest.raises(CatalogError, match="not readable Arrow"):
+        open_source(tmp_path / "one")
+    (tmp_path / "one" / "data-00000-of-00001.arrow").unlink()
+    with pytest.raises(CatalogError, match="is missing"):
+        open_source(tmp_path / "one")
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_a_table_called_metadata_gives_columns(ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path / "in", "1.jpg", "b/2.jpg", "3.jpg")
+    table = pd.DataFrame({"file_name": ["b/2.jpg", "1.jpg", "gone.jpg"], "kind": ["x", "y", "z"]})
+    path = tmp_path / "in" / f"metadata.{ending}"
+    if ending == "jsonl":
+        table.to_json(path, orient="records", lines=True)
+    else:
+        table.to_csv(path, index=False) if ending == "csv" else table.to_parquet(path)
+    monkeypatch.chdir(tmp_path / "in")
+    for source in (".", tmp_path / "in"):
+        opened = open_source(source)
+        assert opened.table["id_str"].tolist() == ["1", "3", "2", "gone"]
+        assert opened.table["kind"].fillna("-").tolist() == ["y", "-", "x", "z"]
+        assert "No such file" in str(galaxies(source)["gone"])
+        assert "1 image without a row in it" in introduction(opened)
+    table.assign(objid=["007", "008", "009"]).to_csv(path, index=False)
+    if ending == "csv":
+        assert open_source(".").table["id_str"].tolist() == ["008", "3", "007", "009"]
+        with pytest.raises(OutputError):
+            refuse_output(open_source(".").files(), path)

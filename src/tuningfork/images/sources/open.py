@@ -12,6 +12,11 @@ from pathlib import Path
 from tuningfork.catalogs import is_table
 from tuningfork.errors import CatalogError
 from tuningfork.images.options import ImageOptions
+from tuningfork.images.sources.archives import ENDINGS as ARCHIVES
+from tuningfork.images.sources.archives import ArchiveSource
+from tuningfork.images.sources.arrays import ENDINGS as ARRAYS
+from tuningfork.images.sources.arrays import ArraySource
+from tuningfork.images.sources.arrow import is_saved, saved_shards
 from tuningfork.images.sources.bands import MARK
 from tuningfork.images.sources.catalog import source_of_catalog
 from tuningfork.images.sources.contents import is_fits_table, is_image
@@ -20,17 +25,19 @@ from tuningfork.images.sources.gather import left_out, source_of_files
 from tuningfork.images.sources.hdf5 import ENDINGS as HDF5
 from tuningfork.images.sources.hdf5 import Hdf5Source
 from tuningfork.images.sources.location import is_remote, split_unit
+from tuningfork.images.sources.metadata import with_metadata
 from tuningfork.images.sources.names import image_ending, is_fits_name, natural
+from tuningfork.images.sources.parquet import ParquetShard, is_embedded
 from tuningfork.images.sources.pattern import source_of_pattern
-from tuningfork.images.sources.shards import ShardSource, is_embedded
+from tuningfork.images.sources.shards import ShardSource
 from tuningfork.images.sources.source import Source
-from tuningfork.images.sources.walk import MANIFESTS, Walk, walk
+from tuningfork.images.sources.walk import MANIFESTS, Walk, ending, walk
 
 log = logging.getLogger(__name__)
 
 WHAT_IS = (
     "images are .jpg, .png, .tif, .fits and whatever else Pillow reads; or name a table of files (.csv, .parquet, "
-    ".fits, .vot), Parquet with images, or HDF5"
+    ".fits, .vot), Parquet or Arrow with images, HDF5, .tar, .zip, .npy or .npz"
 )
 
 
@@ -43,7 +50,8 @@ def open_source(source: str | Path, options: ImageOptions | None = None) -> Sour
         A folder of images (looked through with its subfolders, links followed once, hidden ones left out) or of
         Parquet shards with a Hugging Face `image` struct; a glob pattern of either; a pattern with ``{band}``, a file a
         band; a catalog with `file_loc` (relative to the catalog's folder or the working folder, or absolute); an HDF5
-        file with a data set `images`, as Galaxy10 is; or one image.
+        file with a data set `images`, as Galaxy10 is; tar shards or zip files of images; a NumPy array of pixels; or
+        one image.
     options
         Which columns of a catalog hold ids and files, and whatever else the user says of the images.
 
@@ -98,6 +106,8 @@ def _of_files(names: Sequence[str], origin: str, options: ImageOptions) -> Sourc
         raise CatalogError(f"no file matches {origin}")
     if set(found.others) == {".parquet"}:
         return _of_parquet(files, origin, options)
+    if set(found.others) <= set(ARCHIVES):
+        return ArchiveSource([Path(name) for name in files], origin, options.id_column)
     raise CatalogError(f"{origin} matches {len(names)} files, and no images: {', '.join(files[:3])}, ...; name one")
 
 
@@ -105,6 +115,8 @@ def _of_folder(folder: Path, origin: str, options: ImageOptions) -> Source:
     made = next((name for name in MANIFESTS if (folder / name).exists()), None)
     if made == "pack.json":
         raise CatalogError(f"{folder} is a pack already; name the images it was made from")
+    if is_saved(folder):
+        return ShardSource(saved_shards(folder), origin, options.id_column)
     found = walk(folder)
     for problem in found.unreadable:
         log.warning("a folder can't be read: %s", problem)
@@ -113,7 +125,10 @@ def _of_folder(folder: Path, origin: str, options: ImageOptions) -> Source:
     if embedded:
         return _of_shards_in_folder(folder, embedded, found, origin, options)
     if found.images:
-        return _of_images(found, origin, options, str(folder))
+        beside = natural(name for names in found.others.values() for name in names)
+        return with_metadata(_of_images(found, origin, options, str(folder)), beside, options.id_column)
+    if archives := natural(found.of(*ARCHIVES)):
+        return ArchiveSource([Path(name) for name in archives], origin, options.id_column)
     if len(shards) == 1:
         return source_of_catalog(Path(shards[0]), origin, options)
     others = natural(name for names in found.others.values() for name in names)
@@ -131,7 +146,7 @@ def _of_shards_in_folder(
             f"{folder} holds {shards[0]}, which has images in it, and image files such as {beside}; name the ones "
             f"that are meant: '{folder}/*.parquet', or a pattern of the files"
         )
-    source = ShardSource([Path(name) for name in shards], origin, options.id_column)
+    source = ShardSource([ParquetShard(Path(name)) for name in shards], origin, options.id_column)
     found.others[".parquet"] = [name for name in found.of(".parquet") if name not in set(shards)]
     found.others = {kind: names for kind, names in found.others.items() if names}
     below = (f"{len(found.images):,} image files in subfolders",) if found.images else ()
@@ -152,6 +167,10 @@ def _of_file(name: str, origin: str, options: ImageOptions) -> Source:
         return _of_parquet([name], origin, options)
     if path.suffix.lower() in HDF5:
         return Hdf5Source(path, origin, options.id_column)
+    if ending(name) in ARCHIVES:
+        return ArchiveSource([path], origin, options.id_column)
+    if ending(name) in ARRAYS:
+        return ArraySource(path, origin, options.id_column)
     if is_fits_table(path) if is_fits_name(name) else is_table(path):
         return source_of_catalog(path, origin, options)
     if not image_ending(name) and not is_image(path):
@@ -163,7 +182,7 @@ def _of_parquet(files: Sequence[str], origin: str, options: ImageOptions) -> Sou
     paths = [Path(name) for name in files]
     embedded = [is_embedded(path) for path in paths]
     if all(embedded):
-        return ShardSource(paths, origin, options.id_column)
+        return ShardSource([ParquetShard(path) for path in paths], origin, options.id_column)
     if len(files) > 1:
         raise CatalogError(
             f"{paths[embedded.index(False)]} has no column image, as several Parquet files need; name one file"
