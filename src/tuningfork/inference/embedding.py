@@ -30,6 +30,7 @@ from tuningfork.inference.described import (
 )
 from tuningfork.inference.device import choose_device
 from tuningfork.inference.engines import find_engine, use_engine
+from tuningfork.inference.order import in_order
 from tuningfork.inference.origin import model_origin
 from tuningfork.inference.output import check_target
 from tuningfork.inference.ray import write_on_ray
@@ -100,7 +101,7 @@ def embed(
     check_target(target, (".parquet",), overwrite=overwrite)
     check_maps(maps)
     asked = source.pack.schemas if isinstance(source, PackSource) else network.schemas
-    labels, schemas = _labels(source.table, asked, str(images))
+    labels, schemas = _labels(source.asked, asked, str(images))
     hashes = read_manifest(model)["sha256"]
     engine, what = find_engine(engine, hashes)
     job = {"verb": "embed", "images": source.describe(), "model": hashes} | what
@@ -133,7 +134,7 @@ def embed(
             profile=profile,
         )
     with sole_run(folder, OutputError):
-        shards = write()
+        shards = in_order(write(), source.places, folder / "asked")
         if nothing := nothing_read(shards):
             shutil.rmtree(folder)
             raise ImageError(nothing)
@@ -149,7 +150,7 @@ def embed(
             "schemas": [schema_to_dict(schema) for schema in schemas],
         }
         made = folder / target.name
-        rows = join(shards, source.table.drop(columns="split", errors="ignore"), table_of([*labels, *positions]))
+        rows = join(shards, source.asked.drop(columns="split", errors="ignore"), table_of([*labels, *positions]))
         write_embedding(made, rows.schema, rows, manifest)
         write_summary(made, seed=seed)
         with output_errors(target):

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import math
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -134,7 +135,7 @@ def claim(folder: Path, job: dict[str, Any]) -> int:
     with output_errors(folder):
         for path in folder.iterdir():
             if path.name != "lock":
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
     write_json(claim, {"job": key})
     return 0
 

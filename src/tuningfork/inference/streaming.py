@@ -19,6 +19,7 @@ from tuningfork.images import Decoded, ImageOptions
 from tuningfork.inference.carried import join
 from tuningfork.inference.device import choose_device
 from tuningfork.inference.engines import find_engine, use_engine, use_torch
+from tuningfork.inference.order import in_order
 from tuningfork.inference.origin import predictions_origin
 from tuningfork.inference.output import check_output, write_output
 from tuningfork.inference.ray import write_on_ray
@@ -125,9 +126,9 @@ def predict(
             profile=profile,
         )
     with sole_run(folder, OutputError):
-        done = write()
+        done = in_order(write(), source.places, folder / "asked")
         origin = predictions_origin(model, network, source, views, engine)
-        write_output(join(done, source.table), target, layout, network.schemas, origin)
+        write_output(join(done, source.asked), target, layout, network.schemas, origin)
         nothing = nothing_read(done)
         shutil.rmtree(folder)
     if nothing:

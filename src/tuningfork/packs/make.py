@@ -139,8 +139,11 @@ def make_pack(
         _say_errors(pixels.progress)
         if pixels.progress.good:
             facts["job"] = job
-            table = _kept(table, pixels.progress)
-            kept = _finish(folder, work, pixels, table, splitting, schemas=loaded, geometry=geometry, facts=facts)
+            places = images.table.index.to_numpy()[np.asarray(pixels.progress.good)]
+            table = _kept(table, places)
+            kept = _finish(
+                folder, work, pixels, table, splitting, places, schemas=loaded, geometry=geometry, facts=facts
+            )
             return opened(folder, kept)
         shutil.rmtree(work)
     with suppress(OSError):  # a folder that is ours alone goes too
@@ -169,8 +172,8 @@ def _catalog(
     id_column: str | None,
     where: str,
 ) -> tuple[pd.DataFrame, list[Schema], dict[str, Any]]:
-    """The images' table with its labels, checked, all schemas, and what the manifest says of them."""
-    table, report = images.table, None
+    """The table in the order asked, with its labels, checked; all schemas; and what the manifest says of them."""
+    table, report = images.table.sort_index(), None
     if labels is not None:
         given = read_table(labels, ids=[*([id_column] if id_column else []), *(schema.id_column for schema in schemas)])
         table, report = join_labels(table, given, where, schemas, id_column)
@@ -278,9 +281,9 @@ def _say_errors(progress: Progress) -> None:
         log.info("%d images: %s", count, note)
 
 
-def _kept(table: pd.DataFrame, progress: Progress) -> pd.DataFrame:
+def _kept(table: pd.DataFrame, places: np.ndarray) -> pd.DataFrame:
     """The rows of the images that could be read."""
-    return table if len(progress.good) == len(table) else table.iloc[np.asarray(progress.good)].reset_index(drop=True)
+    return table if len(places) == len(table) else table.iloc[np.sort(places)].reset_index(drop=True)
 
 
 def _finish(
@@ -289,16 +292,22 @@ def _finish(
     pixels: PixelFile,
     table: pd.DataFrame,
     splitting: Splitting,
+    places: np.ndarray,
     *,
     schemas: list[Schema],
     geometry: Geometry,
     facts: dict[str, Any],
 ) -> pd.DataFrame:
-    """Deal the splits and write the files of the pack; its catalog."""
-    progress = pixels.progress
-    pixels_sha256 = pixels.finish(folder / "pixels.npy")
-    pairs = twins(np.load(folder / "pixels.npy", mmap_mode="r"), progress.marks)
-    kept = splitting.deal(table, np.asarray(progress.good), pairs)
+    """Deal the splits and write the files of the pack; its catalog.
+
+    `places` (N,) are the rows of the catalogue that the images belong to, as they were read; those of `table` are in
+    the catalogue's order, and so will the pixels be.
+    """
+    progress, order = pixels.progress, np.argsort(places)
+    pixels_sha256 = pixels.finish(folder / "pixels.npy", order)
+    marks = [progress.marks[row] for row in order] if len(progress.marks) == len(order) else []
+    pairs = twins(np.load(folder / "pixels.npy", mmap_mode="r"), marks)
+    kept = splitting.deal(table, places[order], pairs)
     with whole_file(folder / "catalog.parquet") as temporary:
         kept.to_parquet(temporary, index=False)
     manifest = {

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tuningfork.files import output_errors, sha256
+from tuningfork.files import output_errors, sha256, whole_file
 from tuningfork.images import Decoded, Geometry
 from tuningfork.packs.direct import DirectFile
 from tuningfork.packs.twins import mark
@@ -78,8 +78,11 @@ class PixelFile:
                 file.write(json.dumps(entry) + "\n")
         self._count(entry)
 
-    def finish(self, target: Path) -> str:
-        """Make the file `target`, its header written now that the number of rows is known; its SHA-256."""
+    def finish(self, target: Path, order: np.ndarray) -> str:
+        """Make the file `target`, its header written now that the number of rows is known; its SHA-256.
+
+        Its row i is the row number `order[i]` of those that were appended.
+        """
         n = len(self.progress.good)
         with output_errors(target):
             if self.path.exists():  # else a kill came after it was renamed
@@ -87,10 +90,25 @@ class PixelFile:
                     file.write(npy_header((n, *self.shape)))
                     file.truncate(HEADER + n * self.row_bytes)
                     os.fsync(file.fileno())
+                if (np.diff(order) < 0).any():
+                    self._reorder(target, order)
+                    return sha256(target)
                 self.path.replace(target)
                 if n == self.expected:
                     return self._digest.hexdigest()
             return sha256(target)
+
+    def _reorder(self, target: Path, order: np.ndarray) -> None:
+        """Write the rows to `target` in another order."""
+        at_once = max(1, LOT // self.row_bytes)
+        rows = np.load(self.path, mmap_mode="r")
+        with whole_file(target) as temporary, temporary.open("wb") as file:
+            file.write(npy_header(rows.shape))
+            for first in range(0, len(order), at_once):
+                file.write(rows[order[first : first + at_once]].data)
+            file.flush()
+            os.fsync(file.fileno())
+        self.path.unlink()
 
     def _count(self, entry: dict[str, Any]) -> None:
         bad = {wrong["index"] for wrong in entry["bad"]}

@@ -59,6 +59,16 @@ class ImageSource:
         """What is known of each image, row for row."""
         return self.source.table
 
+    @property
+    def places(self) -> np.ndarray:
+        """Where each image stands in the order asked, (N,)."""
+        return self.source.table.index.to_numpy()
+
+    @property
+    def asked(self) -> pd.DataFrame:
+        """What is known of each image, in the order asked."""
+        return self.source.table.sort_index()
+
     def describe(self) -> Any:
         """What changes when an image does, or what is said of how it is read."""
         said = hashlib.sha256(
@@ -105,6 +115,16 @@ class PackSource:
     def table(self) -> pd.DataFrame:
         """What is known of each image, row for row."""
         return self.pack.catalog.iloc[self.rows].reset_index(drop=True)
+
+    @property
+    def places(self) -> np.ndarray:
+        """Where each image stands in the order asked, (N,)."""
+        return np.arange(self.n)
+
+    @property
+    def asked(self) -> pd.DataFrame:
+        """What is known of each image, in the order asked."""
+        return self.table
 
     def describe(self) -> Any:
         """What changes when an image does."""

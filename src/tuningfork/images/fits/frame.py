@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tuningfork.errors import ImageError
 from tuningfork.images.fits.bands import BLUE_GREEN_RED, BRIGHTNESS, band_of, colours, known_bands, parse_bands
 from tuningfork.images.fits.choose import MOST_PLANES, band_name, choose, is_picture
-from tuningfork.images.fits.flux import calibrate, check_unknown, flux_of
+from tuningfork.images.fits.flux import Flux, calibrate, check_unknown, flux_of
 from tuningfork.images.fits.masks import USELESS, fill, flagged, without_data
 from tuningfork.images.fits.opening import Unit, units_of
 from tuningfork.images.fits.picture import picture
@@ -64,39 +64,76 @@ def calibrated(planes: Sequence[Plane], reading: Reading) -> Frame:
         If the planes are of different sizes, their bands can't be told, they are of a unit that nothing explains, or
         one holds no data.
     """
-    if len({plane.values.shape for plane in planes}) > 1:
-        shapes = ", ".join(f"{p.band} {p.values.shape[1]} x {p.values.shape[0]}" for p in planes)
-        raise ImageError(f"its bands are of different sizes ({shapes} pixels); bring them to one grid first")
+    return calibration_of(planes, reading).frame(planes)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What headers say of planes, found out once for all cutouts of them.
+
+    Parameters
+    ----------
+    bands
+        Of each plane, empty where it is not known.
+    shown
+        Which planes are shown: as blue, green and red, or one.
+    fluxes
+        How the values of each shown plane become flux.
+    pixel_scale, sky
+        As of `Frame`; of cutouts, `sky` is the middle of what they are cut out of.
+    notes
+        What was assumed.
+    """
+
+    bands: tuple[str, ...]
+    shown: tuple[int, ...]
+    fluxes: tuple[Flux, ...]
+    pixel_scale: float | None
+    sky: tuple[float, float] | None
+    notes: tuple[str, ...]
+
+    def frame(self, planes: Sequence[Plane]) -> Frame:
+        """The frame of planes with the headers, or of cutouts of them; raises as `calibrated`."""
+        if len({plane.values.shape for plane in planes}) > 1:
+            shapes = ", ".join(f"{p.band} {p.values.shape[1]} x {p.values.shape[0]}" for p in planes)
+            raise ImageError(f"its bands are of different sizes ({shapes} pixels); bring them to one grid first")
+        bad = np.zeros(planes[0].values.shape, bool)
+        shown, notes = [], self.notes
+        slots = BLUE_GREEN_RED if len(self.shown) == 3 else ("",)
+        for slot, index, flux in zip(slots, self.shown, self.fluxes, strict=True):
+            band = self.bands[index]
+            missing = _missing(planes[index])
+            filled = fill(planes[index].values, missing, _name(band, index))
+            values, said = _flux(replace(planes[index], values=filled), flux, self.pixel_scale)
+            brightness = BRIGHTNESS[slot] if slot else ONE_BAND_SCALE
+            shown.append(values * np.float32(BRIGHTNESS[band] / brightness if band else 1))
+            bad |= missing
+            notes += said
+        if bad.any():
+            notes += (f"{int(bad.sum())} bad pixels (NaN, masked or without data) filled from their neighbours",)
+        return Frame(
+            np.stack(shown, axis=2)[::-1],
+            flux=True,
+            filled=bad[::-1] if bad.any() else None,
+            pixel_scale=self.pixel_scale,
+            sky=self.sky,
+            notes=tuple(dict.fromkeys(notes)),
+        )
+
+
+def calibration_of(planes: Sequence[Plane], reading: Reading) -> Calibration:
+    """What the headers of planes and `reading` say; raises as `calibrated`."""
     bands, notes = _bands(planes, reading)
-    chosen = colours(bands, reading.assumed.bands) if len(planes) >= 3 else (0,)
+    shown = colours(bands, reading.assumed.bands) if len(planes) >= 3 else (0,)
     sky = sky_of(planes[0].header, *planes[0].values.shape)
     scale = reading.stated.pixel_scale or (sky.pixel_scale if sky else None) or reading.assumed.pixel_scale
     notes += _of_sky(sky, reading, scale)
-    bad = np.zeros(planes[0].values.shape, bool)
-    shown = []
-    for slot, index in zip(BLUE_GREEN_RED if len(chosen) == 3 else ("",), chosen, strict=True):
-        missing = _missing(planes[index])
-        filled = fill(planes[index].values, missing, _name(bands[index], index))
-        values, said = _flux(replace(planes[index], values=filled), reading, index, scale)
-        brightness = BRIGHTNESS[slot] if slot else ONE_BAND_SCALE
-        shown.append(values * np.float32(BRIGHTNESS[bands[index]] / brightness if bands[index] else 1))
-        bad |= missing
-        notes += said
-    if bad.any():
-        notes += (f"{int(bad.sum())} bad pixels (NaN, masked or without data) filled from their neighbours",)
-    return Frame(
-        np.stack(shown, axis=2)[::-1],
-        flux=True,
-        filled=bad[::-1] if bad.any() else None,
-        pixel_scale=scale,
-        sky=(sky.ra, sky.dec) if sky else None,
-        notes=tuple(dict.fromkeys(notes)),
-    )
+    fluxes = tuple(flux_of(planes[index].header, reading.stated, reading.assumed, index) for index in shown)
+    return Calibration(bands, shown, fluxes, scale, (sky.ra, sky.dec) if sky else None, notes)
 
 
-def _flux(plane: Plane, reading: Reading, index: int, scale: float | None) -> tuple[np.ndarray, tuple[str, ...]]:
+def _flux(plane: Plane, flux: Flux, scale: float | None) -> tuple[np.ndarray, tuple[str, ...]]:
     """The flux of a plane whose bad pixels are filled, and what was assumed."""
-    flux = flux_of(plane.header, reading.stated, reading.assumed, index)
     values, notes = calibrate(plane, flux, scale), flux.notes
     if not flux.known:
         check_unknown(_noise(values), float(np.abs(values).max()))
@@ -236,9 +273,7 @@ def _without_pedestal(plane: np.ndarray) -> tuple[np.ndarray, float]:
     Faint light at the border is a galaxy's; a level is one where even the darkest pixels are far above the noise, and
     would be seen.
     """
-    border = _border(plane)
-    level, noise = float(np.median(border)), _noise(plane)
-    darkest = float(np.percentile(plane, 1))
-    if level > PEDESTAL and darkest > max(0.5 * level, level - 8 * noise - 0.1 * level):
-        return plane - np.float32(level), level
-    return plane, 0.0
+    level = float(np.median(_border(plane)))
+    if level <= PEDESTAL or np.percentile(plane, 1) <= max(0.5 * level, level - 8 * _noise(plane) - 0.1 * level):
+        return plane, 0.0
+    return plane - np.float32(level), level

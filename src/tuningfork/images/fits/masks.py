@@ -79,6 +79,8 @@ def fill(values: np.ndarray, bad: np.ndarray, what: str) -> np.ndarray:
     ImageError
         If no pixel is good.
     """
+    if not bad.any():
+        return values
     if bad.all():
         raise ImageError(f"{what} holds no data: all of its pixels are zero, NaN or masked")
     rows, columns = ndimage.distance_transform_edt(bad, return_distances=False, return_indices=True)

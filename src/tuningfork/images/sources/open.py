@@ -65,6 +65,10 @@ def open_source(source: str | Path, options: ImageOptions | None = None) -> Sour
     if is_remote(text):
         raise CatalogError(f"{text} is a remote address, and only files are read; download it and name the file")
     path = Path(text)
+    if options.tiles:
+        from tuningfork.images.tiles import open_tiles  # astropy, which other sources need not wait for
+
+        return open_tiles(path, options.tiles, options)
     if path.is_dir():
         return _of_folder(path, text, options)
     if path.exists():

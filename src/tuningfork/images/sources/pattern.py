@@ -27,16 +27,7 @@ def source_of_pattern(pattern: str, bands: Sequence[str]) -> FileSource:
     """
     if not bands:
         raise CatalogError(f"{pattern}: say which bands {MARK} stands for with --bands, such as --bands g,r,z")
-    galaxies: dict[str, dict[str, str]] = {}
-    for band in bands:
-        for written in dict.fromkeys((band, band.swapcase())):
-            found = _with_mark(pattern, written)
-            for key, name in found.items():
-                galaxies.setdefault(key, {})[band] = name
-            if found:
-                break
-    if not galaxies:
-        raise CatalogError(f"no file matches {pattern} with {' or '.join(bands)} for {MARK}")
+    galaxies = files_of_bands(pattern, bands)
     keys = natural(galaxies)
     files = [
         tuple((KNOWN.get(band, band), galaxies[key].get(band, key.replace(MARK, band))) for band in bands)
@@ -47,6 +38,27 @@ def source_of_pattern(pattern: str, bands: Sequence[str]) -> FileSource:
     short = sum(len(found) < len(bands) for found in galaxies.values())
     notes = (f"a file for each of {', '.join(bands)}", *((f"files are missing of {short}",) if short else ()))
     return FileSource(pd.DataFrame(table, dtype=object), pattern, Told("file names", notes), files)
+
+
+def files_of_bands(pattern: str, bands: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The file of each band, by the name that the files of a galaxy or tile share, with `MARK` where the band is.
+
+    Raises
+    ------
+    CatalogError
+        If no file matches.
+    """
+    groups: dict[str, dict[str, str]] = {}
+    for band in bands:
+        for written in dict.fromkeys((band, band.swapcase())):
+            found = _with_mark(pattern, written)
+            for key, name in found.items():
+                groups.setdefault(key, {})[band] = name
+            if found:
+                break
+    if not groups:
+        raise CatalogError(f"no file matches {pattern} with {' or '.join(bands)} for {MARK}")
+    return groups
 
 
 def _with_mark(pattern: str, band: str) -> dict[str, str]:

@@ -33,7 +33,10 @@ class Told:
 
 
 class Source(Protocol):
-    """Images to be read in order; row i of `table` (id_str, file_loc and the catalog's other columns) is item i."""
+    """Images to be read in order; row i of `table` (id_str, file_loc and the catalog's other columns) is item i.
+
+    The index of `table` says where each row stands in the order asked.
+    """
 
     table: pd.DataFrame
     origin: str
@@ -65,7 +68,8 @@ class Source(Protocol):
 def introduction(source: Source) -> str:
     """In one line, how many images there are, where the ids come from, what was assumed and what left out."""
     images = "1 image" if source.n == 1 else f"{source.n:,} images"
-    parts = [f"{images} in {source.origin}", f"ids are {source.told.ids}, the first {source.table['id_str'].iloc[0]}"]
+    first = source.table["id_str"].iloc[int(source.table.index.argmin())]
+    parts = [f"{images} in {source.origin}", f"ids are {source.told.ids}, the first {first}"]
     parts += source.told.notes
     if source.told.left_out:
         parts.append(f"left out: {', '.join(source.told.left_out)}")

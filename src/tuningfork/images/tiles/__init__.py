@@ -1,0 +1,6 @@
+"""Galaxies cut out of the tiles of a survey, at their positions."""
+
+from tuningfork.images.tiles.open import open_tiles
+from tuningfork.images.tiles.source import TileSource
+
+__all__ = ["TileSource", "open_tiles"]
