@@ -84,11 +84,14 @@ def read_image(data: Payload, geometry: Geometry, reading: Reading | None = None
     notes = (*frame.notes, *((spread,) if spread else ()), *check(cells))
     if not is_centred(cells):
         notes += (NOT_CENTRED,)
+    angle = square.field * min(height, width) * scale if scale else None
+    if unusual := reading.note(angle):
+        notes += (unusual,)
     return Seen(
         np.ascontiguousarray(pixels),
         notes,
         scale,
-        square.field * min(height, width) * scale if scale else None,
+        angle,
         frame.sky,
     )
 

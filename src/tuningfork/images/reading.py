@@ -13,6 +13,7 @@ from tuningfork.errors import ImageError
 from tuningfork.images.field import Field
 from tuningfork.images.survey import Survey
 
+ALIKE = 1.25  # factor between angles that are about the same
 COLUMNS = ("bands", "zero_point", "pixel_scale", "hdu")  # of a catalogue, where it says these of each galaxy
 
 
@@ -28,11 +29,44 @@ class Reading:
         What holds where neither the user nor the file says it: a survey's preset, or what a model was trained on.
     field
         How much of an image is taken for a whole frame.
+    usual
+        The smallest and largest angle, in arcseconds, of the squares that a model was trained on, where known.
     """
 
     stated: Survey = Survey()
     assumed: Survey = Survey()
     field: Field = Field()
+    usual: tuple[float, float] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a manifest: what held for its images."""
+        said = {"survey": self.stated.or_else(self.assumed).as_dict(), "field": str(self.field)}
+        return said | ({"arcsec": list(self.usual)} if self.usual else {})
+
+    @staticmethod
+    def from_dict(table: Mapping[str, Any]) -> Reading:
+        """From a manifest: what its images were read as, to be assumed of others."""
+        low, high = table.get("arcsec", (None, None))
+        return Reading(
+            assumed=Survey.from_dict(table["survey"]),
+            field=Field.parse(table["field"]),
+            usual=(float(low), float(high)) if low else None,
+        )
+
+    def like(self, trained: Reading) -> Reading:
+        """The same, and where it says nothing as the images that a model was trained on were read."""
+        field = trained.field if self.field == Field() else self.field
+        return replace(self, assumed=self.assumed.or_else(trained.assumed), field=field, usual=trained.usual)
+
+    def note(self, field_arcsec: float | None) -> str | None:
+        """What to say where a square of that angle is unlike those that the model was trained on."""
+        if field_arcsec is None or self.usual is None:
+            return None
+        low, high = self.usual
+        if low / ALIKE <= field_arcsec <= high * ALIKE:
+            return None
+        trained = f"{low:.3g}" if f"{low:.3g}" == f"{high:.3g}" else f"{low:.3g} to {high:.3g}"
+        return f"{field_arcsec:.3g} arcsec are looked at; the model was trained on {trained}"
 
     def for_row(self, row: Mapping[str, Any]) -> Reading:
         """The same for one galaxy of a catalogue, whose row may state more; `row` holds what `columns` names.

@@ -17,7 +17,7 @@ from tuningfork.files import read_json, sha256, stamp, whole_file, write_json
 from tuningfork.models.model import Ensemble, GalaxyModel, Model, ModelSpec
 from tuningfork.models.uncertainty import read_uncertainty
 
-SPEC_KEYS = ("encoder", "geometry", "input", "heads")
+SPEC_KEYS = ("encoder", "geometry", "images", "input", "heads")
 DEFAULT_MODEL = "default"
 FORMAT = "tuningfork-model"
 VERSION = 1
@@ -71,13 +71,14 @@ def read_manifest(model: str | Path) -> dict[str, Any]:
         raise ModelError(
             f"{path} has format version {manifest.get('version')}; this software reads {VERSION}: update it"
         )
-    if manifest.get("sha256", {}).get("spec") != _digest({key: manifest.get(key) for key in SPEC_KEYS}):
+    if manifest.get("sha256", {}).get("spec") != _digest(manifest):
         raise ModelError(f"{path} has been altered: it no longer describes the model it was written for; copy it again")
     return manifest
 
 
-def _digest(described: dict[str, Any]) -> str:
+def _digest(manifest: dict[str, Any]) -> str:
     """A hash of what a model is built from, so that an altered manifest is noticed."""
+    described = {key: manifest[key] for key in SPEC_KEYS if key in manifest}
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
@@ -99,7 +100,7 @@ def seal(folder: Path, content: dict[str, Any], files: Sequence[str] = FILES) ->
     """Write the manifest over the files of a model folder: what the model is built from, and the hash of each."""
     members = [f"{member}/model.json" for member in content.get("members", [])]
     hashes = {name: sha256(folder / name) for name in (*files, *members) if (folder / name).exists()}
-    hashes["spec"] = _digest({key: content[key] for key in SPEC_KEYS})
+    hashes["spec"] = _digest(content)
     write_json(folder / "model.json", stamp(FORMAT, VERSION) | content | {"sha256": hashes})
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from tuningfork.errors import ModelError
-from tuningfork.images import Geometry
+from tuningfork.images import Geometry, Reading
 from tuningfork.models.encoders import build_encoder
 from tuningfork.models.heads import Head, HeadSpec, build_head, of_looks
 from tuningfork.models.uncertainty import Uncertainty
@@ -25,7 +25,10 @@ Outputs = tuple[torch.Tensor, dict[str, torch.Tensor]]
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """All that is needed to build a model, weights apart. `mean` and `std` are one number a channel, in 0 to 1."""
+    """All that is needed to build a model, weights apart.
+
+    `mean` and `std` are one number a channel, in 0 to 1; `reading` is how the images that it was trained on were read.
+    """
 
     encoder: str
     options: dict[str, Any]
@@ -35,12 +38,14 @@ class ModelSpec:
     std: tuple[float, ...]
     heads: tuple[HeadSpec, ...]
     schemas: tuple[Schema, ...]
+    reading: Reading = Reading()
 
     def as_dict(self) -> dict[str, Any]:
         """The part of a manifest from which the model can be built again."""
         return {
             "encoder": {"name": self.encoder, "options": self.options},
             "geometry": self.geometry.as_dict(),
+            "images": self.reading.as_dict(),
             "input": asdict(self.view) | {"mean": list(self.mean), "std": list(self.std)},
             "heads": [
                 {
@@ -65,6 +70,7 @@ class ModelSpec:
             std=tuple(view["std"]),
             heads=tuple(HeadSpec.model_validate(head["spec"]) for head in manifest["heads"]),
             schemas=tuple(schema_from_dict(head["schema"], "model.json") for head in manifest["heads"]),
+            reading=Reading.from_dict(manifest["images"]) if "images" in manifest else Reading(),
         )
 
 

@@ -37,6 +37,7 @@ class Progress:
     marks: array[int] = field(default_factory=lambda: array("Q"))
     errors: list[dict[str, str]] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
+    arcsec: tuple[float, float] | None = None  # the smallest and largest angle of a square, where known
 
 
 class PixelFile:
@@ -66,6 +67,7 @@ class PixelFile:
                 if d.error is not None
             ],
             "notes": Counter(d.note for d in chunk if d.note),
+            "arcsec": [d.field_arcsec for d in chunk if d.field_arcsec is not None],
         }
         pixels = [decoded.pixels for decoded in chunk if decoded.pixels is not None]
         with output_errors(self.path):
@@ -116,6 +118,8 @@ class PixelFile:
         self.progress.good.extend(start + index for index in range(entry["read"]) if index not in bad)
         self.progress.errors += [{k: v for k, v in wrong.items() if k != "index"} for wrong in entry["bad"]]
         self.progress.notes.update(entry["notes"])
+        angles = [*entry.get("arcsec", ()), *(self.progress.arcsec or ())]
+        self.progress.arcsec = (min(angles), max(angles)) if angles else None
         self.progress.read += entry["read"]
 
     def _resume(self) -> Progress:

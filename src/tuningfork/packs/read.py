@@ -13,7 +13,7 @@ import pandas as pd
 from tuningfork.catalogs import matching
 from tuningfork.errors import PackError
 from tuningfork.files import read_json, sha256
-from tuningfork.images import Geometry
+from tuningfork.images import Geometry, Reading
 from tuningfork.schemas import Schema, schema_from_dict
 
 FORMAT = "tuningfork-pack"
@@ -30,6 +30,11 @@ class Pack:
     manifest: dict[str, Any]
     schemas: tuple[Schema, ...]
     geometry: Geometry
+
+    @property
+    def reading(self) -> Reading:
+        """How its images were read."""
+        return Reading.from_dict(self.manifest["images"]) if "images" in self.manifest else Reading()
 
     def rows(self, split: str, where: Sequence[str] = ()) -> np.ndarray:
         """The rows of a split (train, val or test; ``all``: every row), in order.

@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,32 @@ import numpy as np
 import pandas as pd
 
 from tuningfork.errors import PackError
-from tuningfork.images import Decoded, Geometry, ImageOptions, decode_stream, introduction, open_source, refuse_output
+from tuningfork.images import (
+    Decoded,
+    Geometry,
+    ImageOptions,
+    Reading,
+    decode_stream,
+    introduction,
+    open_source,
+    refuse_output,
+)
 from tuningfork.packs.read import Pack, open_pack
 
 log = logging.getLogger(__name__)
 
 
 def open_images(
-    images: str | Path, geometry: Geometry, workers: int | None = None, options: ImageOptions | None = None
+    images: str | Path,
+    geometry: Geometry,
+    workers: int | None = None,
+    options: ImageOptions | None = None,
+    trained: Reading | None = None,
 ) -> ImageSource | PackSource:
     """What `images.open_source` opens, or a pack, for a model of that geometry; `workers` threads decode.
 
-    `options` is what the user says of images that are not in a pack.
+    `options` is what the user says of images that are not in a pack; `trained` is how those that the model was trained
+    on were read, which holds where neither the user nor the images say otherwise.
 
     Raises
     ------
@@ -38,7 +52,9 @@ def open_images(
         packed = PackSource(open_pack(images), geometry)
         log.info("%s images in the pack %s; ids are those of its catalog", f"{packed.n:,}", images)
         return packed
-    source = ImageSource(images, geometry, workers, options or ImageOptions())
+    options = options or ImageOptions()
+    reading = options.reading.like(trained or Reading())
+    source = ImageSource(images, geometry, workers, replace(options, reading=reading))
     log.info("%s", introduction(source.source))
     return source
 

@@ -59,6 +59,7 @@ def prepare(recipe: Recipe, pack: Pack) -> Material:
         encoder=recipe.encoder.name,
         options=recipe.encoder.options,
         geometry=pack.geometry,
+        reading=pack.reading,
         view=view,
         mean=(0.0,) * pack.geometry.channels,
         std=(1.0,) * pack.geometry.channels,
