@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from astropy.io import fits
 from hypothesis import given, settings
@@ -30,6 +31,7 @@ from tuningfork.images import (
 )
 from tuningfork.images.fits import stretch
 from tuningfork.images.fits.bands import BRIGHTNESS, WAVELENGTHS, band_of, colours, parse_bands
+from tuningfork.images.notes import count_notes, widest
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 N = 96
@@ -612,3 +614,57 @@ def test_the_stretch_is_the_papers_equation() -> None:
     factor = np.arcsinh(20 * mean) / np.sqrt(20) / mean
     expected = 255 * np.clip(np.stack([z * factor, r * factor, g * factor], axis=2), 0, 1)
     np.testing.assert_allclose(stretch(flux), expected, rtol=1e-5)
+
+
+# --- what a pack and a model keep of it
+
+
+def test_a_model_reads_images_as_those_it_was_trained_on(tmp_path: Path) -> None:
+    """Zero point, bands and angle of the pack hold for images that state none; another angle is said."""
+    from tuningfork.images import ImageOptions
+    from tuningfork.inference import predict
+    from tuningfork.models import GalaxyModel, load_model, save_model
+    from tuningfork.models.heads import HeadSpec
+    from tuningfork.models.model import ModelSpec
+    from tuningfork.models.view import View
+    from tuningfork.packs import make_pack
+    from tuningfork.schemas import load_schema
+
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for index in range(4):
+        (folder / f"g{index}.fits").write_bytes(file(unit(FLUX * (1000 + 100 * index), BANDS="grz", **tan(0.262))))
+    options = ImageOptions(reading=Reading(stated=Survey(zero_point=(30.0,)), field=Field.parse("20arcsec")))
+    pack = make_pack(folder, tmp_path / "pack", geometry=Geometry(1.0, 32), options=options)
+    assert pack.reading.assumed.zero_point == (30.0,)
+    assert pack.reading.usual == pytest.approx((20, 20))
+    spec = ModelSpec(
+        "plain", {"width": 4}, pack.geometry, View(1.0, 32), (0.0,) * 3, (1.0,) * 3,
+        (HeadSpec(schema="five-classes", kind="classes"),), (load_schema("five-classes"),), pack.reading,
+    )  # fmt: skip
+    record = {"data": {"sha256": pack.manifest["sha256"]}}
+    (tmp_path / "model").mkdir()
+    save_model(GalaxyModel(spec), tmp_path / "model", record)
+    assert load_model(tmp_path / "model").spec.reading == pack.reading
+
+    alike = pd.read_parquet(predict(folder, tmp_path / "a.parquet", model=tmp_path / "model", engine="torch"))
+    of_pack = pd.read_parquet(predict(pack.path, tmp_path / "b.parquet", model=tmp_path / "model", engine="torch"))
+    answers = [column for column in alike if column.startswith("five_class_")]
+    np.testing.assert_allclose(alike[answers], of_pack[answers], atol=1e-6)
+    assert (alike["note"] == "zero point 30 assumed").all()
+    assert alike["field_arcsec"].to_numpy() == pytest.approx(20, abs=1e-4)
+    assert alike["ra"].to_numpy() == pytest.approx(150, abs=1e-4)
+    wide = ImageOptions(reading=Reading(field=Field.parse("10arcsec")))
+    other = pd.read_parquet(
+        predict(folder, tmp_path / "c.parquet", model=tmp_path / "model", engine="torch", options=wide)
+    )
+    assert other["note"].str.contains("10 arcsec are looked at; the model was trained on 20").all()
+
+
+def test_notes_that_differ_in_numbers_alone_are_counted_together() -> None:
+    counts: dict[str, int] = {}
+    for note in ("3 bad pixels filled; greyscale", "12 bad pixels filled", "3 bad pixels filled", "greyscale"):
+        count_notes(counts, note)
+    assert counts == {"… bad pixels filled": 3, "greyscale": 2}
+    assert widest([None, 3.0, 2.0], (2.5, 4.0)) == (2.0, 4.0)
+    assert widest([None]) is None

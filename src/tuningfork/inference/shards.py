@@ -8,7 +8,6 @@ import logging
 import math
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 from tuningfork.errors import OutputError
 from tuningfork.files import clear_temporaries, output_errors, read_json, whole_file, write_json
 from tuningfork.images import Decoded, next_batch
+from tuningfork.images.notes import Angles, count_notes, say_notes, widest
 from tuningfork.memory import keep_freed_memory
 from tuningfork.packs import ImageSource, PackSource
 from tuningfork.progress import progress_bar
@@ -148,24 +148,29 @@ class Tally:
     unreadable: int = 0
     first: list[str] = field(default_factory=list)
     notes: dict[str, int] = field(default_factory=dict)
+    arcsec: Angles | None = None  # the smallest and largest angle that was looked at, where known
 
     def count(self, batch: list[Decoded]) -> None:
         """Count a batch."""
         wrong = [f"{entry.file_loc or entry.id_str}: {entry.error}" for entry in batch if entry.error is not None]
-        notes = Counter(entry.note for entry in batch if entry.note)
-        self.add(Tally(len(batch), len(wrong), wrong, notes))
+        notes: dict[str, int] = {}
+        for entry in batch:
+            if entry.note:
+                count_notes(notes, entry.note)
+        self.add(Tally(len(batch), len(wrong), wrong, notes, widest(entry.field_arcsec for entry in batch)))
 
     def add(self, other: Tally) -> None:
         """Count what another has counted."""
         self.rows += other.rows
         self.unreadable += other.unreadable
         self.first = (self.first + other.first)[:10]
-        self.notes = dict(Counter(self.notes) + Counter(other.notes))
+        for note, count in other.notes.items():
+            count_notes(self.notes, note, count)
+        self.arcsec = widest(other.arcsec or (), self.arcsec)
 
     def say(self) -> None:
         """Log it; the table holds every one."""
-        for note, count in self.notes.items():
-            log.info("%d images: %s", count, note)
+        say_notes(self.notes, self.arcsec)
         for line in self.first:
             log.warning("unreadable: %s", line)
         if self.unreadable:

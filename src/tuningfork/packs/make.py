@@ -40,6 +40,7 @@ from tuningfork.images import (
     next_batch,
     open_source,
 )
+from tuningfork.images.notes import say_notes
 from tuningfork.memory import give_back_freed_memory
 from tuningfork.packs.pixels import PixelFile, Progress
 from tuningfork.packs.read import FORMAT, VERSION, Pack, open_pack, opened
@@ -125,7 +126,6 @@ def make_pack(
     splitting = plan_splits(table, loaded, split, seed, where)
     facts |= {"split": splitting.as_dict(), "seed": seed, "source": images.describe()}
     reading = options.reading
-    facts["images"] = reading.as_dict()
     inputs = {"source": facts["source"], "reading": str(reading), "split": facts["split"], "seed": seed}
     job = _fingerprint(inputs, table, loaded, geometry, where)
     if (folder / "pack.json").exists():
@@ -138,7 +138,7 @@ def make_pack(
             log.info(timing.line(pixels.progress.read - before))
         _say_errors(pixels.progress)
         if pixels.progress.good:
-            facts["job"] = job
+            facts |= {"job": job, "images": replace(reading, usual=pixels.progress.arcsec).as_dict()}
             places = images.table.index.to_numpy()[np.asarray(pixels.progress.good)]
             table = _kept(table, places)
             kept = _finish(
@@ -277,8 +277,7 @@ def _say_errors(progress: Progress) -> None:
         log.warning("left out %s: %s", wrong["file_loc"], wrong["error"])
     if len(progress.errors) > ERRORS_SAID:
         log.warning("and %d more; all are listed in pack.json", len(progress.errors) - ERRORS_SAID)
-    for note, count in progress.notes.items():
-        log.info("%d images: %s", count, note)
+    say_notes(progress.notes, progress.arcsec)
 
 
 def _kept(table: pd.DataFrame, places: np.ndarray) -> pd.DataFrame:
@@ -319,7 +318,7 @@ def _finish(
         "twins": len(pairs),
         **facts,
         "errors": progress.errors,
-        "notes": dict(progress.notes),
+        "notes": progress.notes,
         "sha256": {"pixels.npy": pixels_sha256, "catalog.parquet": sha256(folder / "catalog.parquet")},
     }
     write_json(folder / "pack.json", manifest)

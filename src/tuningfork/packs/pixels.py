@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 from array import array
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 
 from tuningfork.files import output_errors, sha256, whole_file
 from tuningfork.images import Decoded, Geometry
+from tuningfork.images.notes import Angles, count_notes, widest
 from tuningfork.packs.direct import DirectFile
 from tuningfork.packs.twins import mark
 
@@ -36,8 +36,8 @@ class Progress:
     good: array[int] = field(default_factory=lambda: array("q"))  # eight bytes each: there may be a billion
     marks: array[int] = field(default_factory=lambda: array("Q"))
     errors: list[dict[str, str]] = field(default_factory=list)
-    notes: Counter[str] = field(default_factory=Counter)
-    arcsec: tuple[float, float] | None = None  # the smallest and largest angle of a square, where known
+    notes: dict[str, int] = field(default_factory=dict)
+    arcsec: Angles | None = None  # the smallest and largest angle of a square, where known
 
 
 class PixelFile:
@@ -59,6 +59,10 @@ class PixelFile:
     def append(self, chunk: list[Decoded]) -> None:
         """Add one chunk of images: pixels first, then the line of the journal that makes them count."""
         done = self.progress
+        notes: dict[str, int] = {}
+        for decoded in chunk:
+            if decoded.note:
+                count_notes(notes, decoded.note)
         entry: dict[str, Any] = {
             "read": len(chunk),
             "bad": [
@@ -66,8 +70,8 @@ class PixelFile:
                 for index, d in enumerate(chunk)
                 if d.error is not None
             ],
-            "notes": Counter(d.note for d in chunk if d.note),
-            "arcsec": [d.field_arcsec for d in chunk if d.field_arcsec is not None],
+            "notes": notes,
+            "arcsec": widest(d.field_arcsec for d in chunk),
         }
         pixels = [decoded.pixels for decoded in chunk if decoded.pixels is not None]
         with output_errors(self.path):
@@ -117,9 +121,9 @@ class PixelFile:
         start = self.progress.read
         self.progress.good.extend(start + index for index in range(entry["read"]) if index not in bad)
         self.progress.errors += [{k: v for k, v in wrong.items() if k != "index"} for wrong in entry["bad"]]
-        self.progress.notes.update(entry["notes"])
-        angles = [*entry.get("arcsec", ()), *(self.progress.arcsec or ())]
-        self.progress.arcsec = (min(angles), max(angles)) if angles else None
+        for note, count in entry["notes"].items():
+            count_notes(self.progress.notes, note, count)
+        self.progress.arcsec = widest(entry["arcsec"] or (), self.progress.arcsec)
         self.progress.read += entry["read"]
 
     def _resume(self) -> Progress:
