@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import pickle
 import tarfile
 import zipfile
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 from astropy.table import Table
@@ -280,6 +282,31 @@ def test_a_table_among_the_images_is_no_source_but_fits_tables_and_images_are_to
         assert open_source(tmp_path / name).table["id_str"].tolist() == ["stamp"]
     (tmp_path / "stamp.fits.gz").unlink()
     assert sorted(open_source(tmp_path).table["id_str"]) == ["1", "stamp"]
+
+
+def test_what_the_command_wrote_beside_the_images_is_no_galaxy(tmp_path: Path) -> None:
+    touch(tmp_path, "1.jpg", "e-maps.png", "f-maps.png")
+    manifest = {"tuningfork": json.dumps({"format": "tuningfork-embedding"})}
+    schema = pa.schema([("id_str", pa.string())], metadata=manifest)
+    pq.write_table(schema.empty_table(), tmp_path / "e.parquet")
+    assert galaxies(tmp_path) == {"1": "1.jpg", "f-maps": "f-maps.png"}
+    assert "1 plot of an embedding" in told(tmp_path)
+
+
+def test_a_folder_that_cannot_be_read_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    touch(tmp_path, "1.jpg", "secret/2.jpg")
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path).endswith("secret"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert "1 folder that can't be read" in told(tmp_path)
+    assert "secret: Permission denied" in caplog.text
 
 
 # --- catalogues

@@ -40,38 +40,31 @@ def with_metadata(source: FileSource, files: Sequence[str], id_column: str | Non
         return source
     rows = pd.concat([_located(path, table) for path, table in tables], ignore_index=True)
     refuse_duplicates(rows["file_loc"], tables[0][0])
-    own = source.table.drop(
-        columns=[name for name in source.table if name in rows and name not in ("id_str", "file_loc")]
-    )
-    table = own.merge(rows.drop(columns="id_str", errors="ignore"), on="file_loc", how="outer", sort=False)
-    unlisted = int((~own["file_loc"].isin(set(rows["file_loc"]))).sum())
-    table = table.iloc[_own_order(table["file_loc"], list(own["file_loc"]))].reset_index(drop=True)
-    new = table["id_str"].isna()
-    table.loc[new, "id_str"] = ids_of_names(list(table.loc[new, "file_loc"])) if new.any() else []
+    table = _joined(source.table, rows)
+    new = len(table) - source.n
     column = id_column or find_ids(rows)
-    told = source.told
     if column is not None:
         given = id_text(rows[column].set_axis(rows["file_loc"])).reindex(table["file_loc"]).reset_index(drop=True)
         table["id_str"] = given.where(given.notna(), table["id_str"])
-        told = replace(told, ids=f"those of the column {column}")
     refuse_duplicates(table["id_str"], source.origin)
+    unlisted = int((~source.table["file_loc"].isin(set(rows["file_loc"]))).sum())
     missing = (f"{count(unlisted, 'image')} without a row in it",) if unlisted else ()
-    notes = (f"columns of {', '.join(path for path, _ in tables)}", *missing)
-    bands = [*source.bands, *([()] * int(new.sum()))] if source.bands else ()
-    return replace(
-        source,
-        table=table,
-        bands=bands,
-        told=replace(told, notes=(*told.notes, *notes)),
-        tables=tuple(Path(path) for path, _ in tables),
-    )
+    notes = (*source.told.notes, f"columns of {', '.join(path for path, _ in tables)}", *missing)
+    told = replace(source.told, ids=f"those of the column {column}" if column else source.told.ids, notes=notes)
+    bands = [*source.bands, *([()] * new)] if source.bands else ()
+    return replace(source, table=table, bands=bands, told=told, tables=tuple(Path(path) for path, _ in tables))
 
 
-def _own_order(files: pd.Series, first: Sequence[str]) -> list[int]:
-    """The rows of the images that are there, in their order, and then the others."""
-    place = {name: row for row, name in enumerate(files)}
-    there = [place[name] for name in first]
-    return there + sorted(set(range(len(files))) - set(there))
+def _joined(images: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """The images, in their order, with their rows, and then the rows without an image, called by their files."""
+    own = images.drop(columns=[name for name in rows if name in images and name != "file_loc"], errors="ignore")
+    own = own.assign(id_str=images["id_str"])
+    joined = own.merge(rows.drop(columns="id_str", errors="ignore"), on="file_loc", how="left")
+    others = rows[~rows["file_loc"].isin(set(images["file_loc"]))]
+    if others.empty:
+        return joined
+    named = others.assign(id_str=ids_of_names(list(others["file_loc"])))
+    return pd.concat([joined, named], ignore_index=True)
 
 
 def _read(path: Path, id_column: str | None) -> pd.DataFrame:

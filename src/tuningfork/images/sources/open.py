@@ -31,7 +31,7 @@ from tuningfork.images.sources.parquet import ParquetShard, is_embedded
 from tuningfork.images.sources.pattern import source_of_pattern
 from tuningfork.images.sources.shards import ShardSource
 from tuningfork.images.sources.source import Source
-from tuningfork.images.sources.walk import MANIFESTS, Walk, ending, walk
+from tuningfork.images.sources.walk import MANIFESTS, Walk, drop_plots, ending, walk
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +122,7 @@ def _of_folder(folder: Path, origin: str, options: ImageOptions) -> Source:
     if is_saved(folder):
         return ShardSource(saved_shards(folder), origin, options.id_column)
     found = walk(folder)
+    drop_plots(found)
     for problem in found.unreadable:
         log.warning("a folder can't be read: %s", problem)
     shards = [name for name in found.of(".parquet") if os.path.dirname(name) == str(folder)]  # noqa: PTH120
@@ -171,12 +172,12 @@ def _of_file(name: str, origin: str, options: ImageOptions) -> Source:
         return _of_parquet([name], origin, options)
     if path.suffix.lower() in HDF5:
         return Hdf5Source(path, origin, options.id_column)
+    if is_fits_table(path) if is_fits_name(name) else is_table(path):
+        return source_of_catalog(path, origin, options)
     if ending(name) in ARCHIVES:
         return ArchiveSource([path], origin, options.id_column)
     if ending(name) in ARRAYS:
         return ArraySource(path, origin, options.id_column)
-    if is_fits_table(path) if is_fits_name(name) else is_table(path):
-        return source_of_catalog(path, origin, options)
     if not image_ending(name) and not is_image(path):
         raise CatalogError(f"{name} is neither an image nor a table; {WHAT_IS}")
     return source_of_files(Walk(images=[name]), origin, "")

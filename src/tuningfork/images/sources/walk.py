@@ -75,6 +75,27 @@ def walk(folder: Path) -> Walk:
     return found
 
 
+def drop_plots(found: Walk) -> None:
+    """Pass by the plots that `embed` wrote beside its Parquet file; they have its name and more."""
+    for table in found.of(".parquet"):
+        stem = table.removesuffix(".parquet") + "-"
+        plots = {name for name in found.images if name.startswith(stem) and name.endswith(".png")}
+        if plots and _is_ours(table):
+            found.images = [name for name in found.images if name not in plots]
+            found.passed["plot of an embedding"] += len(plots)
+
+
+def _is_ours(path: str) -> bool:
+    """Whether a Parquet file is an embedding, as its metadata say."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return any(b"tuningfork-embedding" in value for value in (pq.read_schema(path).metadata or {}).values())
+    except (OSError, pa.ArrowException):
+        return False
+
+
 def _entries(path: str, found: Walk, *, top: bool) -> Iterator[os.DirEntry[str]]:
     """What is in a folder; it is noted where it can't be read, and what is hidden is counted."""
     try:
