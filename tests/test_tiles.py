@@ -31,6 +31,7 @@ from tuningfork.images import (
 from tuningfork.images.tiles.shared import Box, SharedRows
 from tuningfork.images.tiles.stored import Rice, stored
 from tuningfork.images.tiles.units import read_units
+from tuningfork.packs import open_pack
 
 SIDE, SCALE, FIELD = 300, 0.262, 16.0  # pixels and arcsec
 BANDS = ("g", "r", "i")
@@ -481,3 +482,109 @@ def test_catalog_rows_of_every_frame(tmp_path: Path) -> None:
     )["g"]
     assert found.error is None, found.error
     assert off_centre(found.pixels) <= 0.7
+
+
+@pytest.fixture
+def shared_file(tmp_path: Path) -> Path:
+    """A catalogue of three galaxies in one file, one in another, one outside and one without a position."""
+    for name, wcs in (("one", sky()), ("two", sky(20.0))):
+        cube = fits.PrimaryHDU(np.stack([scene(PLACES, n) for n in range(3)]), header=header(wcs))
+        cube.header["BANDS"] = "grz"
+        cube.writeto(tmp_path / f"{name}.fits")
+    rows = [(f"g{n}", *place) for n, place in enumerate(at(sky(), PLACES[:3]))]
+    rows = [("other", *at(sky(20.0), PLACES)[3]), *rows, ("outside", 40.0, 0.0), ("missing", np.nan, 0.0)]
+    files = ["two.fits", *["one.fits"] * 5]
+    return catalog(tmp_path / "c.csv", rows, file_loc=files)
+
+
+def test_galaxies_that_name_one_file_are_cut_out_of_it(shared_file: Path) -> None:
+    asked = replace(options("", bands=()), tiles=None)
+    source = open_source(shared_file, asked)
+    found = read(source, asked)
+    for name in ("g0", "g1", "g2", "other"):
+        assert found[name].error is None, found[name].error
+        assert off_centre(found[name].pixels) <= 0.7
+    assert not np.array_equal(found["g0"].pixels, found["g1"].pixels)
+    assert "outside one.fits" in found["outside"].error
+    assert "no position" in found["missing"].error
+    assert "share a file" in " ".join(source.told.notes)
+    assert source.table.sort_index()["file_loc"].tolist() == ["two.fits", *["one.fits"] * 5]
+
+
+def test_galaxies_that_name_one_file_need_a_field(shared_file: Path) -> None:
+    with pytest.raises(CatalogError, match=r"galaxies at different positions are in one file, one\.fits.*--field 30"):
+        open_source(shared_file, ImageOptions())
+
+
+def test_a_galaxy_that_stands_in_a_catalogue_twice_is_no_tile(shared_file: Path) -> None:
+    table = pd.read_csv(shared_file).iloc[[0, 0]].assign(id_str=["a", "b"])
+    table.to_csv(shared_file, index=False)
+    assert len(list(open_source(shared_file).items())) == 2
+
+
+def test_a_shared_file_without_a_wcs_is_an_error_of_each_row(shared_file: Path) -> None:
+    planes = fits.getdata(shared_file.parent / "one.fits")
+    fits.PrimaryHDU(planes).writeto(shared_file.parent / "one.fits", overwrite=True)
+    asked = replace(options("", bands=()), tiles=None)
+    found = cut(shared_file, asked)
+    assert all("no WCS" in found[name].error for name in ("g0", "g1", "g2"))
+    assert found["other"].error is None
+
+
+@given(st.permutations(range(37)), st.integers(1, 12), st.integers(1, 20))
+@settings(max_examples=25, deadline=None)
+def test_rows_are_put_back_in_the_order_asked(
+    tmp_path_factory: pytest.TempPathFactory, places: list[int], shard: int, bucket: int
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    import tuningfork.inference.order as order
+
+    folder, shards = tmp_path_factory.mktemp("order"), []
+    for start in range(0, 37, shard):
+        part = places[start : start + shard]
+        vectors = pa.FixedSizeListArray.from_arrays(pa.array(np.repeat(part, 2)), 2)
+        table = pa.table({"place": pa.array(part), "text": [f"t{n}" for n in part], "vector": vectors})
+        pq.write_table(table, path := folder / f"{start:04d}.parquet")
+        shards.append(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(order, "ROWS", bucket)
+        done = order.in_order(shards, np.array(places), folder / "asked")
+    table = pa.concat_tables([pq.read_table(path) for path in done])
+    assert table["place"].to_pylist() == list(range(37))
+    assert table["text"].to_pylist() == [f"t{n}" for n in range(37)]
+    assert table["vector"].to_pylist() == [[n, n] for n in range(37)]
+
+
+def test_predict_embed_and_pack_give_rows_in_the_order_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = []
+    for name, ra in (("a", 10.0), ("b", 10.5)):
+        tile(tmp_path, name, sky(ra), PLACES)
+        rows += [(f"{name}{n}", *place) for n, place in enumerate(at(sky(ra), PLACES))]
+    rows = [*rows[::2], ("nowhere", 99.0, 1.0), *rows[1::2]]
+    catalog(tmp_path / "c.csv", rows, z=np.arange(9.0))
+    monkeypatch.chdir(tmp_path)
+    asked = ["--tiles", "*-{band}.fits.fz", "--bands", "g,r,i", "--field", f"{FIELD}arcsec"]
+    from typer.testing import CliRunner
+
+    from tuningfork.cli.app import build
+
+    for verb, out, more in (
+        ("predict", "out.parquet", ["--engine", "torch"]),
+        ("embed", "features.parquet", ["--engine", "torch", "--maps", "none"]),
+        ("pack", "pack", ["--size", "32"]),
+    ):
+        done = CliRunner().invoke(build(), [verb, "c.csv", out, *asked, *more])
+        assert done.exit_code == 0, done.output
+    for out in ("out.parquet", "features.parquet"):
+        table = pd.read_parquet(out)
+        assert table["id_str"].tolist() == [row[0] for row in rows]
+        assert table["z"].tolist() == list(range(9))
+        assert table["error"].notna().tolist() == [row[0] == "nowhere" for row in rows]
+    pack = open_pack("pack")
+    assert pack.catalog["id_str"].tolist() == [row[0] for row in rows if row[0] != "nowhere"]
+    source = open_source("c.csv", options("*-{band}.fits.fz"))
+    found = read(source, options("*-{band}.fits.fz"))
+    for pixels, name in zip(pack.pixels, pack.catalog["id_str"], strict=True):
+        np.testing.assert_array_equal(pixels, found[name].pixels)

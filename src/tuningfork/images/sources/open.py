@@ -80,6 +80,16 @@ def open_source(source: str | Path, options: ImageOptions | None = None) -> Sour
     return _of_pattern(text, options)
 
 
+def _of_catalog(path: Path, origin: str, options: ImageOptions) -> Source:
+    """A catalogue of files; galaxies that share one are cut out of it."""
+    source = source_of_catalog(path, origin, options)
+    if not source.table["file_loc"].duplicated().any():
+        return source
+    from tuningfork.images.tiles import cut_out_shared  # astropy, which other sources need not wait for
+
+    return cut_out_shared(source, options)
+
+
 def _of_pattern(text: str, options: ImageOptions) -> Source:
     """What a glob matches; a unit in brackets after it, as after the name of a file, is that of every file."""
     named, unit = split_unit(text)
@@ -135,7 +145,7 @@ def _of_folder(folder: Path, origin: str, options: ImageOptions) -> Source:
     if archives := natural(found.of(*ARCHIVES)):
         return ArchiveSource([Path(name) for name in archives], origin, options.id_column)
     if len(shards) == 1:
-        return source_of_catalog(Path(shards[0]), origin, options)
+        return _of_catalog(Path(shards[0]), origin, options)
     others = natural(name for names in found.others.values() for name in names)
     there = f"there are {', '.join(os.path.basename(name) for name in others[:4])}" if others else "it is empty"  # noqa: PTH119
     raise CatalogError(f"no images in {folder} or below it: {there}; {WHAT_IS}")
@@ -173,7 +183,7 @@ def _of_file(name: str, origin: str, options: ImageOptions) -> Source:
     if path.suffix.lower() in HDF5:
         return Hdf5Source(path, origin, options.id_column)
     if is_fits_table(path) if is_fits_name(name) else is_table(path):
-        return source_of_catalog(path, origin, options)
+        return _of_catalog(path, origin, options)
     if ending(name) in ARCHIVES:
         return ArchiveSource([path], origin, options.id_column)
     if ending(name) in ARRAYS:
@@ -192,4 +202,4 @@ def _of_parquet(files: Sequence[str], origin: str, options: ImageOptions) -> Sou
         raise CatalogError(
             f"{paths[embedded.index(False)]} has no column image, as several Parquet files need; name one file"
         )
-    return source_of_catalog(paths[0], origin, options)
+    return _of_catalog(paths[0], origin, options)

@@ -48,14 +48,14 @@ def find_tiles(pattern: str, bands: Sequence[str], hdu: str = "") -> list[Found]
         files = natural(glob.glob(pattern, recursive=True))  # noqa: PTH207
         if not files:
             raise CatalogError(f"no tile matches {pattern}")
-        return [found for name in files for found in _of_file(name, hdu)]
+        return [found for name in files for found in tiles_of_file(name, hdu)]
     if not bands:
         raise CatalogError(f"--tiles {pattern}: say which bands {MARK} stands for with --bands, such as --bands g,r,i")
     groups = files_of_bands(pattern, bands)
-    return [found for key in natural(groups) for found in _of_bands(groups[key], bands, hdu)]
+    return [found for key in natural(groups) for found in tiles_of_bands(groups[key], bands, hdu)]
 
 
-def _of_bands(files: dict[str, str], bands: Sequence[str], hdu: str) -> list[Found]:
+def tiles_of_bands(files: dict[str, str], bands: Sequence[str], hdu: str) -> list[Found]:
     """The tile of one file a band; several, where each file holds images of several pieces of sky."""
     name = braced(list(files.values()))
     units: dict[str, list[TileUnit]] = {}
@@ -79,7 +79,7 @@ def _of_bands(files: dict[str, str], bands: Sequence[str], hdu: str) -> list[Fou
     return found or [Found(Tile(name, (), problem), ())]
 
 
-def _of_file(path: str, hdu: str) -> list[Found]:
+def tiles_of_file(path: str, hdu: str) -> list[Found]:
     """The tiles of one file: a cube or units of several bands are one; other images are one each."""
     try:
         images = images_of(read_units(path), hdu)
