@@ -8,11 +8,23 @@ from tuningfork.catalogs.select import matching
 from tuningfork.catalogs.sky import find_position_columns, positions
 from tuningfork.catalogs.splits import assign_splits, check_fractions, check_splits, parse_fractions
 from tuningfork.catalogs.tables import is_table, read_table
-from tuningfork.catalogs.write import ABOUT, About, Fact, Origin, about, arrow_table, column, write_parts, write_table
+from tuningfork.catalogs.write import (
+    ABOUT,
+    STORED,
+    About,
+    Fact,
+    Origin,
+    about,
+    arrow_table,
+    column,
+    write_parts,
+    write_table,
+)
 
 __all__ = [
     "ABOUT",
     "ID_NAMES",
+    "STORED",
     "About",
     "Fact",
     "JoinReport",

@@ -8,11 +8,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pandas as pd
 
 from tuningfork.catalogs.sky import find_position_columns
+from tuningfork.catalogs.write.columns import ABOUT
 from tuningfork.errors import CatalogError
 
 # At run time only where one is read or written: importing them takes a third of a second.
@@ -27,7 +28,7 @@ def read_fits(source: Path | BinaryIO, where: str) -> pd.DataFrame:
     from astropy.io import fits
     from astropy.table import Table
 
-    with _quiet(), fits.open(source) as units:
+    with _quiet(), fits.open(source, logical_as_bytes=True) as units:
         tables = [i for i, unit in enumerate(units) if isinstance(unit, fits.BinTableHDU | fits.TableHDU)]
         tables = [i for i in tables if not isinstance(units[i], fits.CompImageHDU)]
         if not tables:
@@ -35,7 +36,33 @@ def read_fits(source: Path | BinaryIO, where: str) -> pd.DataFrame:
         if len(tables) > 1:
             names = ", ".join(units[i].name or str(i) for i in tables)
             log.warning("%s holds %d tables (%s); the first is read", where, len(tables), names)
-        return _frame(Table.read(units[tables[0]], unit_parse_strict="silent"))
+        unit = units[tables[0]]
+        frame = _frame(Table.read(unit, unit_parse_strict="silent"), _fits_about(unit))
+        for name, form in zip(unit.columns.names, unit.columns.formats, strict=True):
+            if name in frame and form in ("L", "1L"):  # a zero byte is a missing truth value
+                truth = frame[name].map({"T": True, "F": False})
+                frame[name] = truth.astype("boolean" if truth.isna().any() else bool)
+        return _unescaped(frame) if "TFTEXT" in unit.header else frame
+
+
+def _fits_about(unit: Any) -> dict[str, list[str]]:
+    """What a FITS table says of each column: description, unit, UCD."""
+    return {
+        name: [str(unit.header.get(f"{key}{place}", "")) for key in ("TCOMM", "TUNIT", "TUCD")]
+        for place, name in enumerate(unit.columns.names, start=1)
+    }
+
+
+def _unescaped(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with its names and what is said of them as they were before `catalogs.write.fits` escaped them."""
+    said = {_plain(name): [_plain(text) for text in texts] for name, texts in frame.attrs[ABOUT].items()}
+    frame = frame.rename(columns=_plain)
+    frame.attrs[ABOUT] = said
+    return frame
+
+
+def _plain(text: str) -> str:
+    return text.encode("ascii").decode("unicode_escape")
 
 
 def read_votable(source: Path | BinaryIO, where: str) -> pd.DataFrame:
@@ -48,7 +75,9 @@ def read_votable(source: Path | BinaryIO, where: str) -> pd.DataFrame:
             raise CatalogError(f"{where} holds no table")
         if len(tables) > 1:
             log.warning("%s holds %d tables; the first is read", where, len(tables))
-        return _frame(tables[0].to_table(use_names_over_ids=True))
+        fields = tables[0].fields
+        said = {f.name: [str(f.description or ""), str(f.unit or ""), str(f.ucd or "")] for f in fields}
+        return _frame(tables[0].to_table(use_names_over_ids=True), said)
 
 
 def text_reader(kind: str) -> Callable[[str], pd.DataFrame]:
@@ -71,8 +100,12 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _frame(table: Table) -> pd.DataFrame:
-    """Columns of one value a row (a vector has no place in a frame), empty text as missing, positions in degrees."""
+def _frame(table: Table, said: dict[str, list[str]] | None = None) -> pd.DataFrame:
+    """Columns of one value a row (a vector has no place in a frame), empty text as missing, positions in degrees.
+
+    `said` is what the file says of the columns; the frame keeps it in its `attrs`.
+    """
+    said = dict(said or {})
     table = table[[name for name in table.colnames if table[name].ndim == 1]]
     found: pd.DataFrame = table.to_pandas()
     columns = {name: _text(found[name]) if not _is_number(found[name]) else found[name] for name in found}
@@ -80,7 +113,10 @@ def _frame(table: Table) -> pd.DataFrame:
         scale = _DEGREES.get(str(table[name].unit))
         if scale is not None and pd.api.types.is_float_dtype(found[name]):
             columns[name] = found[name] * scale
-    return pd.DataFrame(columns, index=found.index)
+            said |= {name: [said[name][0], "deg", said[name][2]]} if name in said else {}
+    frame = pd.DataFrame(columns, index=found.index)
+    frame.attrs[ABOUT] = {str(name): said[str(name)] for name in frame if any(said.get(str(name), []))}
+    return frame
 
 
 def _text(values: pd.Series) -> pd.Series:

@@ -29,6 +29,7 @@ from tuningfork.catalogs.layout import (
 )
 from tuningfork.catalogs.parquet import to_frame
 from tuningfork.catalogs.values import typed
+from tuningfork.catalogs.write.columns import STORED
 from tuningfork.errors import CatalogError
 
 log = logging.getLogger(__name__)
@@ -137,4 +138,14 @@ def _frame(table: pa.Table, layout: Layout, where: str, ids: Sequence[str]) -> p
     if missing:
         words = sorted({word for found in missing.values() for word in found})
         log.info("%s: %s among numbers is a missing value (in %s)", where, ", ".join(words), ", ".join([*missing][:5]))
-    return to_frame(pa.table(columns), ids)
+    frame = to_frame(pa.table(columns), ids)
+    frame.attrs[STORED] = {name: "int64" for name, cells in columns.items() if are_ids(name, ids) and _are_whole(cells)}
+    return frame
+
+
+def _are_whole(cells: pa.ChunkedArray) -> bool:
+    """Whether ids are whole numbers, and written as such: no leading zeros."""
+    try:
+        return bool(cells.cast(pa.int64()).cast(pa.string()).equals(cells))
+    except pa.ArrowInvalid:
+        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import astuple
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tuningfork.catalogs.ids import are_ids
+from tuningfork.catalogs.write.columns import ABOUT, about
 from tuningfork.errors import CatalogError
 
 PIXELS = "image"
@@ -65,7 +67,10 @@ def to_frame(table: pa.Table, ids: Sequence[str] = ()) -> pd.DataFrame:
             series[name] = _series(column, exact=are_ids(name, ids))
         elif not pa.types.is_integer(column.type):  # else the numbers of the rows in a longer table
             series["index"] = _series(column, exact=True)
-    return pd.DataFrame({**counted, **series}, index=pd.RangeIndex(table.num_rows))
+    frame = pd.DataFrame({**counted, **series}, index=pd.RangeIndex(table.num_rows))
+    said = {entry.name: list(astuple(about(entry))) for entry in table.schema}
+    frame.attrs[ABOUT] = {name: texts for name, texts in said.items() if any(texts)}
+    return frame
 
 
 def class_names(schema: pa.Schema) -> dict[str, list[str]]:

@@ -16,6 +16,7 @@ from tuningfork.catalogs.delimited import read_delimited
 from tuningfork.catalogs.ids import are_ids, find_ids, id_text
 from tuningfork.catalogs.names import find_column, listed, with_names
 from tuningfork.catalogs.parquet import read_feather, read_parquet
+from tuningfork.catalogs.write.columns import STORED
 from tuningfork.errors import CatalogError
 
 TEXT = (".csv", ".tsv", ".tab", ".txt", ".dat", ".asc", ".ecsv", ".tbl")
@@ -94,10 +95,16 @@ def _read(path: Path, source: BinaryIO, ids: Sequence[str]) -> pd.DataFrame:
 
 
 def _with_text_ids(table: pd.DataFrame, ids: Sequence[str], where: str) -> pd.DataFrame:
-    """Columns of ids as text. One that was rounded is refused where it is the id; beside that it is but a number."""
+    """Columns of ids as text. One that was rounded is refused where it is the id; beside that it is but a number.
+
+    The type of those that were whole numbers is kept in `attrs`.
+    """
     own = {find_ids(table), *(find_column(table, [name]) for name in ids)}
     texts = {}
     for name in (name for name in table.columns if are_ids(name, ids)):
         with nullcontext() if name in own else suppress(CatalogError):
             texts[name] = id_text(table[name], where)
-    return table.assign(**texts)
+    whole = {str(name): str(table[name].dtype).lower() for name in texts if pd.api.types.is_integer_dtype(table[name])}
+    table = table.assign(**texts)
+    table.attrs[STORED] = table.attrs.get(STORED, {}) | whole
+    return table

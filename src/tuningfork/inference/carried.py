@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tuningfork.catalogs import ABOUT, About, about, arrow_table, column, find_position_columns
+from tuningfork.catalogs import ABOUT, STORED, About, about, arrow_table, column, find_position_columns
 from tuningfork.inference.described import DEC, FILE, ID, RA
 
 log = logging.getLogger(__name__)
@@ -56,12 +56,21 @@ def join(shards: Sequence[Path], catalogue: pd.DataFrame, further: pa.Table | No
     if position is not None:
         names = [name for name in names if name not in (RA.name, DEC.name)]
     further = pa.table({}) if further is None else further
-    carried = arrow_table(catalogue.drop(columns=[ID.name, FILE.name], errors="ignore"))
+    carried = _with_stored_types(arrow_table(catalogue.drop(columns=[ID.name, FILE.name], errors="ignore")), catalogue)
     called = _free_names(carried.column_names, [*names, *further.column_names])
     described = _described(carried.schema, catalogue, position)
     fields = [*further.schema, *(entry.with_name(name) for entry, name in zip(described, called, strict=True))]
     columns = [*further.columns, *carried.columns]
     return Joined(shards, names, pa.Table.from_arrays(columns, schema=pa.schema(fields)))
+
+
+def _with_stored_types(table: pa.Table, catalogue: pd.DataFrame) -> pa.Table:
+    """Ids that were read as text, in the type that the catalogue has them in."""
+    for name, kind in catalogue.attrs.get(STORED, {}).items():
+        if name in table.column_names:
+            column = table[name].cast(pa.type_for_alias(kind))
+            table = table.set_column(table.column_names.index(name), name, column)
+    return table
 
 
 def _free_names(names: Sequence[str], ours: Sequence[str]) -> list[str]:
@@ -82,10 +91,11 @@ def _free_names(names: Sequence[str], ours: Sequence[str]) -> list[str]:
 
 def _described(schema: pa.Schema, catalogue: pd.DataFrame, position: tuple[str, str] | None) -> list[pa.Field]:
     """The catalogue's columns as it describes them itself; its positions, where it does not, as positions."""
-    known: dict[str, About] = catalogue.attrs.get(ABOUT, {})
+    known: dict[str, list[str]] = catalogue.attrs.get(ABOUT, {})
     fields = []
     for entry in schema:
-        said = known.get(entry.name, About("As in the catalogue"))
+        said = About(*known.get(entry.name, ()))
+        said = replace(said, description=said.description or "As in the catalogue")
         if position is not None and entry.name in position and pa.types.is_floating(entry.type):
             usual = about(RA if entry.name == position[0] else DEC)
             said = About(said.description, said.unit or usual.unit, said.ucd or usual.ucd)

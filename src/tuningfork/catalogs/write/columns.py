@@ -8,7 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
-ABOUT = "about"  # the key of `DataFrame.attrs` under which a reader keeps what a file says of its columns, by name
+# Keys of `DataFrame.attrs` under which a reader keeps, by the names of columns, what a frame has no place for. Both are
+# ready for JSON, as pandas stores them beside a table.
+ABOUT = "about"  # what the file says of a column: description, unit, UCD
+STORED = "stored"  # the type, as Arrow names it, of ids that were read as text
 
 
 @dataclass(frozen=True)
