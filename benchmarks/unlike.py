@@ -1,7 +1,8 @@
 """How well the flag `unlike` tells images that are no galaxies: `python benchmarks/unlike.py`.
 
 For each kind of `strangers.py` the AUROC of `unlikeness` against the galaxies of the test split with the challenge's
-true mix, and the share that is flagged. The false alarms are the galaxies flagged.
+true mix, and the share that is flagged. The false alarms are the galaxies flagged. With `--renderings` the same of
+galaxies as `renderings.py` shows them, with the RMSE of their answers.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from PIL import Image
+from renderings import RENDERINGS, rendered
 from sklearn.metrics import roc_auc_score
 from strangers import KINDS, SIDE, stranger
 
@@ -28,12 +30,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", nargs="?", default="default")
     parser.add_argument("--n", type=int, default=200, help="images of each kind")
+    parser.add_argument("--renderings", action="store_true", help="galaxies in other renderings, not strangers")
     options = parser.parse_args()
     if not DATA.is_dir():
         print(f"the shared galaxies are not at {DATA}; nothing to measure", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as folder:
         table = test_originals()
+        if options.renderings:
+            print_renderings(options.model, table.head(options.n), Path(folder))
+            return 0
         galaxies = predict_originals(options.model, table, Path(folder))["unlikeness"].to_numpy()
         print_table(galaxies, unlikeness(options.model, options.n, Path(folder), list(table["file_loc"])))
     return 0
@@ -68,6 +74,28 @@ def unlikeness(model: str, n: int, folder: Path, files: Sequence[str]) -> dict[s
         table = pd.read_parquet(predict(folder / kind, folder / f"{kind}.parquet", model=model))
         found[kind] = table["unlikeness"].to_numpy()
     return found
+
+
+def print_renderings(model: str, table: pd.DataFrame, folder: Path) -> None:
+    """RMSE, AUROC and share flagged of the galaxies of `table` in each rendering, the costliest first, as Markdown."""
+    columns = [name for name in table if name.startswith("Class")]
+    truth, rows = table[columns].to_numpy(), []
+    for name in RENDERINGS:
+        place = folder / name.replace(" ", "-")
+        place.mkdir(parents=True)
+        for identity, file in zip(table["id_str"], table["file_loc"], strict=True):
+            with Image.open(file) as image:
+                Image.fromarray(rendered(name, np.asarray(image.convert("RGB")))).save(place / f"{identity}.png")
+        found = pd.read_parquet(predict(place, folder / f"{place.name}.parquet", model=model)).set_index("id_str")
+        found = found.loc[table["id_str"]]
+        rmse = float(np.sqrt(np.nanmean((found[columns].to_numpy() - truth) ** 2)))
+        rows.append((name, rmse, found["unlikeness"].to_numpy()))
+    galaxies = rows[0][2]
+    print("\n| rendering | RMSE | AUROC | flagged, % | unread |\n| --- | --- | --- | --- | --- |")
+    for name, rmse, values in sorted(rows, key=lambda row: -row[1]):
+        read = values[~np.isnan(values)]
+        figures = f"{rmse:.3f} | {_auroc(galaxies, read):.3f} | {100 * (read > 1).mean():.0f}"
+        print(f"| {name} | {figures} | {np.isnan(values).sum()} |")
 
 
 def print_table(galaxies: np.ndarray, strangers: dict[str, np.ndarray]) -> None:

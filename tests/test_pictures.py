@@ -238,6 +238,7 @@ def test_a_colour_or_an_entry_of_the_palette_that_is_transparent_is_black() -> N
 @settings(max_examples=30, deadline=None)
 def test_opacity_weakens_a_colour_in_proportion(opacity: int, colour: tuple[int, int, int]) -> None:
     image = Image.new("RGBA", (SIDE, SIDE), (*colour, opacity))
+    image.paste((9, 99, 199, 255), (SIDE // 2, 0, SIDE, SIDE))
     pixels, _ = decode(saved(image, "PNG"), WHOLE)
     np.testing.assert_allclose(pixels[0, 0], np.array(colour) * opacity / 255, atol=0.51)
 

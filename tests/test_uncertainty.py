@@ -17,6 +17,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 from typer.testing import CliRunner
 
+from conftest import draw_galaxy
 from tuningfork.cli.app import build
 from tuningfork.errors import ModelError, PackError
 from tuningfork.evaluation import read_evaluation
@@ -27,12 +28,15 @@ from tuningfork.models import load_model, model_folder, read_manifest
 from tuningfork.models.uncertainty import (
     LEVEL,
     Uncertainty,
+    fit_flag,
     fit_intervals,
     fit_likeness,
     read_uncertainty,
+    sample_renderings,
     write_uncertainty,
 )
 from tuningfork.models.uncertainty.intervals import shortest
+from tuningfork.models.uncertainty.statistics import measure
 from tuningfork.packs import make_pack, open_pack
 from tuningfork.schemas import load_schema
 from tuningfork.training import load_recipe, train
@@ -128,6 +132,61 @@ def test_unlike_images_are_far_and_like_ones_are_not(n: int, width: int) -> None
     same, other = rng.normal(size=(4000, width)) @ mixing, rng.normal(size=(400, width)) * 10 * np.sqrt(width)
     assert 0.965 < (likeness.distance(same) < 1).mean() <= 1
     assert (likeness.distance(other) > 1).mean() > 0.99
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_galaxies_in_another_rendering_are_flagged_and_others_are_not(channels: int) -> None:
+    rng = np.random.default_rng(9)
+    drawn = np.stack([draw_galaxy(rng.uniform(0.3, 1), rng.uniform(0, 3), rng) for _ in range(500)])[..., :channels]
+    usual, new = drawn[:300], drawn[300:]
+    features = rng.normal(size=(300, 5))
+    likeness, rendering = fit_flag(features, *sample_renderings(usual, np.arange(300), 0.8), 0.8)
+    found = Uncertainty(1, {}, {}, likeness, rendering=rendering)
+    like = rng.normal(size=(200, 5))
+    assert (found.unlikeness(like, new) > 1).mean() < 0.06
+    assert (found.unlikeness(like + 40, new) > 1).all()  # what the encoder makes of them counts as ever
+    unlike = {
+        "negative": 255 - new,
+        "gamma": np.rint(255 * (new / 255) ** 0.5).astype(np.uint8),
+        "dark": new // 3,
+        "sky": np.clip(new.astype(int) + 40, 0, 255).astype(np.uint8),
+    }
+    if channels == 3:
+        unlike |= {
+            "order": new[..., ::-1].copy(),
+            "grey": np.repeat(new.mean(axis=3, keepdims=True).astype(np.uint8), 3, 3),
+        }
+    for name, pixels in unlike.items():
+        assert (found.unlikeness(like, pixels) > 1).mean() > 0.9, name
+    assert found.unlikeness(like[:0], new[:0]).shape == (0,)
+
+
+@given(turns=st.integers(0, 3), mirrored=st.booleans(), seed=st.integers(0, 20))
+@settings(max_examples=15, deadline=None)
+def test_statistics_know_brightness_from_numpy(turns: int, mirrored: bool, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    found = measure(image[None], 0.5)[0]
+    square = image[10:30, 10:30].astype(float)
+    middle = np.quantile(square.reshape(-1, 3), 0.5, axis=0)
+    np.testing.assert_allclose(found[3], np.log(middle + 4).mean(), atol=0.01)  # the median is the fourth quantile
+    core = square[8:12, 8:12].mean(axis=(0, 1))
+    turned = np.rot90(image[:, ::-1] if mirrored else image, turns).copy()
+    other = measure(turned[None], 0.5)[0]
+    np.testing.assert_allclose(found[:14], other[:14], atol=1e-9)  # quantiles don't know what is up
+    assert np.log(core + 1).mean() == pytest.approx(found[16])
+
+
+def test_a_calibration_of_an_earlier_version_is_read(calibrated: Path, tmp_path: Path) -> None:
+    known = read_uncertainty(calibrated / "uncertainty.safetensors")
+    assert known.rendering is not None
+    write_uncertainty(replace(known, rendering=None), tmp_path / "u.safetensors")
+    earlier = read_uncertainty(tmp_path / "u.safetensors")
+    assert earlier.rendering is None
+    features = np.random.default_rng(1).normal(size=(3, len(known.likeness.mean)))
+    pixels = np.zeros((3, 36, 36, 3), np.uint8)
+    np.testing.assert_array_equal(earlier.unlikeness(features, pixels), earlier.likeness.distance(features))
+    assert (known.unlikeness(features, pixels) >= earlier.unlikeness(features, pixels)).all()
 
 
 def test_vote_counts_are_calibrated_as_fractions(galaxies: Path, tmp_path: Path) -> None:

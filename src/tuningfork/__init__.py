@@ -14,7 +14,7 @@ from tuningfork.threads import wait_briefly
 if TYPE_CHECKING:
     from tuningfork.evaluation import evaluate_predictions
     from tuningfork.explain import explain
-    from tuningfork.inference import calibrate, embed, evaluate_model, export_model, predict, robustness
+    from tuningfork.inference import calibrate, embed, evaluate_model, export_model, look, predict, robustness
     from tuningfork.models import load_model, make_ensemble
     from tuningfork.packs import make_pack, open_pack
     from tuningfork.report import write_report
@@ -36,6 +36,7 @@ _HOMES = {
     "load_recipe": "training",
     "load_schema": "schemas",
     "load_study": "study",
+    "look": "inference",
     "make_ensemble": "models",
     "make_pack": "packs",
     "open_pack": "packs",
@@ -61,6 +62,7 @@ __all__ = [
     "load_recipe",
     "load_schema",
     "load_study",
+    "look",
     "make_ensemble",
     "make_pack",
     "open_pack",

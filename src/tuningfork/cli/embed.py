@@ -13,6 +13,7 @@ from tuningfork.cli.options import (
     FrameField,
     Hdu,
     IdColumn,
+    Look,
     PixelScale,
     SurveyName,
     Tiles,
@@ -41,6 +42,7 @@ def command(
     pixel_scale: PixelScale = None,
     hdu: Hdu = None,
     field: FrameField = "1",
+    look: Look = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; cores + 1 unless told.")] = None,
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Work on a Ray cluster: its address, or local.")
@@ -50,7 +52,22 @@ def command(
 ) -> None:
     """The features of every image, and where each lies on the map. A killed run goes on where it stopped."""
     from tuningfork.inference import embed
+    from tuningfork.inference import look as draw_look
 
+    options = image_options(
+        id_column=id_column,
+        file_column=file_column,
+        tiles=tiles,
+        survey=survey,
+        bands=bands,
+        zero_point=zero_point,
+        pixel_scale=pixel_scale,
+        hdu=hdu,
+        field=field,
+    )
+    if look:
+        typer.echo(f"look: {draw_look(images, out, n=look, model=model, options=options, workers=workers)}")
+        return
     names = [] if maps == "none" else maps.split(",")
     written = embed(
         images,
@@ -60,17 +77,7 @@ def command(
         seed=seed,
         device=device,
         engine=engine,
-        options=image_options(
-            id_column=id_column,
-            file_column=file_column,
-            tiles=tiles,
-            survey=survey,
-            bands=bands,
-            zero_point=zero_point,
-            pixel_scale=pixel_scale,
-            hdu=hdu,
-            field=field,
-        ),
+        options=options,
         workers=workers,
         ray=ray,
         overwrite=overwrite,

@@ -25,6 +25,10 @@ Hdu = Annotated[str | None, typer.Option(help="The FITS unit that holds the imag
 FrameField = Annotated[
     str, typer.Option("--field", help="What is taken for a whole frame: 0.5 of an image, 30arcsec, 8.5*petro_r.")
 ]
+Look = Annotated[
+    int | None,
+    typer.Option("--look", min=1, metavar="N", help="Only draw the first N images as they will be seen, and stop."),
+]
 
 
 def image_options(

@@ -11,6 +11,7 @@ from tuningfork.cli.options import (
     Bands,
     FileColumn,
     Hdu,
+    Look,
     PixelScale,
     SurveyName,
     Tiles,
@@ -46,6 +47,7 @@ def command(
     zero_point: ZeroPoint = None,
     pixel_scale: PixelScale = None,
     hdu: Hdu = None,
+    look: Look = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; cores + 1 unless told.")] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Say at the end what the time went to.")] = False,
 ) -> None:
@@ -55,27 +57,34 @@ def command(
     from tuningfork.packs import count_labels, count_lines, empty_classes, make_pack
 
     kept = Field.parse(field)
+    geometry = Geometry(1.0 if kept.is_angle else kept.number, size, channels)
+    options = image_options(
+        id_column=None,
+        file_column=file_column,
+        tiles=tiles,
+        survey=survey,
+        bands=bands,
+        zero_point=zero_point,
+        pixel_scale=pixel_scale,
+        hdu=hdu,
+        field=field if kept.is_angle else "1",
+    )
+    if look:
+        from tuningfork.inference import look as draw_look
+
+        typer.echo(f"look: {draw_look(source, out, n=look, geometry=geometry, options=options, workers=workers)}")
+        return
     pack = make_pack(
         source,
         out,
         labels=labels,
         schemas=schema,
         label_columns=label,
-        geometry=Geometry(1.0 if kept.is_angle else kept.number, size, channels),
+        geometry=geometry,
         split=parse_fractions(split) if split else None,
         seed=seed,
         id_column=id_column,
-        options=image_options(
-            id_column=None,
-            file_column=file_column,
-            tiles=tiles,
-            survey=survey,
-            bands=bands,
-            zero_point=zero_point,
-            pixel_scale=pixel_scale,
-            hdu=hdu,
-            field=field if kept.is_angle else "1",
-        ),
+        options=options,
         workers=workers,
         profile=profile,
     )

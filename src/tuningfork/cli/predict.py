@@ -13,6 +13,7 @@ from tuningfork.cli.options import (
     FrameField,
     Hdu,
     IdColumn,
+    Look,
     PixelScale,
     SurveyName,
     Tiles,
@@ -46,6 +47,7 @@ def command(
     pixel_scale: PixelScale = None,
     hdu: Hdu = None,
     field: FrameField = "1",
+    look: Look = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; cores + 1 unless told.")] = None,
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Work on a Ray cluster: its address, or local.")
@@ -54,8 +56,23 @@ def command(
     profile: Annotated[bool, typer.Option("--profile", help="Say at the end what the time went to.")] = False,
 ) -> None:
     """Predict for every image. Run the same command again on a killed run: it goes on where it stopped."""
+    from tuningfork.inference import look as draw_look
     from tuningfork.inference import predict
 
+    options = image_options(
+        id_column=id_column,
+        file_column=file_column,
+        tiles=tiles,
+        survey=survey,
+        bands=bands,
+        zero_point=zero_point,
+        pixel_scale=pixel_scale,
+        hdu=hdu,
+        field=field,
+    )
+    if look:
+        typer.echo(f"look: {draw_look(images, out, n=look, model=model, options=options, workers=workers)}")
+        return
     written = predict(
         images,
         out,
@@ -64,17 +81,7 @@ def command(
         views=views,
         device=device,
         engine=engine,
-        options=image_options(
-            id_column=id_column,
-            file_column=file_column,
-            tiles=tiles,
-            survey=survey,
-            bands=bands,
-            zero_point=zero_point,
-            pixel_scale=pixel_scale,
-            hdu=hdu,
-            field=field,
-        ),
+        options=options,
         workers=workers,
         ray=ray,
         overwrite=overwrite,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tuningfork.inference.calibrate import calibrate
     from tuningfork.inference.embedding import embed
     from tuningfork.inference.export import export_model
+    from tuningfork.inference.look import look
     from tuningfork.inference.robustness import robustness
     from tuningfork.inference.score import evaluate_model
     from tuningfork.inference.streaming import predict, predict_pack
@@ -22,11 +23,12 @@ _HOMES = {
     "embed": "embedding",
     "evaluate_model": "score",
     "export_model": "export",
+    "look": "look",
     "predict": "streaming",
     "predict_pack": "streaming",
     "robustness": "robustness",
 }
 
-__all__ = ["calibrate", "embed", "evaluate_model", "export_model", "predict", "predict_pack", "robustness"]
+__all__ = ["calibrate", "embed", "evaluate_model", "export_model", "look", "predict", "predict_pack", "robustness"]
 
 import_when_asked(__name__, _HOMES)

@@ -14,7 +14,14 @@ from tuningfork.evaluation.votes import label_votes
 from tuningfork.inference.engines import use_torch
 from tuningfork.models import Model, bundled_models, load_model, model_folder, read_manifest, seal
 from tuningfork.models.folder import FILES, UNCERTAINTY
-from tuningfork.models.uncertainty import FEWEST, Uncertainty, fit_intervals, fit_likeness, write_uncertainty
+from tuningfork.models.uncertainty import (
+    FEWEST,
+    Uncertainty,
+    fit_flag,
+    fit_intervals,
+    sample_renderings,
+    write_uncertainty,
+)
 from tuningfork.models.views import check_views
 from tuningfork.packs import Pack, PackSource, open_pack
 from tuningfork.progress import progress_bar
@@ -23,6 +30,7 @@ from tuningfork.schemas import Schema
 log = logging.getLogger(__name__)
 
 BATCH = 128
+ENOUGH = 4000  # galaxies that the flag is fitted to, at most
 
 
 def calibrate(
@@ -110,7 +118,10 @@ def fit_uncertainty(
             intervals[schema.name] = fit_intervals(
                 answers[chosen].astype(np.float64), observed[chosen].astype(np.float64)
             )
-    return Uncertainty(views, temperatures, intervals, fit_likeness(features), weights)
+    share = network.spec.view.field / network.spec.geometry.field
+    some = np.linspace(0, len(rows) - 1, min(len(rows), ENOUGH)).astype(int)
+    likeness, rendering = fit_flag(features[some], *sample_renderings(pack.pixels, rows[some], share), share)
+    return Uncertainty(views, temperatures, intervals, likeness, weights, rendering)
 
 
 def _class_weights(schema: Schema, truth: np.ndarray, balance: float) -> dict[str, np.ndarray]:

@@ -189,11 +189,14 @@ def _batch_rows(batch: list[Decoded], network: Model, device: torch.device, view
     pixels = [entry.pixels for entry in batch if entry.pixels is not None]
     side, channels = network.spec.geometry.size, network.spec.geometry.channels
     blank = np.zeros((side, side, channels), np.uint8)  # networks can't look at nothing
-    look = network.look(torch.from_numpy(np.stack(pixels or [blank])).to(device), views).first(len(pixels))
+    seen = np.stack(pixels or [blank])
+    look = network.look(torch.from_numpy(seen).to(device), views).first(len(pixels))
     known = network.uncertainty
     return prediction_rows(
         batch,
         {name: values.cpu().numpy() for name, values in look.answers.items()},
         network.schemas,
-        sureness(look, known, {schema.name: schema for schema in network.schemas}) if known else None,
+        sureness(look, seen[: len(pixels)], known, {schema.name: schema for schema in network.schemas})
+        if known
+        else None,
     )

@@ -28,8 +28,8 @@ class Sureness:
     class_weights: Mapping[str, np.ndarray]
 
 
-def sureness(look: Look, uncertainty: Uncertainty, schemas: Mapping[str, Schema]) -> Sureness:
-    """What the uncertainty of a model says of what it saw."""
+def sureness(look: Look, pixels: np.ndarray, uncertainty: Uncertainty, schemas: Mapping[str, Schema]) -> Sureness:
+    """What the uncertainty of a model says of what it saw of pack pixels (N, H, W, C)."""
     ends = {
         name: table.of(look.answers[name].cpu().numpy().astype(np.float64), schemas[name].limits)
         for name, table in uncertainty.intervals.items()
@@ -38,6 +38,6 @@ def sureness(look: Look, uncertainty: Uncertainty, schemas: Mapping[str, Schema]
         low={name: low for name, (low, _) in ends.items()},
         high={name: high for name, (_, high) in ends.items()},
         spread={name: values.cpu().numpy() for name, values in look.spread.items()},
-        unlikeness=uncertainty.likeness.distance(look.features.cpu().numpy()),
+        unlikeness=uncertainty.unlikeness(look.features.cpu().numpy(), pixels),
         class_weights=uncertainty.class_weights,
     )

@@ -4,6 +4,7 @@ from tuningfork.models.encoders import build_encoder, own_encoders, pretrained_c
 from tuningfork.models.ensemble import make_ensemble
 from tuningfork.models.folder import (
     DEFAULT_MODEL,
+    TRAINING,
     bundled_models,
     load_model,
     model_folder,
@@ -19,6 +20,7 @@ from tuningfork.models.view import View, Warps, crop, warp
 __all__ = [
     "DEFAULT_MODEL",
     "HEADS",
+    "TRAINING",
     "Ensemble",
     "GalaxyModel",
     "Head",

@@ -22,12 +22,14 @@ DEFAULT_MODEL = "default"
 FORMAT = "tuningfork-model"
 VERSION = 1
 UNCERTAINTY = "uncertainty.safetensors"
+TRAINING = "training.png"  # a strip of galaxies it was trained on, as it sees them
 FILES = (
     "model.safetensors",
     "recipe.toml",
     "history.csv",
     "lr-finder.csv",
     "augmented.png",
+    TRAINING,
     "card.md",
     UNCERTAINTY,
 )

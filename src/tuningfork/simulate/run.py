@@ -14,6 +14,7 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import simplejpeg
 
@@ -55,6 +56,11 @@ class _Job:
 
     def chunks(self) -> list[range]:
         return [range(start, min(start + _CHUNK, self.n)) for start in range(0, self.n, _CHUNK)]
+
+
+def examples(n: int, seed: int, size: int = 212) -> list[np.ndarray]:
+    """The pictures (size, size, 3) uint8 of the first `n` galaxies of a seed, as `simulate` would write them."""
+    return [simulate_one(seed, index, size, DEFAULT_MIX).rgb() for index in range(n)]
 
 
 def simulate(

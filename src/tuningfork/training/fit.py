@@ -28,14 +28,14 @@ from tuningfork.files import (
     write_text,
 )
 from tuningfork.memory import keep_freed_memory
-from tuningfork.models import GalaxyModel, read_manifest, save_model
+from tuningfork.models import TRAINING, GalaxyModel, read_manifest, save_model
 from tuningfork.packs import Pack, open_pack
 from tuningfork.training.card import model_card
 from tuningfork.training.data import Batch, BatchRows, loader
 from tuningfork.training.lr_finder import find_rate
 from tuningfork.training.prepare import Material, build_model, prepare
 from tuningfork.training.recipe import Recipe
-from tuningfork.training.sheet import draw_augmented
+from tuningfork.training.sheet import draw_augmented, draw_training
 from tuningfork.training.task import Task, write_history
 from tuningfork.training.teacher import hashes_of_answers
 from tuningfork.training.trainer import (
@@ -94,6 +94,7 @@ def train(
             resolved = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
             write_text(folder / "recipe.toml", tomli_w.dumps(resolved))
             draw_augmented(recipe, material, folder / "augmented.png")
+            draw_training(material, folder / TRAINING)
         task = _fit_in_memory(recipe, material, folder, trainer, model)
         if trainer.is_global_zero:
             _finish(task, recipe, material, folder)

@@ -36,17 +36,27 @@ def fit_likeness(features: Array) -> Likeness:
 
     The threshold is that of galaxies left out of the fit: those in it are nearer to it than any new one.
     """
+    held_out = held_out_distances(features)
+    return replace(_fit(features), threshold=float(np.quantile(held_out, SHARE)))
+
+
+def held_out_distances(features: Array) -> Array:
+    """The distance (N,) of galaxies that were left out of the fit, not yet in units of a threshold."""
     folds = np.arange(len(features)) % FOLDS
     held_out = np.empty(len(features))
     for fold in range(FOLDS):
         held_out[folds == fold] = _fit(features[folds != fold]).distance(features[folds == fold])
-    return replace(_fit(features), threshold=float(np.quantile(held_out, SHARE)))
+    return held_out
+
+
+def whiten(values: Array) -> tuple[Array, Array]:
+    """The mean (F,) of values (N, F), and a matrix (F, F) that makes their covariance 1."""
+    from sklearn.covariance import LedoitWolf  # half a second that a prediction need not wait for
+
+    fitted = LedoitWolf().fit(values.astype(np.float64))
+    scales, vectors = np.linalg.eigh(fitted.covariance_)
+    return fitted.location_, vectors / np.sqrt(np.maximum(scales, 1e-9 * max(scales.max(), 1e-12)))
 
 
 def _fit(features: Array) -> Likeness:
-    from sklearn.covariance import LedoitWolf  # half a second that a prediction need not wait for
-
-    fitted = LedoitWolf().fit(features.astype(np.float64))
-    values, vectors = np.linalg.eigh(fitted.covariance_)
-    whitening = vectors / np.sqrt(np.maximum(values, 1e-9 * max(values.max(), 1e-12)))
-    return Likeness(fitted.location_, whitening, 1.0)
+    return Likeness(*whiten(features), 1.0)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -12,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 from tuningfork.files import whole_file
 from tuningfork.models.uncertainty.intervals import Intervals
 from tuningfork.models.uncertainty.likeness import Likeness
+from tuningfork.models.uncertainty.rendering import Rendering
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Uncertainty:
 
     `class_weights`, (C,) by schema name, say which class is named: that of the largest probability times its weight,
     where a schema has no weights the most likely one. All of it holds for predictions averaged over `views` sides,
-    and no other number of them.
+    and no other number of them. Models calibrated by earlier versions have no `rendering`.
     """
 
     views: int
@@ -28,6 +30,12 @@ class Uncertainty:
     intervals: Mapping[str, Intervals]
     likeness: Likeness
     class_weights: Mapping[str, np.ndarray] = field(default_factory=dict)
+    rendering: Rendering | None = None
+
+    def unlikeness(self, features: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+        """How unlike the galaxies that it was fitted to images are, (N,), of features (N, F), pixels (N, H, W, C)."""
+        distance = self.likeness.distance(features)
+        return distance if self.rendering is None else np.maximum(distance, self.rendering.distance(pixels))
 
 
 def write_uncertainty(uncertainty: Uncertainty, path: Path) -> None:
@@ -44,6 +52,11 @@ def write_uncertainty(uncertainty: Uncertainty, path: Path) -> None:
     for name, table in uncertainty.intervals.items():
         parts = {"knots": table.knots, "low": table.low, "high": table.high}
         arrays |= {f"intervals/{name}/{part}": values.astype(np.float32) for part, values in parts.items()}
+    if uncertainty.rendering is not None:
+        arrays |= {
+            f"rendering/{part}": np.asarray(value, dtype=np.float32)
+            for part, value in asdict(uncertainty.rendering).items()
+        }
     with whole_file(path) as temporary:
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
 
@@ -69,4 +82,12 @@ def read_uncertainty(path: Path) -> Uncertainty:
             for name, values in arrays.items()
             if name.startswith("class_weights/")
         },
+        rendering=_rendering(arrays),
     )
+
+
+def _rendering(arrays: Mapping[str, np.ndarray]) -> Rendering | None:
+    if "rendering/share" not in arrays:
+        return None
+    parts: dict[str, Any] = {part.name: arrays[f"rendering/{part.name}"] for part in fields(Rendering)}
+    return Rendering(**{name: value if value.size > 1 else value.item() for name, value in parts.items()})

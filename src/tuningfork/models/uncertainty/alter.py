@@ -1,0 +1,86 @@
+"""Images rendered otherwise than those that a model is trained on: what its flag learns to tell.
+
+Each draw is of one of the ways in which pictures of galaxies differ between surveys and programs. The factors leave out
+what is near the image as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+Draw = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+SOFTENING = 6.0  # of the asinh that colour images of surveys are mostly stretched with
+
+
+def alter(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One image (H, W, C) uint8 in another rendering."""
+    ways = [*_ANY, *_COLOUR] if image.shape[2] > 1 else list(_ANY)
+    altered = ways[rng.integers(len(ways))](image.astype(np.float32), rng)
+    if rng.random() < 0.3:  # and with another contrast on top
+        altered = _power(np.clip(altered, 0, 255), _between(rng, 0.6, 1.7))
+    return np.clip(np.rint(altered), 0, 255).astype(np.uint8)
+
+
+def _between(rng: np.random.Generator, low: float, high: float) -> float:
+    """Evenly in the logarithm."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def _either(rng: np.random.Generator, small: tuple[float, float], large: tuple[float, float]) -> float:
+    return _between(rng, *(small if rng.random() < 0.5 else large))
+
+
+def _power(image: np.ndarray, exponent: float) -> np.ndarray:
+    return np.asarray(255 * (image / 255) ** exponent)
+
+
+def _contrast(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return _power(image, _either(rng, (0.35, 0.8), (1.3, 2.6)))
+
+
+def _brightness(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return np.asarray(image * _either(rng, (0.25, 0.7), (1.4, 5)))
+
+
+def _pedestal(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return image + rng.uniform(12, 80) if rng.random() < 0.6 else image - rng.uniform(8, 40)
+
+
+def _stretch(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Flux as the image shows it, under an asinh of another softening and depth (Lupton et al. 2004, PASP 116, 133)."""
+    colours = image / 255
+    grey = colours.mean(axis=2, keepdims=True)
+    flux = np.sinh(SOFTENING * grey) / SOFTENING
+    softening = _between(rng, 0.3, 25)
+    shown = np.arcsinh(softening * _either(rng, (0.2, 0.6), (1.5, 16)) * flux) / softening
+    colours = colours * (shown / np.maximum(grey, 1e-6))
+    return np.asarray(255 * colours / np.maximum(colours.max(axis=2, keepdims=True), 1))  # clipped in its own colour
+
+
+def _noise(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return image + rng.normal(0, rng.uniform(12, 35), image.shape)
+
+
+def _negative(image: np.ndarray, _: np.random.Generator) -> np.ndarray:
+    return 255 - image
+
+
+def _gains(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return np.asarray(image * np.exp(rng.normal(0, 0.45, image.shape[2])))
+
+
+def _order(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    order = rng.permutation(image.shape[2])
+    return image[:, :, np.roll(order, 1) if (order == np.arange(len(order))).all() else order]
+
+
+def _saturation(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    grey = image.mean(axis=2, keepdims=True)
+    factor = 0.0 if rng.random() < 0.15 else _either(rng, (0.05, 0.5), (1.7, 4))
+    return np.asarray(grey + factor * (image - grey))
+
+
+_ANY: tuple[Draw, ...] = (_contrast, _brightness, _pedestal, _stretch, _noise, _negative)
+_COLOUR: tuple[Draw, ...] = (_gains, _order, _saturation)
