@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -72,7 +73,8 @@ def command(
     if look:
         from tuningfork.inference import look as draw_look
 
-        typer.echo(f"look: {draw_look(source, out, n=look, geometry=geometry, options=options, workers=workers)}")
+        named = options if labels else replace(options, id_column=id_column)  # else it is of the labels
+        typer.echo(f"look: {draw_look(source, out, n=look, geometry=geometry, options=named, workers=workers)}")
         return
     pack = make_pack(
         source,
