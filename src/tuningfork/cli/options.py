@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from inspect import Parameter, Signature, signature
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 if TYPE_CHECKING:
     from tuningfork.images import ImageOptions
 
-IdColumn = Annotated[str | None, typer.Option(help="The column of the catalogue that holds the ids.")]
-FileColumn = Annotated[str | None, typer.Option(help="The column of the catalogue that names the files.")]
-Tiles = Annotated[
-    str | None,
-    typer.Option(help="Cut the catalogue's galaxies out of these tiles, by ra and dec: 'tiles/*-{band}.fits.fz'."),
-]
-SurveyName = Annotated[str | None, typer.Option("--survey", help="How the files of a survey are to be read: hsc, ...")]
-Bands = Annotated[str | None, typer.Option(help="The bands of the planes or files, in their order: g,r,z.")]
-ZeroPoint = Annotated[
-    str | None, typer.Option(help="The AB magnitude of a pixel value of 1; or one a band, with commas.")
-]
-PixelScale = Annotated[float | None, typer.Option(help="Arcseconds a pixel.")]
-Hdu = Annotated[str | None, typer.Option(help="The FITS unit that holds the image: its name or number.")]
-FrameField = Annotated[
-    str, typer.Option("--field", help="What is taken for a whole frame: 0.5 of an image, 30arcsec, 8.5*petro_r.")
-]
 Look = Annotated[
     int | None,
     typer.Option("--look", min=1, metavar="N", help="Only draw the first N images as they will be seen, and stop."),
@@ -32,18 +18,29 @@ Look = Annotated[
 
 
 def image_options(
-    *,
-    id_column: str | None,
-    file_column: str | None,
-    tiles: str | None,
-    survey: str | None,
-    bands: str | None,
-    zero_point: str | None,
-    pixel_scale: float | None,
-    hdu: str | None,
-    field: str = "1",
+    id_column: Annotated[str | None, typer.Option(help="The column of ids, in a catalogue or in labels.")] = None,
+    file_column: Annotated[str | None, typer.Option(help="The column of a catalogue that names the files.")] = None,
+    tiles: Annotated[
+        str | None,
+        typer.Option(help="Cut the galaxies out of these tiles, at their ra and dec: 'tiles/*-{band}.fits.fz'."),
+    ] = None,
+    survey: Annotated[
+        str | None,
+        typer.Option(
+            help="What its files leave unsaid: legacy, sdss, hsc, kids, panstarrs, des, hst, jwst, euclid, rubin."
+        ),
+    ] = None,
+    bands: Annotated[str | None, typer.Option(help="The bands of the planes or files, in their order: g,r,z.")] = None,
+    zero_point: Annotated[
+        str | None, typer.Option(help="The AB magnitude of a pixel value of 1; or one a band, with commas.")
+    ] = None,
+    pixel_scale: Annotated[float | None, typer.Option(help="Arcseconds a pixel.")] = None,
+    hdu: Annotated[str | None, typer.Option(help="The FITS unit that holds the image: its name or number.")] = None,
+    field: Annotated[
+        str, typer.Option(help="What is taken for a whole frame: 0.5 of an image, 30arcsec, 8.5*petro_r.")
+    ] = "1",
 ) -> ImageOptions:
-    """The options of a verb as the library takes them.
+    """What the options say, as the library takes it.
 
     Raises
     ------
@@ -55,3 +52,24 @@ def image_options(
     stated = parse_survey(bands=bands, zero_point=zero_point, pixel_scale=pixel_scale, hdu=hdu)
     reading = Reading(stated, load_survey(survey) if survey else Survey(), Field.parse(field))
     return ImageOptions(id_column, file_column, tiles, reading)
+
+
+def with_image_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb these options in place of its parameter `options`, which takes what they say."""
+    shared, own = (signature(function).parameters for function in (image_options, command))
+
+    def verb(**given: Any) -> None:
+        said = image_options(**{name: given.pop(name) for name in shared})
+        command(options=said, **given)
+
+    hints = _hints(image_options) | _hints(command)
+    parameters = [each for name in own for each in (shared.values() if name == "options" else [own[name]])]
+    parameters = [each.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[each.name]) for each in parameters]
+    verb.__doc__, verb.__name__, verb.__module__ = command.__doc__, command.__name__, command.__module__
+    verb.__annotations__ = {each.name: each.annotation for each in parameters}
+    verb.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    return verb
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    return get_type_hints(function, localns={"ImageOptions": object}, include_extras=True)

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuningfork.cli.options import (
-    Bands,
-    FileColumn,
-    Hdu,
-    Look,
-    PixelScale,
-    SurveyName,
-    Tiles,
-    ZeroPoint,
-    image_options,
-)
+from tuningfork.cli.options import Look, with_image_options
+
+if TYPE_CHECKING:
+    from tuningfork.images import ImageOptions
 
 
+@with_image_options
 def command(
     source: Annotated[str, typer.Argument(help="A folder, a glob, a catalog, Parquet or HDF5 with images.")],
     out: Annotated[Path, typer.Argument(help="The pack folder to write.")],
@@ -30,24 +24,13 @@ def command(
         list[str], typer.Option(help="A column of labels, which makes its own schema; may be given again.")
     ] = [],  # noqa: B006
     size: Annotated[int, typer.Option(help="Pixels a side.")] = 128,
-    field: Annotated[
-        str, typer.Option(help="The central part of each image to keep: 0.75, 30arcsec, 8.5*petro_r.")
-    ] = "1",
     channels: Annotated[int, typer.Option(help="3 for colour, 1 for greyscale.")] = 3,
     split: Annotated[
         str, typer.Option(help="Fractions train/val/test: 0.8/0.1/0.1. Else a split column is kept.")
     ] = "",
     seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
-    id_column: Annotated[
-        str | None, typer.Option(help="The column of the ids, in the labels and the catalogue.")
-    ] = None,
-    file_column: FileColumn = None,
-    tiles: Tiles = None,
-    survey: SurveyName = None,
-    bands: Bands = None,
-    zero_point: ZeroPoint = None,
-    pixel_scale: PixelScale = None,
-    hdu: Hdu = None,
+    *,
+    options: ImageOptions,
     look: Look = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; cores + 1 unless told.")] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Say at the end what the time went to.")] = False,
@@ -57,23 +40,14 @@ def command(
     from tuningfork.images import Field, Geometry
     from tuningfork.packs import count_labels, count_lines, empty_classes, make_pack
 
-    kept = Field.parse(field)
+    kept = options.reading.field
     geometry = Geometry(1.0 if kept.is_angle else kept.number, size, channels)
-    options = image_options(
-        id_column=None,
-        file_column=file_column,
-        tiles=tiles,
-        survey=survey,
-        bands=bands,
-        zero_point=zero_point,
-        pixel_scale=pixel_scale,
-        hdu=hdu,
-        field=field if kept.is_angle else "1",
-    )
+    if not kept.is_angle:  # it is the geometry's then
+        options = replace(options, reading=replace(options.reading, field=Field()))
     if look:
         from tuningfork.inference import look as draw_look
 
-        named = options if labels else replace(options, id_column=id_column)  # else it is of the labels
+        named = replace(options, id_column=None) if labels else options  # else it is of the labels
         typer.echo(f"look: {draw_look(source, out, n=look, geometry=geometry, options=named, workers=workers)}")
         return
     pack = make_pack(
@@ -85,8 +59,8 @@ def command(
         geometry=geometry,
         split=parse_fractions(split) if split else None,
         seed=seed,
-        id_column=id_column,
-        options=options,
+        id_column=options.id_column,
+        options=replace(options, id_column=None),
         workers=workers,
         profile=profile,
     )

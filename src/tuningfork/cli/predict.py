@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuningfork.cli.options import (
-    Bands,
-    FileColumn,
-    FrameField,
-    Hdu,
-    IdColumn,
-    Look,
-    PixelScale,
-    SurveyName,
-    Tiles,
-    ZeroPoint,
-    image_options,
-)
+from tuningfork.cli.options import Look, with_image_options
+
+if TYPE_CHECKING:
+    from tuningfork.images import ImageOptions
 
 
+@with_image_options
 def command(
     images: Annotated[str, typer.Argument(help="A folder, a glob, a catalog, Parquet or HDF5 with images, or a pack.")],
     out: Annotated[
@@ -38,15 +30,8 @@ def command(
         str,
         typer.Option(help="torch, fused, onnxruntime, openvino, compile, an exported folder, or auto: the quickest."),
     ] = "auto",
-    id_column: IdColumn = None,
-    file_column: FileColumn = None,
-    tiles: Tiles = None,
-    survey: SurveyName = None,
-    bands: Bands = None,
-    zero_point: ZeroPoint = None,
-    pixel_scale: PixelScale = None,
-    hdu: Hdu = None,
-    field: FrameField = "1",
+    *,
+    options: ImageOptions,
     look: Look = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; cores + 1 unless told.")] = None,
     ray: Annotated[
@@ -59,17 +44,6 @@ def command(
     from tuningfork.inference import look as draw_look
     from tuningfork.inference import predict
 
-    options = image_options(
-        id_column=id_column,
-        file_column=file_column,
-        tiles=tiles,
-        survey=survey,
-        bands=bands,
-        zero_point=zero_point,
-        pixel_scale=pixel_scale,
-        hdu=hdu,
-        field=field,
-    )
     if look:
         typer.echo(f"look: {draw_look(images, out, n=look, model=model, options=options, workers=workers)}")
         return
