@@ -13,7 +13,7 @@ import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuningfork.errors import CatalogError
@@ -29,7 +29,7 @@ from tuningfork.images import (
     open_source,
 )
 from tuningfork.images.tiles.shared import Box, SharedRows
-from tuningfork.images.tiles.stored import Rice, stored
+from tuningfork.images.tiles.stored import Compressed, stored
 from tuningfork.images.tiles.units import read_units
 from tuningfork.packs import open_pack
 
@@ -144,44 +144,6 @@ def test_cutouts_show_what_stamps_of_the_same_pixels_show(tmp_path: Path) -> Non
     assert found["g0"].file_loc == f"{tmp_path}/a-{{g,r,i}}.fits.fz"
 
 
-@given(
-    shape=st.tuples(st.integers(2, 40), st.integers(2, 70)),
-    across=st.tuples(st.integers(1, 9), st.integers(1, 70)),
-    kind=st.sampled_from(["f4", "f8", "u1", "i2", "i4", "u2"]),
-    method=st.sampled_from([-1, 1, 2]),
-    seed=st.integers(1, 10_000),
-    spread=st.sampled_from([0.0, 1.0, 50.0, 3e4]),
-    holes=st.booleans(),
-)
-@settings(max_examples=40, deadline=None, phases=(Phase.explicit, Phase.generate))
-def test_rice_is_decompressed_as_astropy_does(
-    tmp_path_factory: pytest.TempPathFactory,
-    shape: tuple[int, int],
-    across: tuple[int, int],
-    kind: str,
-    method: int,
-    seed: int,
-    spread: float,
-    holes: bool,
-) -> None:
-    values = np.random.default_rng(seed).normal(20 if kind[0] == "u" else 0, spread, shape)
-    if kind[0] != "f":
-        values = np.clip(np.rint(values), np.iinfo(kind).min, np.iinfo(kind).max)
-    pixels = values.astype(kind)
-    if kind[0] == "f" and holes:
-        pixels.flat[::5], pixels.flat[1::7] = np.nan, 0
-    path = tmp_path_factory.mktemp("rice") / "x.fits.fz"
-    tiles = tuple(min(a, b) for a, b in zip(across, shape, strict=True))
-    unit = fits.CompImageHDU(
-        pixels, compression_type="RICE_1", tile_shape=tiles, quantize_method=method, dither_seed=seed
-    )
-    unit.writeto(path)
-    expected = fits.getdata(path).astype(np.float32)
-    image = stored(str(path), read_units(path)[1], 0)
-    found = [image.rows(start, min(shape[0], start + image.step)) for start in range(0, shape[0], image.step)]
-    np.testing.assert_array_equal(np.concatenate(found), expected)
-
-
 def in_many_ways(folder: Path, pixels: np.ndarray) -> dict[str, Path]:
     """One image in the ways that surveys store it."""
     whole = np.rint(pixels * 1000).astype(np.int16)
@@ -251,16 +213,18 @@ def test_each_part_of_a_tile_is_decompressed_once_whatever_the_order_of_rows(
         rows += [(f"{name}{n}", *place) for n, place in enumerate(at(wcs, rng.uniform(40, 260, (60, 2)).tolist()))]
     rng.shuffle(rows)
     table = catalog(tmp_path / "c.csv", rows)
-    decompressed, lock, before = [], threading.Lock(), Rice.rows
+    decompressed, lock, before = [], threading.Lock(), Compressed.rows
 
-    def counted(self: Rice, start: int, stop: int) -> np.ndarray:
+    def counted(self: Compressed, start: int, stop: int) -> np.ndarray:
         with lock:
             decompressed.append((id(self), start))
         return before(self, start, stop)
 
-    monkeypatch.setattr(Rice, "rows", counted)
+    monkeypatch.setattr(Compressed, "rows", counted)
     kept = []  # so that no two tiles have one id
-    monkeypatch.setattr(Rice, "__init__", lambda self, *a, made=Rice.__init__: (made(self, *a), kept.append(self))[0])
+    monkeypatch.setattr(
+        Compressed, "__init__", lambda self, *a, made=Compressed.__init__: (made(self, *a), kept.append(self))[0]
+    )
     found = cut(table, asked)
     assert all(image.error is None for image in found.values())
     assert len(decompressed) == len(set(decompressed)) <= 2 * 3 * -(-SIDE // 32)

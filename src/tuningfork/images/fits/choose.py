@@ -46,10 +46,10 @@ def choose(units: Sequence[Unit], asked: str = "") -> Choice:
         If there is no image, or not the unit asked for.
     """
     filled = [unit for unit in units if unit.shape and min(unit.shape[-2:]) > 0 and len(unit.shape) >= 2]
-    flags = tuple(unit for unit in filled if _means(unit, FLAGS))
+    flags = tuple(unit for unit in filled if means(unit, FLAGS))
     if asked:
         return Choice((_asked(units, asked),), flags)
-    named = [unit for unit in filled if not _means(unit, (*FLAGS, *OTHERS)) and not _is_fit(unit)]
+    named = [unit for unit in filled if not means(unit, (*FLAGS, *OTHERS)) and not _is_fit(unit)]
     large = [unit for unit in named if min(_sides(unit.shape)) >= SMALLEST]
     candidates = [unit for unit in large if not _is_label(unit, filled) and not _is_empty(unit, large)]
     if not candidates:
@@ -57,7 +57,7 @@ def choose(units: Sequence[Unit], asked: str = "") -> Choice:
     bands = _band_units(candidates)
     if bands:
         return Choice(bands, flags)
-    best = next((unit for unit in candidates if _means(unit, IMAGE)), candidates[0])
+    best = next((unit for unit in candidates if means(unit, IMAGE)), candidates[0])
     labels = tuple(unit for unit in filled if _is_label(unit, filled) and _looks_like_a_mask(unit))
     notes = (f"unit {best.label} of {len(units)}",) if len(filled) > 1 else ()
     return Choice((best,), flags or labels, notes)
@@ -81,7 +81,7 @@ def _nothing(units: Sequence[Unit], named: Sequence[Unit]) -> str:
     return f"a FITS file without an image (units {there}); name one with --hdu if it is one"
 
 
-def _means(unit: Unit, words: Sequence[str]) -> bool:
+def means(unit: Unit, words: Sequence[str]) -> bool:
     """Whether the name or the type of a unit is one of the words, alone or as a part set off (``MASK_G``)."""
     names = (unit.name, str(unit.header.get("EXTTYPE", "")), str(unit.header.get("HDUCLAS2", "")))
     return any(part in words for name in names for part in re.split(r"[^A-Za-z0-9]+", name.upper()) if part)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from tuningfork.errors import CatalogError, ImageError
 from tuningfork.images.fits.bands import parse_bands
-from tuningfork.images.fits.choose import FLAGS, IMAGE, OTHERS, band_name
-from tuningfork.images.fits.choose import _means as means
+from tuningfork.images.fits.choose import FLAGS, IMAGE, OTHERS, band_name, means
 from tuningfork.images.sources.bands import MARK
 from tuningfork.images.sources.files import braced
 from tuningfork.images.sources.names import natural

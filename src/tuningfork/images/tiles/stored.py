@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 from typing import Any, Protocol
 
 import numpy as np
 
 from tuningfork.errors import ImageError
-from tuningfork.images.tiles import rice
 from tuningfork.images.tiles.units import PACKED, TileUnit
 
 ROWS = 32  # at least so many are read at once
-RICE = ("RICE_1", "RICE_ONE")
-_FORM = re.compile(r"(\d*)([A-Z])")
-_FORMS = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8", "P": "(2,)>i4", "Q": "(2,)>i8"}
 
 
 class Stored(Protocol):
@@ -47,11 +42,7 @@ def stored(path: str, unit: TileUnit, plane: int) -> Stored:
     try:
         if not unit.compressed:
             return Plain(_Bytes(path), unit, plane)
-        if unit.header["ZCMPTYPE"] in RICE:
-            image = Rice(_Bytes(path), unit, plane)
-            if image.plain:
-                return image
-        return Sections(path, unit, plane)
+        return Compressed(path, unit, plane)
     except (EOFError, KeyError, OSError, TypeError, ValueError) as error:
         raise ImageError(f"it can't be read ({error})") from error
 
@@ -75,72 +66,8 @@ class Plain:
         return _physical(data.view(self.dtype).reshape(stop - start, self.width), self.header)
 
 
-class Rice:
-    """RICE_1, in rows of tiles; `plain` is whether all of them are compressed by that and none by another way."""
-
-    def __init__(self, content: _Bytes, unit: TileUnit, plane: int) -> None:
-        header = unit.header
-        self.content, self.header = content, header
-        self.height, self.width = unit.shape[-2:]
-        self.tile = int(header.get("ZTILE2", 1)), int(header.get("ZTILE1", self.width))
-        self.step = self.tile[0] * -(-ROWS // self.tile[0])
-        self.across = -(-self.width // self.tile[1])
-        self.first = plane * self.across * -(-self.height // self.tile[0])
-        settings = {str(header[f"ZNAME{i}"]).upper(): header[f"ZVAL{i}"] for i in range(1, 9) if f"ZNAME{i}" in header}
-        self.code = int(settings.get("BLOCKSIZE", 32)), int(settings.get("BYTEPIX", 4))
-        table = content.read(unit.at, int(header["NAXIS1"]) * int(header["NAXIS2"])).view(_record(header))
-        names = table.dtype.names or ()
-        places = table["COMPRESSED_DATA"].astype(np.int64)
-        heap = unit.at + int(header.get("THEAP", header["NAXIS1"] * header["NAXIS2"]))
-        self.starts = heap + places[:, 1]
-        self.stops = self.starts + places[:, 0]
-        quantized = "ZSCALE" in names
-        self.steps = np.ones((len(table), 2)) * (1.0, 0.0)
-        if quantized:
-            self.steps = np.stack([table["ZSCALE"], table["ZZERO"]], axis=1).astype(np.float64)
-        self.dither = rice.DITHERS.get(str(header.get("ZQUANTIZ", "NO_DITHER")).strip(), -1) if quantized else 0
-        self.seed = int(header.get("ZDITHER0", 1)) - 1
-        blank = header.get("ZBLANK", header.get("BLANK"))
-        self.blank = blank is not None, int(blank or 0)
-        sound = (places[:, 0] >= self.code[1]) & (places[:, 1] >= 0) & (self.stops <= unit.at + unit.size)
-        flat = all(int(header.get(f"ZTILE{axis}", 1)) == 1 for axis in range(3, int(header["ZNAXIS"]) + 1))
-        self.plain = bool(
-            sound.all()
-            and flat
-            and self.dither >= 0
-            and self.code[1] in (1, 2, 4)
-            and len(table) >= self.first + self.across * -(-self.height // self.tile[0])
-            and "ZBLANK" not in names
-        )
-
-    def rows(self, start: int, stop: int) -> np.ndarray:
-        """As of `Stored`; `start` is a multiple of a tile's height."""
-        one = self.first + start // self.tile[0] * self.across
-        end = self.first + -(-stop // self.tile[0]) * self.across
-        starts, stops = self.starts[one:end], self.stops[one:end]
-        begin = int(starts.min())
-        data = self.content.read(begin, int(stops.max()) - begin)
-        out, damaged = np.empty((stop - start, self.width), np.float32), np.zeros(1, bool)
-        rice.decompress(
-            data,
-            (starts - begin).astype(np.uint64),
-            (stops - begin).astype(np.uint64),
-            self.steps[one:end],
-            self.tile,
-            self.code,
-            (self.dither, self.seed + one),
-            self.blank,
-            rice.dither_sequence(),
-            out,
-            damaged,
-        )
-        if damaged[0]:
-            raise ImageError("its compressed data are damaged; get it again")
-        return _scaled(out, self.header)
-
-
-class Sections:
-    """Whatever else astropy decompresses, one thread at a time."""
+class Compressed:
+    """Compressed by tiles: astropy decompresses those that are asked for, one thread at a time."""
 
     def __init__(self, path: str, unit: TileUnit, plane: int) -> None:
         from astropy.io import fits
@@ -189,16 +116,6 @@ class _Bytes:
     def __del__(self) -> None:
         if hasattr(self, "file"):
             os.close(self.file)
-
-
-def _record(header: Any) -> np.dtype:
-    """The columns of a table of compressed tiles."""
-    columns = []
-    for index in range(1, int(header["TFIELDS"]) + 1):
-        count, letter = _FORM.match(str(header[f"TFORM{index}"])).groups()  # type: ignore[union-attr]
-        form = _FORMS[letter] if count in ("", "1") else f"({count},){_FORMS[letter]}"
-        columns.append((str(header[f"TTYPE{index}"]).strip(), form))
-    return np.dtype(columns)
 
 
 def _physical(values: np.ndarray, header: Any) -> np.ndarray:
