@@ -11,16 +11,22 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from PIL import Image
 from renderings import RENDERINGS, rendered
 from sklearn.metrics import roc_auc_score
 from strangers import KINDS, SIDE, stranger
 
+from tuningfork.errors import ImageError
+from tuningfork.images import decode
 from tuningfork.inference import predict
+from tuningfork.inference.engines.mount import mount
+from tuningfork.models import load_model
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "galaxy-zoo-challenge"
 
@@ -38,7 +44,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         table = test_originals()
         if options.renderings:
-            print_renderings(options.model, table.head(options.n), Path(folder))
+            print_renderings(options.model, table.head(options.n))
             return 0
         galaxies = predict_originals(options.model, table, Path(folder))["unlikeness"].to_numpy()
         print_table(galaxies, unlikeness(options.model, options.n, Path(folder), list(table["file_loc"])))
@@ -71,46 +77,61 @@ def unlikeness(model: str, n: int, folder: Path, files: Sequence[str]) -> dict[s
             with Image.open(files[index % len(files)]) as image:
                 spoilt = np.asarray(image.convert("RGB").resize((SIDE, SIDE)))
             stranger(kind, index, spoilt).save(folder / kind / f"{index}.jpg", quality=92)
-        table = pd.read_parquet(predict(folder / kind, folder / f"{kind}.parquet", model=model))
-        found[kind] = table["unlikeness"].to_numpy()
+        out = folder / f"{kind}.parquet"
+        with suppress(ImageError):  # all of them are refused; the table is written all the same
+            predict(folder / kind, out, model=model)
+        found[kind] = pd.read_parquet(out)["unlikeness"].to_numpy(dtype=float)
     return found
 
 
-def print_renderings(model: str, table: pd.DataFrame, folder: Path) -> None:
-    """RMSE, AUROC and share flagged of the galaxies of `table` in each rendering, the costliest first, as Markdown."""
+def print_renderings(model: str, table: pd.DataFrame) -> None:
+    """RMSE, AUROC and share flagged of the galaxies of `table` in each rendering, the costliest first, as Markdown.
+
+    The flag is shown as its first part alone raises it, by what the encoder makes of an image, and as it is.
+    """
     columns = [name for name in table if name.startswith("Class")]
-    truth, rows = table[columns].to_numpy(), []
+    network, rows = load_model(model), []
+    known = network.uncertainty
+    mount(network, "fused", torch.device("cpu"))
+    frames = [np.asarray(Image.open(file).convert("RGB").reduce(2)) for file in table["file_loc"]]
     for name in RENDERINGS:
-        place = folder / name.replace(" ", "-")
-        place.mkdir(parents=True)
-        for identity, file in zip(table["id_str"], table["file_loc"], strict=True):
-            with Image.open(file) as image:
-                Image.fromarray(rendered(name, np.asarray(image.convert("RGB")))).save(place / f"{identity}.png")
-        found = pd.read_parquet(predict(place, folder / f"{place.name}.parquet", model=model)).set_index("id_str")
-        found = found.loc[table["id_str"]]
-        rmse = float(np.sqrt(np.nanmean((found[columns].to_numpy() - truth) ** 2)))
-        rows.append((name, rmse, found["unlikeness"].to_numpy()))
-    galaxies = rows[0][2]
-    print("\n| rendering | RMSE | AUROC | flagged, % | unread |\n| --- | --- | --- | --- | --- |")
-    for name, rmse, values in sorted(rows, key=lambda row: -row[1]):
-        read = values[~np.isnan(values)]
-        figures = f"{rmse:.3f} | {_auroc(galaxies, read):.3f} | {100 * (read > 1).mean():.0f}"
-        print(f"| {name} | {figures} | {np.isnan(values).sum()} |")
+        pixels = np.stack([decode(rendered(name, frame), network.spec.geometry)[0] for frame in frames])
+        seen = network.look(torch.from_numpy(pixels), known.views)
+        missed = seen.answers["gz-challenge"].numpy() - table[columns].to_numpy()
+        features = seen.features.numpy()
+        flags = known.likeness.distance(features), known.unlikeness(features, pixels)
+        rows.append((name, float(np.sqrt((missed**2).mean())), flags))
+    usual = rows[0][2]
+    print("| rendering | RMSE | AUROC, features alone | flagged, % | AUROC | flagged, % |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name, rmse, flags in sorted(rows, key=lambda row: -row[1]):
+        cells = [
+            f"{_auroc(own, found):.3f} | {100 * (found > 1).mean():.0f}"
+            for own, found in zip(usual, flags, strict=True)
+        ]
+        print(f"| {name} | {rmse:.3f} | {' | '.join(cells)} |")
 
 
 def print_table(galaxies: np.ndarray, strangers: dict[str, np.ndarray]) -> None:
-    """AUROC and share flagged by kind with bootstrap intervals over images, as Markdown."""
-    galaxies = _known(galaxies, "galaxies")
+    """AUROC and share flagged by kind with bootstrap intervals over images, as Markdown.
+
+    What is refused because it shows nothing is told, and counts as flagged, as far from galaxies as can be.
+    """
+    galaxies = galaxies[~np.isnan(galaxies)]
     alarms = _interval(lambda rng: 100 * (rng.choice(galaxies, len(galaxies)) > 1).mean())
-    print(f"\n| image | AUROC against {len(galaxies)} galaxies | flagged, % | n |\n| --- | --- | --- | --- |")
-    print(f"| galaxy (false alarms) | – | {100 * (galaxies > 1).mean():.1f} ({alarms}) | {len(galaxies)} |")
+    print(f"\n| image | AUROC against {len(galaxies)} galaxies | flagged, % | of these refused, % | n |")
+    print("| --- | --- | --- | --- | --- |")
+    print(f"| galaxy (false alarms) | – | {100 * (galaxies > 1).mean():.1f} ({alarms}) | – | {len(galaxies)} |")
     for kind, found in [*strangers.items(), ("all of these", np.concatenate(list(strangers.values())))]:
-        values = _known(found, kind)
+        values = np.nan_to_num(found, nan=1e6)
         interval = _interval(
             lambda rng, values=values: _auroc(rng.choice(galaxies, len(galaxies)), rng.choice(values, len(values)))
         )
         flagged = 100 * (values > 1).mean()
-        print(f"| {kind} | {_auroc(galaxies, values):.4f} ({interval}) | {flagged:.1f} | {len(values)} |")
+        refused = 100 * np.isnan(found).mean()
+        print(
+            f"| {kind} | {_auroc(galaxies, values):.4f} ({interval}) | {flagged:.1f} | {refused:.0f} | {len(values)} |"
+        )
 
 
 def _auroc(galaxies: np.ndarray, others: np.ndarray) -> float:
@@ -123,14 +144,6 @@ def _interval(draw: Callable[[np.random.Generator], float]) -> str:
     rng = np.random.default_rng(0)
     low, high = np.quantile([draw(rng) for _ in range(300)], [0.025, 0.975])
     return f"{low:.4g} to {high:.4g}"
-
-
-def _known(values: np.ndarray, kind: str) -> np.ndarray:
-    """Those that could be read; the others are said."""
-    unread = int(np.isnan(values).sum())
-    if unread:
-        print(f"{unread} of {len(values)} {kind} could not be read", file=sys.stderr)
-    return values[~np.isnan(values)]
 
 
 if __name__ == "__main__":
