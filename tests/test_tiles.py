@@ -16,7 +16,7 @@ from astropy.wcs import WCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuningfork.errors import CatalogError
+from tuningfork.errors import CatalogError, ImageError
 from tuningfork.images import (
     Decoded,
     Field,
@@ -28,7 +28,7 @@ from tuningfork.images import (
     decode_stream,
     open_source,
 )
-from tuningfork.images.tiles.shared import Box, SharedRows
+from tuningfork.images.tiles.shared import Box, SharedRows, cut_all
 from tuningfork.images.tiles.stored import Compressed, stored
 from tuningfork.images.tiles.units import read_units
 from tuningfork.packs import open_pack
@@ -144,6 +144,103 @@ def test_cutouts_show_what_stamps_of_the_same_pixels_show(tmp_path: Path) -> Non
     assert found["g0"].file_loc == f"{tmp_path}/a-{{g,r,i}}.fits.fz"
 
 
+def flagged_units(survey: str, pixels: np.ndarray) -> list[tuple[str, np.ndarray, dict[str, int]]]:
+    """The units of a tile or a stamp, where pixels of 5000 are marked as bad: names, values, cards."""
+    bad = pixels > 1000
+    if survey == "DES":
+        return [
+            ("SCI", pixels, {}),
+            ("MSK", bad.astype(np.int16) * 4, {}),
+            ("WGT", np.where(bad, 0, 1).astype(np.float32), {}),
+        ]
+    detected = (pixels > 0.05) * (1 << 5)  # no defect; and a bit that floats of 32 bits lose beside that of bad ones
+    planes = {"MP_BAD": 0, "HIERARCH MP_DETECTED": 5, "HIERARCH MP_NO_DATA": 8}
+    mask = (detected | np.where(bad, (1 << 30) | 1, 0)).astype(np.int32)
+    return [("IMAGE", pixels, {}), ("MASK", mask, planes), ("VARIANCE", np.full_like(pixels, 1e-4), {})]
+
+
+def write_flagged(path: Path, survey: str, pixels: np.ndarray, wcs: WCS) -> None:
+    """Those units in a file, compressed if it is called .fz."""
+    made = []
+    for name, values, cards in flagged_units(survey, pixels):
+        about = header(wcs)
+        about.update(cards)
+        unit = fits.CompImageHDU if path.name.endswith(".fz") else fits.ImageHDU
+        lossless = {"compression_type": "GZIP_2", "quantize_level": 0} if path.name.endswith(".fz") else {}
+        made.append(unit(values, header=about, name=name, **lossless))
+    fits.HDUList([fits.PrimaryHDU(), *made]).writeto(path)
+
+
+@pytest.mark.parametrize("survey", ["DES", "HSC"])
+@pytest.mark.parametrize("name", ["tile.fits", "tile.fits.fz"])
+def test_marked_pixels_of_a_tile_are_filled_as_those_of_a_stamp(tmp_path: Path, survey: str, name: str) -> None:
+    wcs, pixels = sky(), scene(PLACES)
+    pixels[70:80, 75:85] = 5000
+    write_flagged(tmp_path / name, survey, pixels, wcs)
+    part = slice(30, 93), slice(29, 92)  # rows and columns: what is cut out around the first place
+    write_flagged(tmp_path / "stamp.fits", survey, pixels[part], wcs[part])
+    rows = [(f"g{n}", *place) for n, place in enumerate(at(wcs, [*PLACES, (23.0, 61.0)]))]
+    found = cut(catalog(tmp_path / "c.csv", rows), options(tmp_path / name, bands=()))
+    plain = Reading(field=Field.parse(f"{FIELD}arcsec"))
+    (stamp,) = decode_stream(open_source(tmp_path / "stamp.fits").items(), GEOMETRY, 1, plain)
+    assert found["g0"].error is None and stamp.error is None
+    np.testing.assert_array_equal(found["g0"].pixels, stamp.pixels)
+    assert found["g0"].note == stamp.note
+    assert "100 bad pixels" in stamp.note
+    assert f"unit 1 ({'SCI' if survey == 'DES' else 'IMAGE'}) of 4" in stamp.note
+    assert "bad pixels" not in found["g1"].note
+    assert "beyond the tile" in found["g4"].note and found["g4"].error is None
+
+
+def test_flags_are_of_their_band_and_those_of_all_bands_are_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wcs, made = sky(), []
+    for n, band in enumerate(BANDS):
+        pixels, mask = scene(PLACES, n), np.zeros((SIDE, SIDE), np.uint8)
+        pixels[70, 75 + n] = 5000
+        pixels[72, 75] = 5000
+        mask[70, 75 + n] = 1
+        made += [fits.CompImageHDU(pixels, header=header(wcs), name=band), fits.CompImageHDU(mask, name=f"MASK_{band}")]
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[72, 75] = 1
+    fits.HDUList([fits.PrimaryHDU(), *made, fits.CompImageHDU(mask, name="DQ")]).writeto(tmp_path / "a.fits.fz")
+    read_rows, before = [], Compressed.rows
+
+    def counted(self: Compressed, start: int, stop: int) -> np.ndarray:
+        read_rows.append((self.image.name, start))
+        return before(self, start, stop)
+
+    monkeypatch.setattr(Compressed, "rows", counted)
+    rows = [(f"g{n}", *place) for n, place in enumerate(at(wcs, PLACES))]
+    found = cut(catalog(tmp_path / "c.csv", rows), options(tmp_path / "a.fits.fz", bands=()))
+    assert [image.error for image in found.values()] == [None] * len(PLACES)
+    assert "4 bad pixels" in found["g0"].note
+    assert len(read_rows) == len(set(read_rows))
+    assert {name for name, _ in read_rows} == {*"GRI", "MASK_G", "MASK_R", "MASK_I", "DQ"}
+
+
+def test_where_one_image_is_damaged_the_rows_of_the_others_are_let_go() -> None:
+    class Image:
+        step = 4
+
+        def __init__(self, damaged: bool) -> None:
+            self.damaged = damaged
+
+        def rows(self, start: int, stop: int) -> np.ndarray:
+            if self.damaged:
+                raise ImageError("damaged")
+            return np.ones((stop - start, 9), np.float32)
+
+    box, other = Box(0, 0, 9, 9), Box(1, 5, 3, 3)
+    images = [SharedRows(Image(n == 1), (9, 9), [box, other]) for n in range(3)]
+    for each in (box, other):
+        with pytest.raises(ImageError, match="damaged"):
+            cut_all([(image, each) for image in images])
+    for image in images:
+        assert not image.left.any() and all(rows is None for rows in image.held)
+
+
 def in_many_ways(folder: Path, pixels: np.ndarray) -> dict[str, Path]:
     """One image in the ways that surveys store it."""
     whole = np.rint(pixels * 1000).astype(np.int16)
@@ -223,7 +320,9 @@ def test_each_part_of_a_tile_is_decompressed_once_whatever_the_order_of_rows(
     monkeypatch.setattr(Compressed, "rows", counted)
     kept = []  # so that no two tiles have one id
     monkeypatch.setattr(
-        Compressed, "__init__", lambda self, *a, made=Compressed.__init__: (made(self, *a), kept.append(self))[0]
+        Compressed,
+        "__init__",
+        lambda self, *a, made=Compressed.__init__, **k: (made(self, *a, **k), kept.append(self))[0],
     )
     found = cut(table, asked)
     assert all(image.error is None for image in found.values())

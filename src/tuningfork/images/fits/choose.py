@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from tuningfork.images.fits.bands import band_of
 from tuningfork.images.fits.opening import Unit
 from tuningfork.images.geometry import SMALLEST
 
+AnyUnit = TypeVar("AnyUnit", bound=Unit)
 MOST_PLANES = 16  # of a cube; more are a spectrum
 IMAGE = ("SCI", "SCIENCE", "IMAGE", "IMG", "COADD", "FLUX", "DATA")
 FLAGS = ("DQ", "MASK", "MSK", "BADPIX", "FLAG", "FLAGS", "WHT", "WEIGHT", "IVAR", "INVVAR")
@@ -48,7 +50,7 @@ def choose(units: Sequence[Unit], asked: str = "") -> Choice:
     filled = [unit for unit in units if unit.shape and min(unit.shape[-2:]) > 0 and len(unit.shape) >= 2]
     flags = tuple(unit for unit in filled if means(unit, FLAGS))
     if asked:
-        return Choice((_asked(units, asked),), flags)
+        return Choice((asked_unit(units, asked),), flags)
     named = [unit for unit in filled if not means(unit, (*FLAGS, *OTHERS)) and not _is_fit(unit)]
     large = [unit for unit in named if min(_sides(unit.shape)) >= SMALLEST]
     candidates = [unit for unit in large if not _is_label(unit, filled) and not _is_empty(unit, large)]
@@ -63,7 +65,14 @@ def choose(units: Sequence[Unit], asked: str = "") -> Choice:
     return Choice((best,), flags or labels, notes)
 
 
-def _asked(units: Sequence[Unit], asked: str) -> Unit:
+def asked_unit(units: Sequence[AnyUnit], asked: str) -> AnyUnit:
+    """The unit of a name or number.
+
+    Raises
+    ------
+    ImageError
+        If there is none, or it holds no image.
+    """
     for unit in units:
         if unit.name.casefold() == asked.casefold() or str(unit.number) == asked:
             if len(unit.shape) < 2:
@@ -85,6 +94,13 @@ def means(unit: Unit, words: Sequence[str]) -> bool:
     """Whether the name or the type of a unit is one of the words, alone or as a part set off (``MASK_G``)."""
     names = (unit.name, str(unit.header.get("EXTTYPE", "")), str(unit.header.get("HDUCLAS2", "")))
     return any(part in words for name in names for part in re.split(r"[^A-Za-z0-9]+", name.upper()) if part)
+
+
+def belongs(flags: Unit, image: Unit) -> bool:
+    """Whether a unit of flags is an image's: of its size, and of its band or of no band."""
+    band = band_of(image.name)
+    of = band_of(flags.name.upper().replace("MASK", "").replace("INVVAR", "").replace("IVAR", "").strip(" _-"))
+    return flags.shape[-2:] == image.shape[-2:] and (not of or not band or of == band)
 
 
 def _is_fit(unit: Unit) -> bool:

@@ -9,10 +9,10 @@ import numpy as np
 
 from tuningfork.errors import ImageError
 from tuningfork.images.fits.bands import BLUE_GREEN_RED, BRIGHTNESS, band_of, colours, known_bands, parse_bands
-from tuningfork.images.fits.choose import MOST_PLANES, band_name, choose, is_picture
+from tuningfork.images.fits.choose import MOST_PLANES, band_name, belongs, choose, is_picture
 from tuningfork.images.fits.flux import Flux, calibrate, check_unknown, flux_of
-from tuningfork.images.fits.masks import USELESS, fill, flagged, without_data
-from tuningfork.images.fits.opening import Unit, units_of
+from tuningfork.images.fits.masks import combined, fill, flagged, without_data
+from tuningfork.images.fits.opening import Unit, joined, units_of
 from tuningfork.images.fits.picture import picture
 from tuningfork.images.fits.plane import Plane
 from tuningfork.images.fits.sky import Sky, sky_of
@@ -169,28 +169,19 @@ def _planes(unit: Unit, flags: Sequence[Unit], primary: Unit) -> list[Plane]:
         raise ImageError(f"a FITS image of {len(shape)} axes; 2 (one band) or 3 (bands, height, width) are read")
     if len(shape) == 3 and shape[0] > MOST_PLANES:
         raise ImageError(f"a cube of {shape[0]} planes, which are no bands; name an image of it, or make one")
-    header = primary.header.copy() if primary is not unit else unit.header
-    if primary is not unit:
-        header.update(unit.header)
+    header = joined(primary.header, unit.header)
     values = unit.values if len(shape) == 3 else unit.values[None]
     if values.dtype.kind != "f" or values.dtype.itemsize < 4:
         values = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
-    bad = _flagged(unit, flags)
+    bad = _flagged(unit, flags, primary)
     return [Plane(plane, header, band_name(unit) if len(values) == 1 else "", bad, unit.exact) for plane in values]
 
 
-def _flagged(unit: Unit, flags: Sequence[Unit]) -> np.ndarray | None:
-    """The bad pixels of an image by the units of flags that belong to it: of its band, or of no band."""
-    band, bad = band_of(unit.name), None
-    for flag in flags:
-        of = band_of(flag.name.upper().replace("MASK", "").replace("INVVAR", "").replace("IVAR", "").strip(" _-"))
-        if flag.shape[-2:] != unit.shape[-2:] or (of and band and of != band):
-            continue
-        mask = flagged(flag.values, flag.header, flag.name)
-        mask = np.any(mask, axis=0) if mask.ndim == 3 else mask
-        if mask.mean() <= USELESS:
-            bad = mask if bad is None else bad | mask
-    return bad
+def _flagged(unit: Unit, flags: Sequence[Unit], primary: Unit) -> np.ndarray | None:
+    """The bad pixels of an image by the units of flags that belong to it."""
+    return combined(
+        flagged(flag.values, joined(primary.header, flag.header), flag.name) for flag in flags if belongs(flag, unit)
+    )
 
 
 def _missing(plane: Plane) -> np.ndarray:

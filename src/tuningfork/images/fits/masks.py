@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import numpy as np
 from astropy.io.fits import Header
@@ -56,7 +57,7 @@ def _areas(zeros: np.ndarray, *, exact: bool) -> np.ndarray:
 
 
 def flagged(values: np.ndarray, header: Header, name: str) -> np.ndarray:
-    """Where a unit of flags, a mask, or weights says that pixels are bad: (H, W) bool; `name` is the unit's."""
+    """Where a unit of flags, a mask, or weights says that pixels are bad: bool, as `values`; `name` is the unit's."""
     if re.search(r"WHT|WEIGHT|IVAR|INVVAR|EXP", name, re.IGNORECASE):
         return ~(values > 0)
     if values.dtype.kind == "f":
@@ -68,6 +69,19 @@ def flagged(values: np.ndarray, header: Header, name: str) -> np.ndarray:
     if lsst or bits:
         return (values.astype(np.int64) & bits) != 0
     bad: np.ndarray = values != 0
+    return bad
+
+
+def combined(masks: Iterable[np.ndarray]) -> np.ndarray | None:
+    """Where any of some masks, each (H, W) or (N, H, W), is true: (H, W) bool; None where there is none to go by.
+
+    One that marks too much of the image is left out.
+    """
+    bad: np.ndarray | None = None
+    for mask in masks:
+        flat = np.logical_or.reduce(mask.reshape(-1, *mask.shape[-2:]), axis=0)
+        if flat.mean() <= USELESS:
+            bad = flat if bad is None else bad | flat
     return bad
 
 

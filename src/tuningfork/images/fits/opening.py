@@ -84,6 +84,15 @@ class Unit:
         return np.ascontiguousarray(data.reshape(self.shape), dtype=data.dtype.newbyteorder("="))
 
 
+def joined(primary: fits.Header, header: fits.Header) -> fits.Header:
+    """What the primary header and that of a unit say; where both do, the unit's."""
+    if header is primary:
+        return header
+    both = primary.copy()
+    both.update(header)
+    return both
+
+
 def _empty_primary() -> bytes:
     return fits.PrimaryHDU().header.tostring().encode()
 

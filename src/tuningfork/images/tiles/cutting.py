@@ -13,7 +13,8 @@ from tuningfork.errors import ImageError
 from tuningfork.images.fits import Calibration, Plane, calibration_of
 from tuningfork.images.frame import Frame
 from tuningfork.images.reading import Reading
-from tuningfork.images.tiles.shared import Box, SharedRows
+from tuningfork.images.tiles.flags import bad_pixels, flags_of
+from tuningfork.images.tiles.shared import Box, SharedRows, cut_all
 from tuningfork.images.tiles.stored import stored
 from tuningfork.images.tiles.tile import Tile, grids_of
 
@@ -41,7 +42,8 @@ class Cutting:
 
     def __init__(self, tile: Tile, positions: np.ndarray, rows: Sequence[Mapping[str, Any]], reading: Reading) -> None:
         self.positions, self.reading = positions, reading
-        units = tile.units()
+        self.notes, held = tile.notes, tile.units()
+        units = [image for image, *_ in held]
         headers = {id(unit): unit.said for unit in units}
         self.planes = [
             Plane(NOTHING, headers[id(unit)], layer.band, exact=unit.exact)
@@ -56,10 +58,12 @@ class Cutting:
         sizes = [self._size(how, centre) for how, centre in zip(self.how, centres[0], strict=True)]
         boxes = [[_box(centre, size) for centre, size in zip(each, sizes, strict=True)] for each in centres]
         self.boxes = [boxes[layer] for layer in layers]
+        known = [[box for box in each if box is not None] for each in self.boxes]
         self.layers = [
-            SharedRows(stored(layer.path, unit, layer.plane), unit.shape[-2:], [box for box in each if box is not None])
-            for layer, unit, each in zip(tile.layers, units, self.boxes, strict=True)
+            SharedRows(stored(layer.path, unit, layer.plane), unit.shape[-2:], each)
+            for layer, unit, each in zip(tile.layers, units, known, strict=True)
         ]
+        self.flags = flags_of(tile, held, known)
 
     def frame(self, index: int) -> Frame:
         """The frame of a galaxy, by its number among those of the tile.
@@ -69,14 +73,13 @@ class Cutting:
         ImageError
             If its row of the catalogue, the place or the pixels are not such that it can be cut out.
         """
-        how, boxes = self.how[index], [each[index] for each in self.boxes]
+        how, boxes = self.how[index], [box for each in self.boxes if (box := each[index]) is not None]
         if isinstance(how, ImageError):
             raise how
-        planes = [rows.cut(box) for rows, box in zip(self.layers, boxes, strict=True) if box is not None]
-        if not planes:
+        if not boxes:
             raise ImageError(f"a field of {how.field.number:g} arcsec is more than {LARGEST} pixels of its tile")
-        frame = self._calibrated(planes, how)
-        notes = (*self._beyond(boxes[0]), *frame.notes)
+        frame = self._calibrated(self._cut(boxes), how)
+        notes = (*self._beyond(boxes[0]), *self.notes, *frame.notes)
         return replace(frame, notes=notes, sky=(float(self.positions[index, 0]), float(self.positions[index, 1])))
 
     def _size(self, how: Reading | ImageError, centre: np.ndarray) -> tuple[int, int] | None:
@@ -90,17 +93,23 @@ class Cutting:
         width, height = (min((least, least + 1), key=lambda n: abs(_offset(c, n))) for c in centre)
         return width, height
 
-    def _beyond(self, box: Box | None) -> tuple[str, ...]:
+    def _cut(self, boxes: Sequence[Box]) -> list[Plane]:
+        """The planes of a galaxy by its box in each layer."""
+        layers = list(zip(self.planes, self.layers, self.flags, boxes, strict=True))
+        images = [(rows, box) for _, rows, _, box in layers]
+        marks = [(rows, box) for *_, flags, box in layers for each in flags for rows in each.planes]
+        cutouts = iter(cut_all([*images, *marks]))
+        values = [next(cutouts) for _ in images]
+        bad = [bad_pixels(flags, box, cutouts) for *_, flags, box in layers]
+        return [replace(p, values=v, bad=b) for p, v, b in zip(self.planes, values, bad, strict=True)]
+
+    def _beyond(self, box: Box) -> tuple[str, ...]:
         """What to say where part of a box lies beyond the tile."""
-        assert box is not None
-        height, width = self.layers[0].height, self.layers[0].width
-        across = max(0, min(width, box.left + box.width) - max(0, box.left))
-        along = max(0, min(height, box.bottom + box.height) - max(0, box.bottom))
-        share = 1 - across * along / (box.width * box.height)
+        along, across = self.layers[0].inside(box)
+        share = 1 - (along.stop - along.start) * (across.stop - across.start) / (box.width * box.height)
         return (f"{share:.0%} of the field lies beyond the tile",) if share > 0 else ()
 
-    def _calibrated(self, cutouts: Sequence[np.ndarray], how: Reading) -> Frame:
-        planes = [replace(plane, values=values) for plane, values in zip(self.planes, cutouts, strict=True)]
+    def _calibrated(self, planes: Sequence[Plane], how: Reading) -> Frame:
         key = replace(how, field=self.reading.field)
         if key not in self.calibrations:  # two threads may find out the same
             self.calibrations[key] = calibration_of(planes, key)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tuningfork.errors import CatalogError, ImageError
 from tuningfork.images.fits.bands import parse_bands
-from tuningfork.images.fits.choose import FLAGS, IMAGE, OTHERS, band_name, means
+from tuningfork.images.fits.choose import FLAGS, IMAGE, OTHERS, asked_unit, band_name, belongs, means
 from tuningfork.images.sources.bands import MARK
 from tuningfork.images.sources.files import braced
 from tuningfork.images.sources.names import natural
@@ -57,87 +57,117 @@ def find_tiles(pattern: str, bands: Sequence[str], hdu: str = "") -> list[Found]
 def tiles_of_bands(files: dict[str, str], bands: Sequence[str], hdu: str) -> list[Found]:
     """The tile of one file a band; several, where each file holds images of several pieces of sky."""
     name = braced(list(files.values()))
-    units: dict[str, list[TileUnit]] = {}
+    chosen: dict[str, Images] = {}
     problem = "".join(f"tile {name} has no file of band {band}" for band in bands[:] if band not in files)
     for band, path in files.items():
         try:
-            units[band] = images_of(read_units(path), hdu)
+            chosen[band] = images_of(path, hdu)
         except ImageError as error:
             problem = problem or f"tile {path}: {error}"
-    if len({len(found) for found in units.values()}) > 1:
-        counts = ", ".join(f"{len(found)} in {band}" for band, found in units.items())
+    if len({len(held.units) for held in chosen.values()}) > 1:
+        counts = ", ".join(f"{len(held.units)} in {band}" for band, held in chosen.items())
         problem = problem or f"tile {name}: its files hold different numbers of images ({counts}); name one with --hdu"
     found = []
-    for index in range(min(map(len, units.values()), default=0)):
-        layers = {band: Layer(files[band], held[index].number, 0, band) for band, held in units.items()}
-        images = {band: held[index] for band, held in units.items()}
+    for index in range(min((len(held.units) for held in chosen.values()), default=0)):
+        images = {band: held.units[index] for band, held in chosen.items()}
+        layers = {band: held.layer(images[band], 0, band) for band, held in chosen.items()}
+        notes = tuple(f"{b}: {note}" for b in bands if b in chosen for note in chosen[b].notes(images[b]))
         cube = next((band for band, unit in images.items() if len(unit.shape) > 2), None)
         why = problem or (f"tile {files[cube]}: it holds several planes where one band is needed" if cube else "")
-        label = name if len(units[next(iter(units))]) == 1 else f"{name}[{images[next(iter(images))].number}]"
-        found.append(_found(label, [layers[b] for b in bands if b in layers], [images[b] for b in images], why))
+        first = next(iter(chosen))
+        label = name if len(chosen[first].units) == 1 else f"{name}[{images[first].number}]"
+        why = why or next((short for b in chosen if (short := chosen[b].cut_short(images[b]))), "")
+        ordered = [b for b in bands if b in layers]
+        found.append(_found(Tile(label, tuple(layers[b] for b in ordered), why, notes), [images[b] for b in ordered]))
     return found or [Found(Tile(name, (), problem), ())]
 
 
 def tiles_of_file(path: str, hdu: str) -> list[Found]:
     """The tiles of one file: a cube or units of several bands are one; other images are one each."""
     try:
-        images = images_of(read_units(path), hdu)
+        held = images_of(path, hdu)
     except ImageError as error:
         return [Found(Tile(path, (), f"tile {path}: {error}"), ())]
+    images = held.units
     bands = [band_name(unit) for unit in images]
     if len(images) > 1 and all(bands) and len(set(bands)) == len(bands):
-        layers = [Layer(path, unit.number, 0, band) for unit, band in zip(images, bands, strict=True)]
-        return [_found(path, layers, images, "")]
+        layers = tuple(held.layer(unit, 0, band) for unit, band in zip(images, bands, strict=True))
+        why = next((short for unit in images if (short := held.cut_short(unit))), "")
+        return [_found(Tile(path, layers, why), images)]
     found = []
     for unit in images:
         name = path if len(images) == 1 else f"{path}[{unit.number}]"
         n = unit.shape[0] if len(unit.shape) == 3 else 1
-        planes = planes_of(unit, n)
-        layers = [Layer(path, unit.number, plane, band) for plane, band in enumerate(planes)]
-        why = f"tile {name}: an image of {len(unit.shape)} axes" if len(unit.shape) > 3 else ""
-        found.append(_found(name, layers, [unit] * n, why))
+        layers = tuple(held.layer(unit, plane, band) for plane, band in enumerate(planes_of(unit, n)))
+        why = f"tile {name}: an image of {len(unit.shape)} axes" if len(unit.shape) > 3 else held.cut_short(unit)
+        found.append(_found(Tile(name, layers, why, held.notes(unit)), [unit] * n))
     return found
 
 
-def _found(name: str, layers: Sequence[Layer], units: Sequence[TileUnit], problem: str) -> Found:
-    if not problem and not all(unit.whole for unit in units):
-        short = next(layer.path for layer, unit in zip(layers, units, strict=True) if not unit.whole)
-        problem = f"tile {short} is cut short; get it again"
+def _found(tile: Tile, images: Sequence[TileUnit]) -> Found:
+    """A tile with the image of each of its layers."""
     try:
-        grids = grids_of(units)
+        grids = grids_of(images)
     except ImageError as error:
-        return Found(Tile(name, tuple(layers), f"tile {name}: {error}"), ())
-    for layer, grid in zip(layers, grids, strict=True):
+        return Found(replace(tile, problem=f"tile {tile.name}: {error}"), ())
+    for layer, grid in zip(tile.layers, grids, strict=True):
         why = grid.unlike(grids[0])
-        if why and not problem:
+        if why and not tile.problem:
             problem = (
-                f"tile {name}: its bands {layers[0].band} and {layer.band} have {why}; bring them to one grid first "
-                "(SWarp, reproject)"
+                f"tile {tile.name}: its bands {tile.layers[0].band} and {layer.band} have {why}; bring them to one "
+                "grid first (SWarp, reproject)"
             )
-    return Found(Tile(name, tuple(layers), problem), tuple(grids))
+            tile = replace(tile, problem=problem)
+    return Found(tile, tuple(grids))
 
 
-def images_of(units: Sequence[TileUnit], hdu: str) -> list[TileUnit]:
-    """The units that hold images of the sky.
+@dataclass(frozen=True)
+class Images:
+    """The units of a file that hold images of the sky, and those of flags.
+
+    `of` is how many units the file has where it has to be said which was taken, else 0.
+    """
+
+    path: str
+    units: tuple[TileUnit, ...]
+    flags: tuple[TileUnit, ...]
+    of: int
+
+    def layer(self, unit: TileUnit, plane: int, band: str) -> Layer:
+        """A plane of one of the images, with its flags."""
+        return Layer(self.path, unit.number, plane, band, tuple(flags.number for flags in self._flags(unit)))
+
+    def notes(self, unit: TileUnit) -> tuple[str, ...]:
+        """What to say of the choice of an image."""
+        return (f"unit {unit.label} of {self.of}",) if self.of else ()
+
+    def cut_short(self, unit: TileUnit) -> str:
+        """That an image or its flags are not whole; empty where they are."""
+        whole = all(each.whole for each in (unit, *self._flags(unit)))
+        return "" if whole else f"tile {self.path} is cut short; get it again"
+
+    def _flags(self, unit: TileUnit) -> list[TileUnit]:
+        return [flags for flags in self.flags if belongs(flags, unit)]
+
+
+def images_of(path: str, hdu: str) -> Images:
+    """The units of a file that hold images of the sky: those that are called so, else those called nothing else.
 
     Raises
     ------
     ImageError
         If there is none, or not the one asked for.
     """
+    units = read_units(path)
+    filled = [unit for unit in units if len(unit.shape) >= 2 and min(unit.shape) > 0]
+    flags = tuple(unit for unit in filled if means(unit, FLAGS))
     if hdu:
-        asked = [unit for unit in units if unit.name.casefold() == hdu.casefold() or str(unit.number) == hdu]
-        if not asked or not asked[0].shape:
-            there = ", ".join(f"{unit.number} {unit.name}".strip() for unit in units[:12])
-            raise ImageError(f"it has no image in a unit {hdu!r}; it has {there}")
-        return asked[:1]
-    images = [
-        unit for unit in units if len(unit.shape) >= 2 and min(unit.shape) > 0 and not means(unit, [*FLAGS, *OTHERS])
-    ]
-    images = [unit for unit in images if means(unit, IMAGE)] or images
+        return Images(path, (asked_unit(units, hdu),), flags, 0)
+    named = [unit for unit in filled if not means(unit, (*FLAGS, *OTHERS))]
+    images = [unit for unit in named if means(unit, IMAGE)] or named
     if not images:
         raise ImageError("it holds no image; name its unit with --hdu")
-    return images
+    return Images(path, tuple(images), flags, len(units) if len(filled) > 1 else 0)
 
 
 def planes_of(unit: TileUnit, n: int) -> tuple[str, ...]:

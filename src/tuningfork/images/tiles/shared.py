@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,27 +35,36 @@ class SharedRows:
         self.locks = [threading.Lock() for _ in range(n)]
 
     def cut(self, box: Box) -> np.ndarray:
-        """The pixels of a box, (height, width) float32, the first row at the bottom; NaN beyond the image.
+        """The pixels of a box, (height, width), the first row at the bottom; NaN or 0 beyond the image.
 
         Raises
         ------
         ImageError
             If rows of it are damaged.
         """
-        out = np.full((box.height, box.width), np.nan, np.float32)
-        x0, x1 = max(0, box.left), min(self.width, box.left + box.width)
+        along, across = self.inside(box)
         bands = self._bands(box)
+        x0, width = box.left + across.start, across.stop - across.start
         try:
-            for band in range(bands.start, bands.stop) if x0 < x1 else ():
-                rows, start = self._rows(band), band * self.image.step
-                y0, y1 = max(start, box.bottom), min(start + len(rows), box.bottom + box.height)
-                out[y0 - box.bottom : y1 - box.bottom, x0 - box.left : x1 - box.left] = rows[
-                    y0 - start : y1 - start, x0:x1
-                ]
+            parts = [self._rows(band)[:, x0 : x0 + width] for band in range(bands.start, bands.stop) if width]
         finally:
-            for band in range(bands.start, bands.stop):
-                self._done(band)
+            self.release(box)
+        kind = parts[0].dtype if parts else np.dtype(np.float32)
+        out = np.full((box.height, box.width), np.nan if kind.kind == "f" else 0, kind)
+        if parts:
+            y0 = box.bottom + along.start - bands.start * self.image.step
+            out[along, across] = np.concatenate(parts)[y0 : y0 + along.stop - along.start]
         return out
+
+    def release(self, box: Box) -> None:
+        """Let go of the rows of a box that need not be cut out any more."""
+        bands = self._bands(box)
+        for band in range(bands.start, bands.stop):
+            self._done(band)
+
+    def inside(self, box: Box) -> tuple[slice, slice]:
+        """Which rows and columns of a box lie in the image."""
+        return _within(box.bottom, box.height, self.height), _within(box.left, box.width, self.width)
 
     def _bands(self, box: Box) -> slice:
         step, n = self.image.step, -(-self.height // self.image.step)
@@ -74,3 +84,19 @@ class SharedRows:
             self.left[band] -= 1
             if self.left[band] <= 0:
                 self.held[band] = None
+
+
+def cut_all(asked: Iterable[tuple[SharedRows, Box]]) -> list[np.ndarray]:
+    """Boxes of several images; where one is damaged, the rows of the others are let go too."""
+    left = iter(asked)
+    try:
+        return [rows.cut(box) for rows, box in left]
+    finally:
+        for rows, box in left:
+            rows.release(box)
+
+
+def _within(start: int, length: int, end: int) -> slice:
+    """Of `length` numbers from `start`, which lie between 0 and `end`."""
+    first = min(max(0, -start), length)
+    return slice(first, max(first, min(length, end - start)))

@@ -20,7 +20,7 @@ class Stored(Protocol):
     step: int  # rows are best read from a multiple of it to the next
 
     def rows(self, start: int, stop: int) -> np.ndarray:
-        """Rows, (N, W) float32, as the header's BSCALE, BZERO and BLANK have them; from any thread.
+        """Rows, (N, W), as the header's BSCALE, BZERO and BLANK have them; from any thread.
 
         Raises
         ------
@@ -29,8 +29,8 @@ class Stored(Protocol):
         """
 
 
-def stored(path: str, unit: TileUnit, plane: int) -> Stored:
-    """Plane number `plane` of a unit.
+def stored(path: str, unit: TileUnit, plane: int, *, whole: bool = False) -> Stored:
+    """Plane number `plane` of a unit: float32, but of flags whole numbers have to stay `whole`.
 
     Raises
     ------
@@ -41,8 +41,8 @@ def stored(path: str, unit: TileUnit, plane: int) -> Stored:
         raise ImageError("it is cut short; get it again")
     try:
         if not unit.compressed:
-            return Plain(_Bytes(path), unit, plane)
-        return Compressed(path, unit, plane)
+            return Plain(_Bytes(path), unit, plane, whole=whole)
+        return Compressed(path, unit, plane, whole=whole)
     except (EOFError, KeyError, OSError, TypeError, ValueError) as error:
         raise ImageError(f"it can't be read ({error})") from error
 
@@ -52,8 +52,8 @@ class Plain:
 
     step = ROWS
 
-    def __init__(self, content: _Bytes, unit: TileUnit, plane: int) -> None:
-        self.content, self.header = content, unit.header
+    def __init__(self, content: _Bytes, unit: TileUnit, plane: int, *, whole: bool) -> None:
+        self.content, self.header, self.whole = content, unit.header, whole
         height, self.width = unit.shape[-2:]
         bits = int(unit.header["BITPIX"])
         self.dtype = np.dtype(f">{'f' if bits < 0 else 'i'}{abs(bits) // 8}" if bits != 8 else "u1")
@@ -63,13 +63,13 @@ class Plain:
         """As of `Stored`."""
         line = self.width * self.dtype.itemsize
         data = self.content.read(self.at + start * line, (stop - start) * line)
-        return _physical(data.view(self.dtype).reshape(stop - start, self.width), self.header)
+        return _physical(data.view(self.dtype).reshape(stop - start, self.width), self.header, whole=self.whole)
 
 
 class Compressed:
     """Compressed by tiles: astropy decompresses those that are asked for, one thread at a time."""
 
-    def __init__(self, path: str, unit: TileUnit, plane: int) -> None:
+    def __init__(self, path: str, unit: TileUnit, plane: int, *, whole: bool) -> None:
         from astropy.io import fits
 
         tile = int(unit.header.get("ZTILE2", 1))
@@ -78,13 +78,14 @@ class Compressed:
         self.units = fits.open(path, memmap=False)
         self.image: Any = self.units[unit.number]
         axes = [int(unit.header[f"ZNAXIS{axis}"]) for axis in range(int(unit.header["ZNAXIS"]), 2, -1)]
-        self.leading = tuple(plane if length > 1 else 0 for length in axes)
+        self.leading = np.unravel_index(plane, axes) if axes else ()
+        self.dtype = None if whole else np.float32
 
     def rows(self, start: int, stop: int) -> np.ndarray:
         """As of `Stored`."""
         try:
             with self.lock:
-                return np.asarray(self.image.section[(*self.leading, slice(start, stop))], dtype=np.float32)
+                return np.asarray(self.image.section[(*self.leading, slice(start, stop))], dtype=self.dtype)
         except Exception as error:  # whatever a decoder throws at damaged bytes
             raise ImageError(f"its compressed data are damaged ({error}); get it again") from error
 
@@ -118,8 +119,12 @@ class _Bytes:
             os.close(self.file)
 
 
-def _physical(values: np.ndarray, header: Any) -> np.ndarray:
-    """As `_scaled`, with NaN where whole numbers are BLANK."""
+def _physical(values: np.ndarray, header: Any, *, whole: bool) -> np.ndarray:
+    """As `_scaled`, with NaN where whole numbers are BLANK; int64 where they are to stay whole and can."""
+    scale, zero = float(header.get("BSCALE", 1)), float(header.get("BZERO", 0))
+    if whole and values.dtype.kind != "f" and "BLANK" not in header and scale == 1 and zero.is_integer():
+        shift = np.uint64(int(zero) % (1 << 64))  # unsigned numbers are stored less 2^15, 2^31 or 2^63
+        return (values.astype(np.int64).view(np.uint64) + shift).view(np.int64)
     out = values.astype(np.float32)
     if values.dtype.kind != "f" and "BLANK" in header:
         out[values == int(header["BLANK"])] = np.nan

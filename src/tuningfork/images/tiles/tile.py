@@ -15,35 +15,43 @@ from tuningfork.images.tiles.units import TileUnit, read_units
 
 @dataclass(frozen=True)
 class Layer:
-    """An image of a tile: one plane of a unit of a file, in a band (empty where that is not known)."""
+    """An image of a tile: one plane of a unit of a file, in a band (empty where that is not known).
+
+    `flags` are the units that say which of its pixels are bad.
+    """
 
     path: str
     unit: int
     plane: int
     band: str
+    flags: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Tile:
-    """`layers` are in the order of the bands; `problem` says why galaxies can't be cut out, empty where they can."""
+    """`layers` are in the order of the bands; `problem` says why galaxies can't be cut out, empty where they can.
+
+    `notes` say which units of its files were taken.
+    """
 
     name: str
     layers: tuple[Layer, ...]
     problem: str = ""
+    notes: tuple[str, ...] = ()
 
     def absolute(self) -> Tile:
         """The same for a process that works in another folder."""
         layers = tuple(replace(layer, path=os.path.abspath(layer.path)) for layer in self.layers)  # noqa: PTH100
         return replace(self, layers=layers)
 
-    def units(self) -> list[TileUnit]:
-        """The unit of each layer; a file is looked into once."""
+    def units(self) -> list[tuple[TileUnit, ...]]:
+        """The unit of each layer's image, then those of its flags; a file is looked into once."""
         found = {path: read_units(path) for path in dict.fromkeys(layer.path for layer in self.layers)}
         units = []
         for layer in self.layers:
-            if layer.unit >= len(found[layer.path]):
+            if max(layer.unit, *layer.flags, 0) >= len(found[layer.path]):
                 raise ImageError(f"{layer.path} is cut short or has changed; get it again")
-            units.append(found[layer.path][layer.unit])
+            units.append(tuple(found[layer.path][number] for number in (layer.unit, *layer.flags)))
         return units
 
 

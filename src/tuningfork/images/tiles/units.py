@@ -15,7 +15,7 @@ from typing import IO, Any, cast
 from astropy.io.fits import Header
 
 from tuningfork.errors import ImageError
-from tuningfork.images.fits.opening import Unit
+from tuningfork.images.fits.opening import Unit, joined
 
 PACKED: dict[bytes, Any] = {
     b"\x1f\x8b": gzip.open,
@@ -45,9 +45,7 @@ class TileUnit(Unit):
     @property
     def said(self) -> Header:
         """What it and the primary header say."""
-        joined = self.primary.copy()
-        joined.update(self.header)
-        return joined
+        return joined(self.primary, self.header)
 
 
 def read_units(path: str | Path) -> list[TileUnit]:
