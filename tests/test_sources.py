@@ -122,12 +122,31 @@ def test_a_galaxy_without_a_band_that_others_have_is_an_error_of_its_own(tmp_pat
     assert "C_g.fits: cannot be read: No such file" in str(found["C"])
 
 
-def test_two_bands_are_one_galaxy_and_letters_that_are_no_bands_are_many(tmp_path: Path) -> None:
-    touch(tmp_path, "two/A_r.fits", "two/A_i.fits", *(f"many/m_{letter}.fits" for letter in "abcghi"))
-    assert list(galaxies(tmp_path / "two")) == ["A"]
+def test_letters_that_may_be_no_bands_are_many_galaxies(tmp_path: Path) -> None:
+    touch(tmp_path, "two/tng_1_y.fits", "two/tng_1_z.fits", *(f"many/m_{letter}.fits" for letter in "abcghi"))
+    assert list(galaxies(tmp_path / "two")) == ["tng_1_y", "tng_1_z"]
+    assert "such as tng_1_{y,z}.fits, are a galaxy each; name the bands with --bands" in told(tmp_path / "two")
+    assert list(galaxies(tmp_path / "two", options("yz"))) == ["tng_1"]
     assert list(galaxies(tmp_path / "many")) == [f"m_{letter}" for letter in "abcghi"]
     touch(tmp_path, "one/A_r.fits", "one/B_r.fits")
     assert list(galaxies(tmp_path / "one")) == ["A_r", "B_r"]
+    assert "a galaxy each" not in told(tmp_path / "one")
+
+
+def test_filters_of_space_telescopes_are_bands(tmp_path: Path) -> None:
+    names = ["F606W", "F814W", "F160W"]
+    touch(
+        tmp_path / "hst", *(f"a_{name}_drz.fits" for name in names), *(f"b_{name.lower()}_drz.fits" for name in names)
+    )
+    assert galaxies(tmp_path / "hst") == {
+        "a_drz": {name: f"a_{name}_drz.fits" for name in names},
+        "b_drz": {name: f"b_{name.lower()}_drz.fits" for name in names},
+    }
+    assert "2 galaxies of one file a band (F606W, F814W, F160W)" in told(tmp_path / "hst")
+    touch(tmp_path / "alike", "a_F555W.fits", "a_F606W.fits", "a_F814W.fits", "a_F160W.fits")
+    assert len(galaxies(tmp_path / "alike")) == 4
+    said = ImageOptions(reading=Reading(stated=Survey(bands=("F606W", "F814W", "F160W"))))
+    assert list(galaxies(tmp_path / "alike", said)) == ["a"]
 
 
 def test_bands_that_are_stated_choose_the_files(tmp_path: Path) -> None:
@@ -170,12 +189,12 @@ def test_a_catalogue_may_have_a_column_a_band(tmp_path: Path) -> None:
 
 
 def test_parts_of_bands_are_read_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    touch(tmp_path, *(f"in/{name}_{band}.fits" for name in "AB" for band in "gr"), "in/C.jpg")
+    touch(tmp_path, *(f"in/{name}_{band}.fits" for name in "AB" for band in "grz"), "in/C.jpg")
     monkeypatch.chdir(tmp_path)
     part = pickle.loads(pickle.dumps(open_source("in").part(1, 3)))
     monkeypatch.chdir("/")
     first, second = part.items()
-    assert [band for band, _ in first.load().files] == ["g", "r"]
+    assert [band for band, _ in first.load().files] == ["g", "r", "z"]
     assert second.load() == b"in/C.jpg"
 
 
@@ -200,8 +219,10 @@ def test_companions_are_no_galaxies(tmp_path: Path) -> None:
     bricks = [f"brick-{kind}-{band}.fits.fz" for kind in ("image", "invvar", "nexp") for band in "grz"]
     touch(tmp_path / "brick", *bricks, "brick-maskbits.fits.fz")
     assert galaxies(tmp_path / "brick") == {"brick-image": {band: f"brick-image-{band}.fits.fz" for band in "grz"}}
-    touch(tmp_path / "folders", "images/1.png", "masks/1.png", "images/2.png", "masks/2.png")
+    touch(tmp_path / "folders", "images/1.fits", "masks/1.fits", "images/2.fits", "masks/2.fits")
     assert list(galaxies(tmp_path / "folders")) == ["1", "2"]
+    touch(tmp_path / "below", "1.fits", "2.fits", "psf/1.fits", "psf/2.fits")
+    assert list(galaxies(tmp_path / "below")) == ["1", "2"]
     touch(tmp_path / "common", "a.fits", "b.fits", "psf.fits", "psf_r.fits")
     assert list(galaxies(tmp_path / "common")) == ["a", "b"]
 
@@ -214,12 +235,34 @@ def test_companions_are_no_galaxies(tmp_path: Path) -> None:
         ["sigma_Ori.fits", "NGC1.fits"],
         ["NGC1_residual.fits"],
         ["segue.fits", "NGC1.fits"],
+        ["NGC1_num_1.fits", "NGC1.fits"],
+        ["NGC1.jpg", "NGC1_mask.jpg"],
+        ["images/1.png", "masks/1.png"],
+        *(
+            [f"{name}/{n}.{ending}" for name in ("spiral", "error", "model") for n in "123"]
+            for ending in ("jpg", "fits")
+        ),
     ],
 )
 def test_galaxies_are_not_taken_for_companions(names: list[str], tmp_path: Path) -> None:
     touch(tmp_path, *names)
     assert sorted(galaxies(tmp_path).values()) == sorted(names)
     assert "left out" not in told(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("image", "others"),
+    [
+        ("brick-image-r.fits.fz", "brick-{}-r.fits.fz:chi2 blobmodel maskbits depth nexp"),
+        ("KiDS_180.0_-0.5_r_sci.fits", "KiDS_180.0_-0.5_r_{}.fits:wei flag flags"),
+        ("skycell.12.stk.r.unconv.fits", "skycell.12.stk.r.unconv.{}.fits:wt num exp exp.wt mask"),
+        ("hst_1_f814w_drz.fits", "hst_1_f814w_{}.fits:ctx wht noise std badpix uncertainty cov"),
+    ],
+)
+def test_surveys_names_of_companions(image: str, others: str, tmp_path: Path) -> None:
+    name, _, words = others.partition(":")
+    touch(tmp_path, image, *(name.format(word) for word in words.split()))
+    assert list(galaxies(tmp_path).values()) == [image]
 
 
 def test_fits_is_read_rather_than_a_picture_of_it(tmp_path: Path) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from astropy.coordinates import SkyCoord
+from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuningfork.catalogs import find_position_columns, positions
+from tuningfork.catalogs import find_position_columns, positions, read_table
 from tuningfork.errors import CatalogError
+from tuningfork.images import Field, Reading
 
 NAMES = (
     *(("ra", "dec"), ("RA", "DEC"), ("RAJ2000", "DEJ2000"), ("_RAJ2000", "_DEJ2000"), ("ra_deg", "dec_deg")),
@@ -79,7 +83,7 @@ def test_ways_to_write_a_position() -> None:
         ("12h", "0", "'12h'"),
         ("10", "12h30m", "'12h30m'; write degrees, or degrees as"),
         ("10", "north", "'north'"),
-        (10, -999, "dec is -999, outside -90 to 90"),
+        (10, -95, "dec is -95, outside -90 to 90"),
         (370, 0, "ra is 370, outside -180 to 360"),
         (10, "91:00:00", "outside -90 to 90"),
     ],
@@ -90,3 +94,42 @@ def test_what_is_no_position_is_refused_by_row(ra: object, dec: object, says: st
         positions(table, "t.csv")
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+MISSING = [-99, -999.0, -9999.0, -0.9999995e9, 999.99, 1e30, -np.inf, np.nan, "NaN", "null"]
+
+
+@pytest.mark.parametrize("missing", MISSING)
+@pytest.mark.parametrize("columns", [["ra"], ["dec"], ["ra", "dec"]])
+def test_what_stands_for_a_missing_position_is_missing_in_its_row(missing: object, columns: list[str]) -> None:
+    table = pd.DataFrame({"ra": [99.0, 20.0], "dec": [1.0, 2.0]}, dtype=object)
+    for name in columns:
+        table.loc[1, name] = missing
+    for typed in (table, table.astype(str)):
+        np.testing.assert_array_equal(positions(typed.infer_objects(), "t"), [[99, 1], [np.nan, np.nan]])
+
+
+@pytest.mark.parametrize("name", ["t.fits", "t.vot", "t.ecsv"])
+def test_the_field_heeds_the_unit_of_its_column(name: str, tmp_path: Path) -> None:
+    reading = Reading(field=Field.parse("2*petro_r"))
+    kinds = {"t.vot": "votable", "t.ecsv": "ascii.ecsv", "t.fits": "fits"}
+    for unit, arcsec in (("arcsec", 3.0), ("arcmin", 180.0), ("deg", 10800.0), ("mas", 0.003), (None, 3.0)):
+        table = Table({"id_str": ["a", "b"], "petro_r": [3.0, 3.0]})
+        table["petro_r"].unit = unit
+        table.write(tmp_path / name, format=kinds[name], overwrite=True)
+        *_, row = reading.rows(read_table(tmp_path / name))
+        assert reading.for_row(row).field.number == pytest.approx(2 * arcsec)
+    table["petro_r"].unit = "mag"
+    table.write(tmp_path / name, format=kinds[name], overwrite=True)
+    with pytest.raises(CatalogError, match="column petro_r is in 'mag', which is no angle"):
+        reading.rows(read_table(tmp_path / name))
+
+
+def test_positions_in_radians_are_made_degrees(tmp_path: Path) -> None:
+    table = Table({"id": ["a"], "coord_ra": [np.pi], "coord_dec": [0.5]})
+    np.testing.assert_allclose(positions(table.to_pandas(), "t"), [[np.pi, 0.5]])
+    table["coord_ra"].unit = table["coord_dec"].unit = "rad"
+    table.write(tmp_path / "t.fits")
+    np.testing.assert_allclose(positions(read_table(tmp_path / "t.fits"), "t"), [[180, np.degrees(0.5)]])
+    for names in (("meanra", "meandec"), ("X_WORLD", "Y_WORLD"), ("ra_mean", "dec_mean")):
+        assert find_position_columns(pd.DataFrame(columns=list(names))) == names

@@ -579,6 +579,40 @@ def test_galaxies_that_name_one_file_need_a_field(shared_file: Path) -> None:
         open_source(shared_file, ImageOptions())
 
 
+def test_one_row_without_a_position_is_an_error_of_its_own(shared_file: Path) -> None:
+    table = pd.read_csv(shared_file)
+    table.loc[table["id_str"] == "g1", "dec"] = -99
+    table.to_csv(shared_file, index=False)
+    found = cut(shared_file, replace(options("", bands=()), tiles=None))
+    assert "no position" in found["g1"].error
+    assert found["g0"].error is found["g2"].error is None
+
+
+def test_galaxies_that_name_one_file_need_positions_or_units(shared_file: Path) -> None:
+    table = pd.read_csv(shared_file).drop(columns=["ra", "dec"])
+    table.to_csv(shared_file, index=False)
+    with pytest.raises(CatalogError, match=r"5 galaxies name one file, one\.fits, .* ra and dec .*--field") as caught:
+        open_source(shared_file)
+    assert "\n" not in str(caught.value)
+    table.assign(hdu=range(6)).to_csv(shared_file, index=False)
+    assert open_source(shared_file).n == 6
+    files = [f"{name}[{n}]" for n, name in enumerate(table["file_loc"])]
+    table.assign(file_loc=files).to_csv(shared_file, index=False)
+    assert open_source(shared_file).n == 6
+
+
+@pytest.mark.parametrize(("shift", "said"), [(0.2, False), (3.0, True), (400.0, True)])
+def test_an_image_of_another_place_than_the_catalogues_is_said(shift: float, said: bool, tmp_path: Path) -> None:
+    cube = fits.PrimaryHDU(np.stack([scene([(149.5, 149.5)], n) for n in range(3)]), header=header(sky()))
+    cube.header["BANDS"] = "grz"
+    cube.writeto(tmp_path / "a.fits")
+    height, width = cube.data.shape[-2:]
+    ((ra, dec),) = at(sky(), [((width - 1) / 2, (height - 1) / 2)])
+    table = catalog(tmp_path / "c.csv", [("a", ra, dec + shift / 3600)], file_loc=["a.fits"])
+    note = cut(table, replace(options("", bands=()), tiles=None))["a"].note or ""
+    assert (f"the catalogue's position is {shift:.3g} arcsec from the middle of the image" in note) == said
+
+
 def test_a_galaxy_that_stands_in_a_catalogue_twice_is_no_tile(shared_file: Path) -> None:
     table = pd.read_csv(shared_file).iloc[[0, 0]].assign(id_str=["a", "b"])
     table.to_csv(shared_file, index=False)

@@ -8,6 +8,7 @@ from tuningfork.catalogs.select import matching
 from tuningfork.catalogs.sky import find_position_columns, positions
 from tuningfork.catalogs.splits import assign_splits, check_fractions, check_splits, parse_fractions
 from tuningfork.catalogs.tables import is_table, read_table
+from tuningfork.catalogs.units import in_arcsec
 from tuningfork.catalogs.write import (
     ABOUT,
     STORED,
@@ -41,6 +42,7 @@ __all__ = [
     "find_ids",
     "find_position_columns",
     "id_text",
+    "in_arcsec",
     "is_table",
     "join_labels",
     "joined_groups",

@@ -103,9 +103,9 @@ def _quiet() -> Iterator[None]:
 def _frame(table: Table, said: dict[str, list[str]] | None = None) -> pd.DataFrame:
     """Columns of one value a row (a vector has no place in a frame), empty text as missing, positions in degrees.
 
-    `said` is what the file says of the columns; the frame keeps it in its `attrs`.
+    `said` is what the file says of the columns, unless given what astropy does; the frame keeps it in its `attrs`.
     """
-    said = dict(said or {})
+    said = dict(said or {name: _about(table[name]) for name in table.colnames})
     table = table[[name for name in table.colnames if table[name].ndim == 1]]
     found: pd.DataFrame = table.to_pandas()
     columns = {name: _text(found[name]) if not _is_number(found[name]) else found[name] for name in found}
@@ -117,6 +117,11 @@ def _frame(table: Table, said: dict[str, list[str]] | None = None) -> pd.DataFra
     frame = pd.DataFrame(columns, index=found.index)
     frame.attrs[ABOUT] = {str(name): said[str(name)] for name in frame if any(said.get(str(name), []))}
     return frame
+
+
+def _about(column: Any) -> list[str]:
+    """Description, unit and UCD of a column of astropy's."""
+    return [str(column.description or ""), str(column.unit or ""), str((column.meta or {}).get("ucd", ""))]
 
 
 def _text(values: pd.Series) -> pd.Series:

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 
+from tuningfork.catalogs.values import MISSING
 from tuningfork.errors import CatalogError
 
 # As catalogues name them, letters and digits alone, in small letters. The surest first.
@@ -30,6 +31,10 @@ PAIRS = (
     ("ratarget", "dectarget"),
     ("ramean", "decmean"),
     ("rastack", "decstack"),
+    ("meanra", "meandec"),
+    ("coordra", "coorddec"),
+    ("xworld", "yworld"),
+    ("alphawinj2000", "deltawinj2000"),
     ("ra1", "dec1"),
     ("alpha", "delta"),
     ("rahours", "decdegrees"),
@@ -56,6 +61,9 @@ def find_position_columns(table: pd.DataFrame) -> tuple[str, str] | None:
 def positions(table: pd.DataFrame, where: str) -> np.ndarray:
     """Right ascension (0 to 360) and declination in degrees, (N, 2) float64; both NaN where one is missing.
 
+    Missing is what is empty or not finite, and what stands for it: -99, -999, 99.99, -0.9999995e9 and the like (first
+    digits 99), from 1e20 on, in either column; 99 is a right ascension.
+
     Numbers are degrees, except in columns whose name says hours. In text, ``12:34:56.7`` and ``12h34m56.7s`` are hours
     of right ascension and degrees of declination; ``10d22m25.7s`` is degrees. Right ascension may be -180 to 180 too.
 
@@ -71,11 +79,20 @@ def positions(table: pd.DataFrame, where: str) -> np.ndarray:
     hours = _plain(ra) in HOURS
     right = _degrees(table[ra], table, where, of_hours=True) * (15.0 if hours and _is_number(table[ra]) else 1.0)
     declination = _degrees(table[dec], table, where, of_hours=False)
+    right, declination = _known(right, -180, 360), _known(declination, -90, 90)
     _refuse((right < -180) | (right > 360), table, ra, where, "-180 to 360")
     _refuse(np.abs(declination) > 90, table, dec, where, "-90 to 90")
     both = np.stack([np.where(right < 0, right + 360, right), declination], axis=1)
     both[np.isnan(both).any(axis=1)] = np.nan
     return both
+
+
+def _known(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """The values, (N,) in degrees; NaN in place of those that stand for a missing one."""
+    size = np.where(np.isfinite(values), np.abs(values), np.inf)
+    first = size / 10.0 ** np.floor(np.log10(np.clip(size, 1, 1e30)))
+    outside = (values < low) | (values > high)
+    return np.where((outside & (first >= 9.9)) | (size >= 1e20) | (values == -99), np.nan, values)
 
 
 def _plain(name: object) -> str:
@@ -92,7 +109,7 @@ def _degrees(values: pd.Series, table: pd.DataFrame, where: str, *, of_hours: bo
         return values.to_numpy(dtype=np.float64, na_value=np.nan)
     texts = values.astype("str").fillna("").str.strip()
     degrees = np.array(pd.to_numeric(texts.where(texts != ""), errors="coerce"), dtype=np.float64)
-    rest = np.flatnonzero(np.isnan(degrees) & ~texts.str.lower().isin(["", "nan"]).to_numpy())
+    rest = np.flatnonzero(np.isnan(degrees) & ~texts.str.lower().isin(["", *MISSING]).to_numpy())
     if not len(rest):
         return degrees
     parts = texts.iloc[rest].str.extract(_SEXAGESIMAL)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
+from tuningfork.catalogs import find_position_columns, in_arcsec
 from tuningfork.errors import ImageError
 from tuningfork.images.field import Field
+from tuningfork.images.position import POSITION, known_places
 from tuningfork.images.survey import Survey
 
 ALIKE = 1.25  # factor between angles that are about the same
@@ -87,17 +89,27 @@ class Reading:
 
     def columns(self, table: pd.DataFrame) -> list[str]:
         """The columns of a catalogue that say something of its images."""
-        wanted = (*COLUMNS, self.field.column) if self.field.column else COLUMNS
-        return [name for name in wanted if name in table]
+        wanted = (*COLUMNS, self.field.column, *(find_position_columns(table) or ()))
+        return [name for name in dict.fromkeys(wanted) if name in table]
 
     def rows(self, table: pd.DataFrame, start: int = 0) -> Iterator[Mapping[str, Any]]:
-        """What each galaxy's row says, from the `start`-th on."""
-        names = self.columns(table)
-        if not names:
-            yield from ({} for _ in range(len(table) - start))
-            return
-        values = (table[name].iloc[start:] for name in names)
-        yield from (dict(zip(names, row, strict=True)) for row in zip(*values, strict=True))
+        """What each galaxy's row says, from the `start`-th on; its position under `POSITION`, if there are positions.
+
+        Raises
+        ------
+        CatalogError
+            If the unit of the field's column is no angle.
+        """
+        columns = {name: table[name] for name in self.columns(table)}
+        if self.field.column in columns:
+            columns[self.field.column] = in_arcsec(table, self.field.column)
+        values: dict[str, Iterable[Any]] = {name: column.iloc[start:] for name, column in columns.items()}
+        places = known_places(table)
+        if places is not None:
+            values[POSITION] = map(tuple, places[start:])
+        if not values:
+            return iter([{}] * (len(table) - start))
+        return (dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True))
 
 
 def _value(name: str, value: Any) -> Any:

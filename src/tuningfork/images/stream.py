@@ -20,6 +20,7 @@ from tuningfork.errors import ImageError
 from tuningfork.images.decode import read_image
 from tuningfork.images.geometry import Geometry
 from tuningfork.images.item import Item
+from tuningfork.images.position import position_note
 from tuningfork.images.reading import Reading
 from tuningfork.memory import keep_freed_memory
 from tuningfork.timing import Timing
@@ -61,11 +62,12 @@ def decode_item(asked: Asked, geometry: Geometry, reading: Reading) -> Decoded:
         seen = read_image(item.load(), geometry, how)
     except ImageError as error:
         return Decoded(item.id_str, item.file_loc, None, str(error), seconds=time.perf_counter() - started)
+    apart = position_note(row, seen.sky, seen.field_arcsec)
     return Decoded(
         item.id_str,
         item.file_loc,
         seen.pixels,
-        note="; ".join(seen.notes) or None,
+        note="; ".join((*seen.notes, *((apart,) if apart else ()))) or None,
         pixel_scale=seen.pixel_scale,
         field_arcsec=seen.field_arcsec,
         sky=seen.sky,

@@ -16,6 +16,7 @@ from tuningfork.catalogs import (
     check_splits,
     find_position_columns,
     joined_groups,
+    positions,
     sky_groups,
 )
 from tuningfork.schemas import Schema
@@ -89,7 +90,7 @@ def plan_splits(
         return Splitting(fractions, seed, schema, None)
     groups = sky_groups(table, SKY_RADIUS, where)
     log.info("splits: galaxies within %g arcsec on the sky (%s, %s) share one", SKY_RADIUS, *columns)
-    unknown = int(table[list(columns)].isna().any(axis=1).sum())
+    unknown = int(np.isnan(positions(table, where)[:, 0]).sum())
     if unknown:
         log.warning("%d galaxies have no position; their neighbours may come into another split", unknown)
     return Splitting(fractions, seed, schema, groups)

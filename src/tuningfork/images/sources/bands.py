@@ -13,7 +13,8 @@ from tuningfork.images.sources.names import is_fits_name, natural, without_endin
 MARK = "{band}"
 KNOWN = {**{band: band for band in "ugrizyJHK"}, **{band.upper(): band for band in "ugrizy"}}
 KNOWN |= {"j": "J", "h": "H", "k": "K", "Ks": "K", "ks": "K"}
-_TOKEN = re.compile(r"(?<![^_\-. ])(?:[A-Za-z]|[Kk]s)(?![^_\-. ])")
+_TOKEN = re.compile(r"(?<![^_\-. ])(?:[A-Za-z]|[Kk]s|[Ff]\d{3}(?:LP|lp|[WMwm]))(?![^_\-. ])")
+FEWEST = 3  # files that are one galaxy unless bands are asked for: two letters may be axes
 _WORD = re.compile(r"[^_\-. ]+")
 _MARKED = re.compile(r"[_\-. ]?\{band\}")
 
@@ -23,19 +24,22 @@ class Grouped:
     """Galaxies of one file a band: the files of each by its name with `MARK` in place of the band.
 
     `bands` are those that a galaxy should have; `others` are files of one galaxy each; `unused` counts the files of
-    bands that were not asked for.
+    bands that were not asked for; `apart` are files that differ as bands do, and yet are not taken for one galaxy's.
     """
 
     galaxies: dict[str, dict[str, str]] = field(default_factory=dict)
     bands: tuple[str, ...] = ()
     others: list[str] = field(default_factory=list)
     unused: Counter[str] = field(default_factory=Counter)
+    apart: list[str] = field(default_factory=list)
 
 
 def group_by_band(files: Sequence[str], asked: Sequence[str] = ()) -> Grouped:
-    """Group FITS files whose names are alike but for one letter between ``_``, ``-`` or ``.``, where all are bands.
+    """Group FITS files whose names are alike but for a letter or filter between ``_``, ``-`` or ``.``, all bands.
 
-    A file of the same pattern whose galaxy has no other is grouped as well: it is a galaxy that lacks bands.
+    Unless bands are asked for, a galaxy has three or more, and no two alike (F606W and F555W): else each file is one's,
+    as it can be read alone. A file of the same pattern whose galaxy has no other is grouped as well: it is a galaxy
+    that lacks bands.
 
     Parameters
     ----------
@@ -47,20 +51,39 @@ def group_by_band(files: Sequence[str], asked: Sequence[str] = ()) -> Grouped:
     for name in natural(marked):
         for key, letter in marked[name]:
             letters.setdefault(key, {}).setdefault(letter, name)
-    whole = {key: found for key, found in letters.items() if len(found) > 1 and found.keys() <= KNOWN.keys()}
-    if not whole:
-        return Grouped(others=list(files))
+    several = {key: found for key, found in letters.items() if len(found) > 1 and all(map(_band, found))}
+    whole = {key for key, found in several.items() if asked or len({_band(name) for name in found}) >= FEWEST}
+    whole = {key for key in whole if asked or len({_band(name) for name in several[key]}) == len(several[key])}
     grouped, shapes = Grouped(), {_shape(key) for key in whole}
+    apart = next((found for key, found in several.items() if _shape(key) not in shapes), {})
+    grouped.apart = list(apart.values())
+    if not whole:
+        grouped.others = list(files)
+        return grouped
     for name in files:
         keys = [key for key, _ in marked.get(name, ()) if key in whole]
-        keys = keys or [key for key, letter in marked.get(name, ()) if _shape(key) in shapes and letter in KNOWN]
+        keys = keys or [key for key, letter in marked.get(name, ()) if _shape(key) in shapes and _band(letter)]
         if keys:
             letter = next(letter for key, letter in marked[name] if key == keys[0])
-            grouped.galaxies.setdefault(keys[0], {})[KNOWN[letter]] = name
+            grouped.galaxies.setdefault(keys[0], {})[_called(letter)] = name
         else:
             grouped.others.append(name)
     _choose(grouped, asked)
     return grouped
+
+
+def _called(token: str) -> str:
+    """What the band of a token is called: a letter as we write it, a filter in capitals."""
+    return KNOWN.get(token, token.upper())
+
+
+def _band(token: str) -> str:
+    """The band that a token of a name means; empty where it means none."""
+    if len(token) <= 2:
+        return KNOWN.get(token, "")
+    from tuningfork.images.fits.bands import band_of  # astropy, which names of letters need not wait for
+
+    return band_of(token) or ""
 
 
 def without_band(key: str) -> str:
@@ -74,8 +97,8 @@ def _choose(grouped: Grouped, asked: Sequence[str]) -> None:
     """Settle which bands a galaxy should have, and leave out the files of others that were not asked for."""
     counts = Counter(band for found in grouped.galaxies.values() for band in found)
     most = [band for band, count in counts.items() if 2 * count > len(grouped.galaxies)]
-    wanted = [KNOWN.get(band, band) for band in asked]
-    grouped.bands = tuple(wanted or sorted(most or counts, key="ugrizyJHK".index))
+    wanted = [_called(band) if _band(band) else band for band in asked]
+    grouped.bands = tuple(wanted or sorted(most or counts, key=lambda name: "ugrizyJHK".index(_band(name))))
     for found in grouped.galaxies.values():
         for band in [band for band in found if wanted and band not in wanted]:
             grouped.unused[band] += 1

@@ -6,23 +6,40 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
-from tuningfork.images.sources.names import without_ending
+from tuningfork.images.sources.names import is_fits_name, without_ending
 
 KINDS = {
-    "weight map": ("weight", "weights", "wht", "wgt"),
+    "weight map": ("weight", "weights", "wht", "wgt", "wei", "wt"),
     "inverse variance map": ("invvar", "ivar"),
-    "mask": ("mask", "masks", "msk", "dq", "maskbits", "flags"),
+    "mask": ("mask", "masks", "msk", "dq", "maskbits", "flag", "flags", "badpix"),
     "segmentation map": ("seg", "segm", "segmap", "segmaps", "segmentation"),
     "PSF": ("psf", "psfs"),
-    "noise map": ("sigma", "rms", "err", "error", "errors", "unc", "var", "variance"),
-    "exposure map": ("nexp", "expmap", "depth", "galdepth", "psfdepth", "psfsize"),
-    "model": ("model", "models"),
-    "residual": ("resid", "residual", "residuals"),
+    "noise map": (
+        *("sigma", "rms", "err", "error", "errors", "unc", "uncert", "uncertainty", "noise", "std", "stddev"),
+        *("var", "variance"),
+    ),
+    "exposure map": (
+        "nexp",
+        "exp",
+        "num",
+        "expmap",
+        "depth",
+        "galdepth",
+        "psfdepth",
+        "psfsize",
+        "ctx",
+        "cov",
+        "coverage",
+    ),
+    "model": ("model", "models", "blobmodel"),
+    "residual": ("resid", "residual", "residuals", "chi2"),
     "background": ("bkg", "background"),
 }
 PLAIN = {"image", "images", "img", "im", "sci", "science", "data", "drz", "drc", "fit", "coadd", "stamp", "cutout"}
 WORDS = {word: kind for kind, words in KINDS.items() for word in words}
+LAST = {"exp", "num", "flag", "std", "cov", "noise"}  # words that galaxies' names have too: the last of a companion's
 _SUFFIX = re.compile(r"(?<=.)(?:im|img|image|map)\Z")
 _BETWEEN = re.compile(r"[_\-. ]+|(?<=[0-9])(?=[A-Za-z])")
 _MAYBE = re.compile("|".join(sorted(WORDS)), re.IGNORECASE)
@@ -34,48 +51,68 @@ Tokens = tuple[str, ...]
 def without_companions(files: Sequence[str]) -> tuple[list[str], Counter[str]]:
     """The images of galaxies among files, and how many companions of each kind there were.
 
-    A companion has a word of `KINDS` in its name, between ``_``, ``-``, ``.`` or after a digit, or is in a folder of
-    such a name; what is left of its name begins or ends that of an image beside it (``NGC1_r.weight`` and ``NGC1_r``,
-    ``kids_7mskim`` and ``kids_7fitim``). A file that accompanies none is a galaxy's.
+    A companion is a FITS file, as pictures are never kept beside a galaxy's. It has a word of `KINDS` in its name,
+    between ``_``, ``-``, ``.`` or after a digit, and what is left of its name begins or ends that of an image beside it
+    (``NGC1_r.weight`` and ``NGC1_r``, ``kids_7mskim`` and ``kids_7fitim``). Or it is in a folder of such a name, and
+    its image in the folder above or in one beside that is called ``images`` or the like: folders called ``error`` and
+    ``spiral`` are classes. A file that accompanies none is a galaxy's.
     """
-    suspects = {name: kind for name in files if _MAYBE.search(name) and (kind := _kind(name))}
+    suspects = {name: kind for name in files if is_fits_name(name) and _MAYBE.search(name) and (kind := _kind(name))}
     galaxies = [name for name in files if name not in suspects]
     if not suspects or not galaxies:
         return list(files), Counter()
-    beside, anywhere = _beginnings_and_ends(galaxies)
-    companions = {
-        name: kind
-        for name, kind in suspects.items()
-        if _accompanies(name, anywhere if _kind_of_folder(name) else beside.get(os.path.dirname(name), set()))  # noqa: PTH120
-    }
+    images = _beginnings_and_ends(galaxies)
+    companions = {name: kind for name, kind in suspects.items() if images.accompanied_by(name)}
     return [name for name in files if name not in companions], Counter(companions.values())
 
 
 def _kind(path: str) -> str:
     """What a companion of this name would be; empty where it is named as none."""
-    stem = without_ending(os.path.basename(path))  # noqa: PTH119
-    return next((WORDS[t] for t in map(_plain, reversed(_tokens(stem))) if t in WORDS), "") or _kind_of_folder(path)
+    return _kind_of_name(path) or _kind_of_folder(path)
+
+
+def _kind_of_name(path: str) -> str:
+    tokens = [_plain(token) for token in _tokens(without_ending(os.path.basename(path)))]  # noqa: PTH119
+    words = [t for place, t in enumerate(tokens, start=1) if t in WORDS and (t not in LAST or place == len(tokens))]
+    return WORDS[words[-1]] if words else ""
 
 
 def _kind_of_folder(path: str) -> str:
     return WORDS.get(os.path.basename(os.path.dirname(path)).lower(), "")  # noqa: PTH119, PTH120
 
 
-def _accompanies(path: str, images: set[Tokens]) -> bool:
-    stem = without_ending(os.path.basename(path))  # noqa: PTH119
-    rest = _essence(stem)
-    return rest in images or (bool(images) and all(_BAND.fullmatch(token) for token in rest))
+@dataclass
+class _Images:
+    """How the names of images begin and end: `beside` by the folder they are in, `below` by that which holds them.
+
+    An image is below its folder, and below the one above where its own is called ``images`` or the like.
+    """
+
+    beside: dict[str, set[Tokens]] = field(default_factory=dict)
+    below: dict[str, set[Tokens]] = field(default_factory=dict)
+
+    def accompanied_by(self, path: str) -> bool:
+        """Whether one of them is the image that a file with the name, or in the folder, of a companion is of."""
+        folder, name = os.path.split(path)
+        rest = _essence(without_ending(name))
+        by_name = self.beside.get(folder, set()) if _kind_of_name(path) else set()
+        by_folder = self.below.get(os.path.dirname(folder), set()) if _kind_of_folder(path) else set()  # noqa: PTH120
+        images = by_name | by_folder
+        return rest in images or (bool(images) and all(_BAND.fullmatch(token) for token in rest))
 
 
-def _beginnings_and_ends(galaxies: Iterable[str]) -> tuple[dict[str, set[Tokens]], set[Tokens]]:
-    """How the names of images begin and end, by folder and in all of them."""
-    beside: dict[str, set[Tokens]] = {}
+def _beginnings_and_ends(galaxies: Iterable[str]) -> _Images:
+    images = _Images()
     for path in galaxies:
-        parent, name = os.path.split(path)
-        tokens, ends = _essence(without_ending(name)), beside.setdefault(parent, set())
+        folder, name = os.path.split(path)
+        above, called = os.path.split(folder)
+        tokens = _essence(without_ending(name))
+        places = [images.beside.setdefault(folder, set()), images.below.setdefault(folder, set())]
+        places += [images.below.setdefault(above, set())] if called.lower() in PLAIN else []
         for length in range(1, len(tokens) + 1):
-            ends |= {tokens[:length], tokens[-length:]}
-    return beside, set().union(*beside.values())
+            for ends in places:
+                ends |= {tokens[:length], tokens[-length:]}
+    return images
 
 
 def _essence(stem: str) -> Tokens:

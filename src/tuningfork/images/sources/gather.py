@@ -76,6 +76,11 @@ def gather(files: Sequence[str], bands: Sequence[str] = ()) -> Galaxies:
             f"{count(len(grouped.galaxies), 'galaxy', 'galaxies')} of one file a band ({', '.join(grouped.bands)}), "
             f"such as {os.path.basename(some).replace(MARK, '{' + ','.join(grouped.bands) + '}')}"  # noqa: PTH119
         )
+    if grouped.apart:
+        galaxies.notes.append(
+            f"files that differ by a band, such as {braced([os.path.basename(name) for name in grouped.apart])}, "  # noqa: PTH119
+            "are a galaxy each; name the bands with --bands where they are of one"
+        )
     rows = sorted(_one_of_each(rows, galaxies), key=lambda row: natural_key(row[2][0][1] if row[2] else row[1]))
     galaxies.names, galaxies.files, galaxies.bands = map(list, zip(*rows, strict=True)) if rows else ([], [], [])
     return galaxies

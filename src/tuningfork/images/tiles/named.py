@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from tuningfork.catalogs import find_position_columns, positions
 from tuningfork.errors import CatalogError
 from tuningfork.images.options import ImageOptions
+from tuningfork.images.reading import Reading
 from tuningfork.images.sources import location as place
 from tuningfork.images.sources.files import FileSource
 from tuningfork.images.sources.names import is_fits_name
@@ -26,22 +28,29 @@ APART = np.radians(1 / 3600)  # nearer ones are one galaxy that stands in a cata
 def cut_out_shared(source: FileSource, options: ImageOptions) -> Source:
     """The source; where galaxies at different positions name one FITS file, all are cut out of the files they name.
 
+    Galaxies in different units of a file, as their names or the column `hdu` say, don't share it.
+
     Raises
     ------
     CatalogError
-        If a position is none, or the field is no angle.
+        If several name one file and there are no positions, a position is none, or the field is no angle.
     """
     table = source.table
-    if find_position_columns(table) is None:
-        return source
     rows: dict[str, list[int]] = {}
-    for row, name in enumerate(table["file_loc"]):
-        rows.setdefault(str(name), []).append(row)
+    for row, name in enumerate(_named(table)):
+        rows.setdefault(name, []).append(row)
     several = {name: held for name, held in rows.items() if len(held) > 1 and is_fits_name(place.split_unit(name)[0])}
     if not several:
         return source
+    if find_position_columns(table) is None:
+        name, held = next(iter(several.items()))
+        raise CatalogError(
+            f"{source.origin}: {len(held)} galaxies name one file, {name}, and no position tells them apart; give "
+            "columns ra and dec in degrees, and --field such as 30arcsec, to cut each out; or name each one's unit of "
+            "the file, as file.fits[SCI] or in a column hdu"
+        )
     places = positions(table, source.origin)
-    shared = {name: held for name, held in several.items() if _apart(places[held])}
+    shared = {name: held for name, held in several.items() if not _alike(places[held])}
     if not shared:
         return source
     if not options.reading.field.is_angle:
@@ -57,10 +66,21 @@ def cut_out_shared(source: FileSource, options: ImageOptions) -> Source:
     )
 
 
-def _apart(places: np.ndarray) -> bool:
-    """Whether positions (N, 2) are of several galaxies."""
-    known = places[np.isfinite(places).all(axis=1)]
-    return len(known) > 1 and bool(np.linalg.norm(np.ptp(directions(known), axis=0)) > APART)
+def _named(table: pd.DataFrame) -> list[str]:
+    """The file of each galaxy, with its unit in brackets where the column `hdu` states it."""
+    names = [str(name) for name in table["file_loc"]]
+    if "hdu" not in table:
+        return names
+    units = [Reading().for_row({"hdu": value}).stated.hdu for value in table["hdu"]]
+    return [
+        f"{name}[{unit}]" if unit and place.split_unit(name)[0] == name else name
+        for name, unit in zip(names, units, strict=True)
+    ]
+
+
+def _alike(places: np.ndarray) -> bool:
+    """Whether positions (N, 2) are all known and of one galaxy."""
+    return bool(np.isfinite(places).all() and np.linalg.norm(np.ptp(directions(places), axis=0)) <= APART)
 
 
 def _assigned(
@@ -89,6 +109,6 @@ def _tiles(source: FileSource, name: str, row: int, hdu: str) -> Sequence[Found]
         return [Found(Tile(name, (), "the catalogue names no file: its file_loc is empty"), ())]
     if source.bands and source.bands[row]:
         files = {band: place.find(place.split_unit(file)[0], source.bases) for band, file in source.bands[row] if file}
-        return tiles_of_bands(files, [band for band, _ in source.bands[row]], hdu)
+        return tiles_of_bands(files, [band for band, _ in source.bands[row]], place.split_unit(name)[1] or hdu)
     file, unit = place.split_unit(name)
     return tiles_of_file(place.find(file, source.bases), unit or hdu)

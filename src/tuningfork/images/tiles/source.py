@@ -126,7 +126,7 @@ def _uncovered(positions: np.ndarray, index: int) -> Frame:
     ra, dec = positions[index]
     if np.isfinite(ra):
         raise ImageError(f"no tile covers it (ra {ra:.5f}, dec {dec:.5f})")
-    raise ImageError("the catalogue gives no position: its ra or dec is empty")
+    raise ImageError("the catalogue gives no position: its ra or dec is empty, or such as -99")
 
 
 def _refuse(why: str, _: int) -> Frame:
