@@ -256,6 +256,11 @@ def test_bands_are_found_wherever_headers_name_them() -> None:
     assert same(see(file(unit(FLUX, FILTER1="HSC-G", FILTER2="HSC-R", FILTER3="HSC-Z", **plain))))
     by_name = [unit(FLUX[index], fits.ImageHDU, name, **plain) for index, name in ((2, "Z"), (0, "G"), (1, "R"))]
     assert same(see(file(unit(None), *by_name)))
+    nameless = [unit(plane, fits.ImageHDU, **plain) for plane in FLUX]
+    assert same(see(file(unit(None), *nameless), bands=("g", "r", "z")))
+    in_primary = see(file(unit(None, FILTER="z"), unit(FLUX[2], fits.ImageHDU, "IMAGE", **plain)))
+    directly = see(file(unit(FLUX[2], FILTER="z", **plain)))
+    np.testing.assert_array_equal(in_primary.pixels, directly.pixels)
     by_filter = [unit(FLUX[index], fits.ImageHDU, FILTER=name, **plain) for index, name in enumerate(("g", "r", "z"))]
     assert same(see(file(unit(None), *by_filter)))
 
@@ -265,7 +270,7 @@ def test_bands_are_found_wherever_headers_name_them() -> None:
     [
         (cube(FLUX, BANDS="gr"), {}, "BANDS names 2 bands"),
         (file(unit(FLUX[[0, 1, 2, 2]])), {}, "4 planes of unknown bands; name them with --bands"),
-        (cube(FLUX), {"bands": ("g", "r")}, "--bands names 2 bands .* the image has 3"),
+        (cube(FLUX), {"bands": ("g", "r")}, "2 bands are stated .* the image has 3"),
         (cube(FLUX), {"bands": ("g", "r", "foo")}, "the band 'foo' is not known"),
         (cube(FLUX), {"bands": ("g", "r", "SDSS r")}, "r and SDSS r both mean the band r"),
         (cube(FLUX[:2], BANDS="gr"), {}, "two bands, g and r"),
@@ -322,10 +327,76 @@ def test_one_file_a_band() -> None:
         see(BandFiles((("g", one(0)), ("r", one(1)), ("z", cube()))))
 
 
+def test_bands_on_unlike_grids_are_not_put_together() -> None:
+    def one(index: int, **cards: Any) -> bytes:
+        return file(unit(FLUX[index], BUNIT="nanomaggy", **tan(0.262) | cards))
+
+    shifted, half, turned = {"CRPIX1": 20.0}, tan(0.131), {"CD1_1": 0.262 / 3600, "CD2_2": -0.262 / 3600}
+    for other in (shifted, half, turned):
+        with pytest.raises(ImageError, match="unlike grids"):
+            see(BandFiles((("g", one(0)), ("r", one(1, **other)), ("z", one(2)))))
+    near = {"CRPIX1": (N + 1) / 2 + 0.2}
+    assert same(see(BandFiles((("g", one(0)), ("r", one(1, **near)), ("z", one(2))))))
+
+
+def test_a_band_that_is_not_known_is_said_and_one_that_contradicts_the_header_too() -> None:
+    plain = {"BUNIT": "nanomaggy", **tan(0.262)}
+    assert see(file(unit(FLUX[1], **plain))).notes[0] == "band unknown, taken as r"
+    assert see(file(unit(FLUX[1], FILTER="Halpha", **plain))).notes[0] == "band unknown, taken as r"
+    with pytest.raises(ImageError, match="the band 'foo' is not known"):
+        see(file(unit(FLUX[1], **plain)), bands=("foo",))
+    with pytest.raises(ImageError, match=r"BANDS names 1 bands .BVR."):
+        see(cube(FLUX, BANDS="BVR"))
+    seen = see(cube(FLUX[::-1], BANDS="grz"), bands=("z", "r", "g"))
+    assert same(seen)
+    assert seen.notes == ("bands z, r, g as given; the header says g, r, z",)
+    files = BandFiles((("g", file(unit(FLUX[0], FILTER="g", **plain))), ("r", file(unit(FLUX[1], FILTER="r", **plain))),
+                       ("z", file(unit(FLUX[2], FILTER="i", **plain)))))  # fmt: skip
+    assert see(files).notes == ("bands g, r, z as given; the header says g, r, i",)
+
+
+def test_zero_points_are_those_of_bands_not_of_places() -> None:
+    survey = Survey(bands=("g", "r", "z"), zero_point=(22.5, 25.0, 27.5))
+    each = (FLUX * np.array([1, 10, 100])[:, None, None]).astype(np.float32)
+    reading = Reading(assumed=survey)
+    for order in ("grz", "zgr"):
+        planes = np.ascontiguousarray(each[["grz".index(band) for band in order]])
+        assert same(read_image(cube(planes, BANDS=order, BUNIT=""), LOOK, reading))
+    with pytest.raises(ImageError, match="no zero point is given for band y"):
+        read_image(cube(each, BANDS="gry", BUNIT=""), LOOK, reading)
+
+
+def test_vega_zero_points_are_brought_to_ab() -> None:
+    point, plain = 20.9, {"BUNIT": "DN", **tan(1.0)}
+    vega = see(file(unit(FLUX[1] * 100, FILTER="j", MAGZP=point, ORIGIN="2MASS", **plain)))
+    known = see(file(unit(FLUX[1] * 100, FILTER="j", MAGZP=point + 0.938, **plain)))
+    assert "zero point in Vega magnitudes, brought to AB" in vega.notes
+    np.testing.assert_array_equal(vega.pixels, known.pixels)
+
+
+def test_an_exposure_that_is_not_stated_is_said() -> None:
+    assert see(cube(FLUX * 10, BUNIT="counts", MAGZPT=25.0)).notes == ("exposure time unknown, taken as 1 s",)
+
+
+@pytest.mark.parametrize("spelling", ["MJY/SR", "Mjy/sr", "MJy / sr"])
+def test_units_in_other_letters(spelling: str) -> None:
+    assert same(see(cube((FLUX * 3.631e-12 / SR).astype(np.float32), BUNIT=spelling)))
+
+
+@pytest.mark.parametrize("level", [0.05, 1.0, -0.1])
+def test_a_level_of_the_sky_in_all_bands_is_taken_off(level: float) -> None:
+    seen = see(cube(FLUX + np.float32(level)))
+    assert "the level of the sky was taken off" in seen.notes
+    assert same(seen, atol=8)
+    part = FLUX.copy()
+    part[2] += np.float32(level)
+    assert "the level of the sky was taken off" not in see(cube(part)).notes
+
+
 # --- the right unit of a file, its flags and its bad pixels
 
 OFF = np.random.default_rng(2).normal(0, 0.3, (3, N, N)).astype(np.float32)
-COMPANIONS = ["ERR", "WHT", "DQ", "INVVAR", "MASK", "PSF", "MODEL", "RESIDUAL", "VARIANCE", "SEG", "SKY", "EXP"]
+COMPANIONS = ["ERR", "WHT", "WGT", "DQ", "INVVAR", "MASK", "PSF", "MODEL", "RESIDUAL", "VARIANCE", "SEG", "SKY", "EXP"]
 SOUND = {"BANDS": "grz", "BUNIT": "nanomaggy", **tan(0.262)}
 
 
@@ -405,8 +476,9 @@ def test_weights_of_zero_are_bad_and_a_mask_of_the_sky_is_not_used() -> None:
     assert same(seen, atol=12)
     sky = np.ones((N, N), np.uint8)
     sky[20:70, 20:70] = 0
-    science = unit(FLUX, fits.ImageHDU, "SCI", **SOUND)
-    assert same(see(file(unit(None), science, unit(sky, fits.ImageHDU, "MASK"))))
+    seen = see(file(unit(None), unit(FLUX, fits.ImageHDU, "SCI", **SOUND), unit(sky, fits.ImageHDU, "MASK")))
+    assert same(seen)
+    assert "unit 2 (MASK) marks 73% of the pixels and is not used" in seen.notes
 
 
 @pytest.mark.parametrize("mark", [np.nan, np.inf, -np.inf, 1e38, -999.0, 0.0])
@@ -550,8 +622,12 @@ def test_a_galaxy_off_the_middle_is_said() -> None:
 
 
 def test_squares_that_show_nothing_are_refused() -> None:
-    with pytest.raises(ImageError, match="shows nothing"):
+    with pytest.raises(ImageError, match="band g is the same everywhere"):
         see(cube(np.full((3, N, N), 0.1, np.float32)))
+    one_value = FLUX.copy()
+    one_value[2] = 0.2
+    with pytest.raises(ImageError, match="band z is the same everywhere"):
+        see(cube(one_value))
     with pytest.raises(ImageError, match="of the square that is looked at is white"):
         see(cube(np.where(FLUX[2] > 0.005, np.float32(1e4), FLUX)))
     grey = np.full((N, N, 3), 60, np.uint8)
@@ -655,10 +731,13 @@ def test_a_model_reads_images_as_those_it_was_trained_on(tmp_path: Path) -> None
     assert alike["field_arcsec"].to_numpy() == pytest.approx(20, abs=1e-4)
     assert alike["ra"].to_numpy() == pytest.approx(150, abs=1e-4)
     wide = ImageOptions(reading=Reading(field=Field.parse("10arcsec")))
+    with pytest.raises(CatalogError, match=r"has no column .petro., which --field 5.petro needs"):
+        lost = ImageOptions(reading=Reading(field=Field.parse("5*petro")))
+        predict(folder, tmp_path / "d.parquet", model=tmp_path / "model", engine="torch", options=lost)
     other = pd.read_parquet(
         predict(folder, tmp_path / "c.parquet", model=tmp_path / "model", engine="torch", options=wide)
     )
-    assert other["note"].str.contains("10 arcsec are looked at; the model was trained on 20").all()
+    assert other["note"].str.contains("0.5 times as much of the sky, in angle, as the model was trained on").all()
 
 
 def test_notes_that_differ_in_numbers_alone_are_counted_together() -> None:

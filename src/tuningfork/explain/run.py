@@ -75,7 +75,7 @@ def explain(
         log.info("the first of %d members explains itself, by one look: the ensemble's answers differ", len(members))
     if answer is not None:
         find_target(network, answer)
-    source = open_images(images, network.spec.geometry, options=options, trained=network.spec.reading)
+    source = open_images(images, network.spec.geometry, options=options, trained=network.spec.trained)
     inputs = {"model": read_manifest(model)["sha256"], "images": source.describe(), "answer": answer, "limit": limit}
     work = folder.parent / f".{folder.name}.partial"
     _refuse_others(folder, work, overwrite=overwrite)

@@ -19,9 +19,9 @@ MIDDLE = 0.1  # the middle's half side, as a share of the square's
 SHADES = 3  # levels of 255 between the darkest and the brightest cell of a channel, at least
 
 
-def cells_of(pixels: np.ndarray) -> np.ndarray:
-    """The means of 15 x 15 cells of a square (size, size, channels): (15, 15, channels) float32."""
-    return resample(pixels, Geometry(1.0, CELLS))
+def cells_of(pixels: np.ndarray, share: float = 1.0) -> np.ndarray:
+    """The means of 15 x 15 cells of the middle `share` of a square (size, size, channels): (15, 15, channels)."""
+    return resample(pixels, Geometry(share, CELLS))
 
 
 def check(cells: np.ndarray) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ def check(cells: np.ndarray) -> tuple[str, ...]:
                 f"{share:.0%} of the square that is looked at is {what}: check its flux unit, or --zero-point"
             )
         if share > some:
-            notes += (f"{share:.0%} of the square that is looked at is {what}",)
+            notes += (f"{100 * share:.2g} % of the square that is looked at is {what}",)
     return notes
 
 

@@ -81,7 +81,8 @@ def read_image(data: Payload, geometry: Geometry, reading: Reading | None = None
     if frame.filled is not None:
         check_filled(resample(frame.filled[:, :, None].astype(np.float32), square)[:, :, 0])
     cells = cells_of(pixels)
-    notes = (*frame.notes, *((spread,) if spread else ()), *check(cells))
+    seen = cells if reading.looked == 1 else cells_of(pixels, reading.looked)
+    notes = (*frame.notes, *((spread,) if spread else ()), *check(seen))
     if not is_centred(cells):
         notes += (NOT_CENTRED,)
     angle = square.field * min(height, width) * scale if scale else None
@@ -91,7 +92,7 @@ def read_image(data: Payload, geometry: Geometry, reading: Reading | None = None
         np.ascontiguousarray(pixels),
         notes,
         scale,
-        angle,
+        angle * reading.looked if angle else None,
         frame.sky,
     )
 

@@ -35,7 +35,7 @@ def widest(angles: Iterable[float | None], known: Angles | None = None) -> Angle
 def say_notes(counts: dict[str, int], angles: Angles | None) -> None:
     """Log each kind of note, and the `angles` in arcseconds that were looked at where they differ."""
     for note, count in counts.items():
-        log.info("%d images: %s", count, note)
+        log.info("%d %s: %s", count, "image" if count == 1 else "images", note)
     if angles and angles[1] > ALIKE * angles[0]:
         log.info(
             "the squares that were looked at are %.3g to %.3g arcsec wide; where galaxies are to be seen at one scale, "

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tuningfork.catalogs import find_position_columns, in_arcsec
-from tuningfork.errors import ImageError
+from tuningfork.errors import CatalogError, ImageError
 from tuningfork.images.field import Field
 from tuningfork.images.position import POSITION, known_places
 from tuningfork.images.survey import Survey
@@ -33,12 +33,15 @@ class Reading:
         How much of an image is taken for a whole frame.
     usual
         The smallest and largest angle, in arcseconds, of the squares that a model was trained on, where known.
+    looked
+        How much of the square's side a model looks at; the rest is there to be turned and moved in training.
     """
 
     stated: Survey = Survey()
     assumed: Survey = Survey()
     field: Field = Field()
     usual: tuple[float, float] | None = None
+    looked: float = 1.0
 
     def as_dict(self) -> dict[str, Any]:
         """For a manifest: what held for its images."""
@@ -58,7 +61,9 @@ class Reading:
     def like(self, trained: Reading) -> Reading:
         """The same, and where it says nothing as the images that a model was trained on were read."""
         field = trained.field if self.field == Field() else self.field
-        return replace(self, assumed=self.assumed.or_else(trained.assumed), field=field, usual=trained.usual)
+        return replace(
+            self, assumed=self.assumed.or_else(trained.assumed), field=field, usual=trained.usual, looked=trained.looked
+        )
 
     def note(self, field_arcsec: float | None) -> str | None:
         """What to say where a square of that angle is unlike those that the model was trained on."""
@@ -67,8 +72,8 @@ class Reading:
         low, high = self.usual
         if low / ALIKE <= field_arcsec <= high * ALIKE:
             return None
-        trained = f"{low:.3g}" if f"{low:.3g}" == f"{high:.3g}" else f"{low:.3g} to {high:.3g}"
-        return f"{field_arcsec:.3g} arcsec are looked at; the model was trained on {trained}"
+        ratio = field_arcsec / (low if field_arcsec < low else high)
+        return f"{ratio:.2g} times as much of the sky, in angle, as the model was trained on"
 
     def for_row(self, row: Mapping[str, Any]) -> Reading:
         """The same for one galaxy of a catalogue, whose row may state more; `row` holds what `columns` names.
@@ -81,16 +86,35 @@ class Reading:
         said: dict[str, Any] = {}
         for name in COLUMNS:
             value = row.get(name)
-            if pd.isna(value) or value == "":
-                continue
+            if pd.isna(value) or value == "" or (name == "bands" and not any(map(str.isalpha, str(value)))):
+                continue  # a number of bands says nothing of which they are
             said[name] = _value(name, value)
         stated = Survey(**said).or_else(self.stated) if said else self.stated
         return replace(self, stated=stated, field=self.field.for_row(row))
 
+    def check(self, table: pd.DataFrame, where: str) -> None:
+        """Refuse a catalogue without the column that the field is a multiple of.
+
+        Raises
+        ------
+        CatalogError
+            If it is not there.
+        """
+        column = self.field.column
+        if column and column not in self._columns(table):
+            there = ", ".join(map(str, table.columns[:12]))
+            raise CatalogError(f"{where} has no column {column!r}, which --field {self.field} needs; it has {there}")
+
     def columns(self, table: pd.DataFrame) -> list[str]:
         """The columns of a catalogue that say something of its images."""
-        wanted = (*COLUMNS, self.field.column, *(find_position_columns(table) or ()))
-        return [name for name in dict.fromkeys(wanted) if name in table]
+        return list(dict.fromkeys([*self._columns(table).values(), *(find_position_columns(table) or ())]))
+
+    def _columns(self, table: pd.DataFrame) -> dict[str, str]:
+        """What each column that says something is called in a catalogue, whatever its case."""
+        wanted = (*COLUMNS, self.field.column) if self.field.column else COLUMNS
+        there = {str(name).casefold(): name for name in reversed(table.columns)}
+        found = {name: name if name in table else there.get(name.casefold()) for name in wanted}
+        return {name: column for name, column in found.items() if column is not None}
 
     def rows(self, table: pd.DataFrame, start: int = 0) -> Iterator[Mapping[str, Any]]:
         """What each galaxy's row says, from the `start`-th on; its position under `POSITION`, if there are positions.
@@ -100,9 +124,10 @@ class Reading:
         CatalogError
             If the unit of the field's column is no angle.
         """
-        columns = {name: table[name] for name in self.columns(table)}
+        names = self._columns(table)
+        columns = {name: table[column] for name, column in names.items()}
         if self.field.column in columns:
-            columns[self.field.column] = in_arcsec(table, self.field.column)
+            columns[self.field.column] = in_arcsec(table, names[self.field.column])
         values: dict[str, Iterable[Any]] = {name: column.iloc[start:] for name, column in columns.items()}
         places = known_places(table)
         if places is not None:
@@ -114,7 +139,9 @@ class Reading:
 
 def _value(name: str, value: Any) -> Any:
     if name == "bands":
-        return tuple(str(value).replace(",", " ").split()) if any(c in str(value) for c in ", ") else tuple(str(value))
+        from tuningfork.images.fits.bands import parse_bands  # half a second that most catalogues need not wait for
+
+        return parse_bands(str(value))
     if name == "hdu":
         return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
     try:

@@ -96,7 +96,7 @@ def embed(
     """
     target = Path(out)
     network = load_model(model)
-    source = open_images(images, network.spec.geometry, workers, options, network.spec.reading)
+    source = open_images(images, network.spec.geometry, workers, options, network.spec.trained)
     source.refuse_output(target)
     check_target(target, (".parquet",), overwrite=overwrite)
     check_maps(maps)

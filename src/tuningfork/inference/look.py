@@ -67,7 +67,7 @@ def look(
     manifest = read_manifest(model)
     spec = ModelSpec.from_dict(manifest)
     sight = Sight(geometry, View(geometry.field, geometry.size)) if geometry else Sight(spec.geometry, spec.view)
-    source = open_images(images, sight.geometry, workers, options, None if geometry else spec.reading)
+    source = open_images(images, sight.geometry, workers, options, None if geometry else spec.trained)
     part = source.part(0, min(n, source.n), workers or 1)
     tiles = [_tile(image, sight) for image in part.decoded()]
     rows: list[Row] = [tiles[start : start + ACROSS] for start in range(0, len(tiles), ACROSS)]
@@ -88,7 +88,7 @@ def _tile(image: Decoded, sight: Sight) -> Tile:
         return Tile(None, [image.id_str], missing=image.error or "")
     facts = [f"{image.pixel_scale:.3g} arcsec a pixel"] if image.pixel_scale else []
     if image.field_arcsec:
-        facts.append(f"{image.field_arcsec * sight.view.field / sight.geometry.field:.3g} wide")
+        facts.append(f"{image.field_arcsec:.3g} wide")
     remarks = [remark for remark in (", ".join(facts), image.note) if remark]
     return Tile(sight.of(image.pixels), [image.id_str], remarks=remarks)
 

@@ -152,7 +152,7 @@ class Tally:
 
     def count(self, batch: list[Decoded]) -> None:
         """Count a batch."""
-        wrong = [f"{entry.file_loc or entry.id_str}: {entry.error}" for entry in batch if entry.error is not None]
+        wrong = [f"{entry.id_str} ({entry.file_loc}): {entry.error}" for entry in batch if entry.error is not None]
         notes: dict[str, int] = {}
         for entry in batch:
             if entry.note:

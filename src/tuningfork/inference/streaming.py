@@ -91,7 +91,7 @@ def predict(
     target = Path(out)
     network = load_model(model)
     views = _views(network, views)
-    source = open_images(images, network.spec.geometry, workers, options, network.spec.reading)
+    source = open_images(images, network.spec.geometry, workers, options, network.spec.trained)
     source.refuse_output(target)
     check_output(target, layout, network.schemas, overwrite=overwrite)
     hashes = read_manifest(model)["sha256"]

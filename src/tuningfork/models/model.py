@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -39,6 +39,11 @@ class ModelSpec:
     heads: tuple[HeadSpec, ...]
     schemas: tuple[Schema, ...]
     reading: Reading = Reading()
+
+    @property
+    def trained(self) -> Reading:
+        """How images were read in training, and how much of their square the model looks at."""
+        return replace(self.reading, looked=self.view.field / self.geometry.field)
 
     def as_dict(self) -> dict[str, Any]:
         """The part of a manifest from which the model can be built again."""

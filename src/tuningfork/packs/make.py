@@ -126,6 +126,7 @@ def make_pack(
     splitting = plan_splits(table, loaded, split, seed, where)
     facts |= {"split": splitting.as_dict(), "seed": seed, "source": images.describe()}
     reading = options.reading
+    reading.check(images.table, where)
     inputs = {"source": facts["source"], "reading": str(reading), "split": facts["split"], "seed": seed}
     job = _fingerprint(inputs, table, loaded, geometry, where)
     if (folder / "pack.json").exists():

@@ -65,6 +65,7 @@ class ImageSource:
     def __init__(self, images: str | Path, geometry: Geometry, workers: int | None, options: ImageOptions) -> None:
         self.source = open_source(images, options)
         self.options, self.reading = options, options.reading
+        self.reading.check(self.source.table, str(images))
         self.rows = self.source.table[self.reading.columns(self.source.table)]  # what the catalogue says of its images
         self.n = self.source.n
         self.geometry = geometry

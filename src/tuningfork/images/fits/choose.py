@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from astropy.io import fits
 
 from tuningfork.errors import ImageError
 from tuningfork.images.fits.bands import band_of
@@ -17,13 +18,14 @@ from tuningfork.images.geometry import SMALLEST
 AnyUnit = TypeVar("AnyUnit", bound=Unit)
 MOST_PLANES = 16  # of a cube; more are a spectrum
 IMAGE = ("SCI", "SCIENCE", "IMAGE", "IMG", "COADD", "FLUX", "DATA")
-FLAGS = ("DQ", "MASK", "MSK", "BADPIX", "FLAG", "FLAGS", "WHT", "WEIGHT", "IVAR", "INVVAR")
+FLAGS = ("DQ", "MASK", "MSK", "BPM", "BADPIX", "FLAG", "FLAGS", "WHT", "WGT", "WEIGHT", "IVAR", "INVVAR", "IVM")
 # fmt: off
 OTHERS = (
     "ERR", "ERROR", "VAR", "VARIANCE", "SIGMA", "RMS", "NOISE", "UNCERT", "STDDEV", "PSF", "PSFSIZE", "KERNEL",
     "FWHM", "SEG", "SEGM", "SEGMAP", "SEGMENTATION", "MODEL", "RESIDUAL", "RESIDUALS", "RES", "CHI", "CHI2",
     "MEDIAN", "EXP", "EXPTIME", "EXPMAP", "NEXP", "CTX", "CON", "BKG", "BACKGROUND", "SKY", "COVERAGE", "COV",
     "AREA", "DEPTH", "GALDEPTH", "WAVELENGTH", "MAXVAL", "D2IMARR", "WCSCORR", "WCSDVARR", "ASDF",
+    "CONF", "CONFMAP", "NSAMPLES", "STD", "BACK",
 )
 # fmt: on
 
@@ -37,8 +39,10 @@ class Choice:
     notes: tuple[str, ...] = ()
 
 
-def choose(units: Sequence[Unit], asked: str = "") -> Choice:
+def choose(units: Sequence[Unit], asked: str = "", n_bands: int = 0) -> Choice:
     """The galaxy's units: the one that was `asked` for by name or number; or the band units; or the one of an image.
+
+    Units without names are those of the bands where the user states as many, `n_bands`.
 
     Units of weights, errors, masks, PSFs, models and residuals are never taken unless asked for.
 
@@ -50,19 +54,24 @@ def choose(units: Sequence[Unit], asked: str = "") -> Choice:
     filled = [unit for unit in units if unit.shape and min(unit.shape[-2:]) > 0 and len(unit.shape) >= 2]
     flags = tuple(unit for unit in filled if means(unit, FLAGS))
     if asked:
-        return Choice((asked_unit(units, asked),), flags)
+        return _one(asked_unit(units, asked), flags, filled, units)
     named = [unit for unit in filled if not means(unit, (*FLAGS, *OTHERS)) and not _is_fit(unit)]
     large = [unit for unit in named if min(_sides(unit.shape)) >= SMALLEST]
     candidates = [unit for unit in large if not _is_label(unit, filled) and not _is_empty(unit, large)]
     if not candidates:
         raise ImageError(_nothing(units, named))
-    bands = _band_units(candidates)
+    bands = _band_units(candidates) or _as_many(candidates, n_bands)
     if bands:
         return Choice(bands, flags)
     best = next((unit for unit in candidates if means(unit, IMAGE)), candidates[0])
     labels = tuple(unit for unit in filled if _is_label(unit, filled) and _looks_like_a_mask(unit))
+    return _one(best, flags or labels, filled, units)
+
+
+def _one(best: Unit, flags: Sequence[Unit], filled: Sequence[Unit], units: Sequence[Unit]) -> Choice:
+    """A unit, which is said where others might have been meant."""
     notes = (f"unit {best.label} of {len(units)}",) if len(filled) > 1 else ()
-    return Choice((best,), flags or labels, notes)
+    return Choice((best,), tuple(flags), notes)
 
 
 def asked_unit(units: Sequence[AnyUnit], asked: str) -> AnyUnit:
@@ -141,18 +150,27 @@ def _is_empty(unit: Unit, others: Sequence[Unit]) -> bool:
     return bool(np.all(values == values.flat[0]) or not np.isfinite(values).any())
 
 
-def band_name(unit: Unit) -> str:
-    """What a unit says its band is, in the survey's words; empty where it says none."""
-    for text in (unit.name, *(str(unit.header.get(key, "")) for key in ("FILTER", "BAND", "FILTER1", "FILTNAM1"))):
+def band_name(name: str, header: fits.Header) -> str:
+    """What a unit of that name and header says its band is, in the survey's words; empty where it says none."""
+    for text in (
+        name,
+        *(str(header.get(key, "")) for key in ("FILTER", "BAND", "FILTER1", "FILTER2", "FILTNAM1", "FPA.FILTERID")),
+    ):
         if text.strip() and band_of(text):
             return text.strip()
     return ""
 
 
+def _as_many(candidates: Sequence[Unit], n_bands: int) -> tuple[Unit, ...]:
+    """The units of a file with as many images of one size as there are bands."""
+    one_size = len({unit.shape for unit in candidates}) == 1 and len(candidates[0].shape) == 2
+    return tuple(candidates) if n_bands > 1 and len(candidates) == n_bands and one_size else ()
+
+
 def _band_units(candidates: Sequence[Unit]) -> tuple[Unit, ...]:
     """The units of a file with one unit a band: at least two bands, of images of one size."""
-    named = [unit for unit in candidates if len(unit.shape) == 2 and band_name(unit)]
-    bands = {band_of(band_name(unit)) for unit in named}
+    named = [unit for unit in candidates if len(unit.shape) == 2 and band_name(unit.name, unit.header)]
+    bands = {band_of(band_name(unit.name, unit.header)) for unit in named}
     if len(bands) < 2 or len({unit.shape for unit in named}) > 1 or len(bands) < len(named):
         return ()
     return tuple(named)

@@ -9,19 +9,23 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from astropy import units
 from astropy.io.fits import Header
 
 from tuningfork.errors import ImageError
+from tuningfork.images.fits.bands import band_of
 from tuningfork.images.fits.plane import Plane
 from tuningfork.images.survey import Survey
 
 NANOMAGGY = 3.631e-6  # Jy
 NANOMAGGY_POINT = 22.5  # the AB magnitude of 1
 VIEWER_PIXEL = 0.262  # arcsec: the pixel of the images that the stretch was made for
+# AB less Vega magnitudes: Hewett et al. 2006, MNRAS 367, 454, table 7.
+VEGA_TO_AB = {"u": 0.927, "g": -0.103, "r": 0.146, "i": 0.366, "z": 0.533, "y": 0.634, "J": 0.938, "H": 1.379, "K": 1.9}
+VEGA_SURVEYS = ("2MASS", "VISTA", "VIRCAM", "UKIRT", "WFCAM")
 POGSON = 2.5 / math.log(10)
 # Of a survey's sky, and of a galaxy, in nanomaggies a pixel: what lies outside is in another unit.
 NOISE, PEAK = (1e-5, 0.3), (1e-3, 1e5)
@@ -30,21 +34,31 @@ POINTS = ("MAGZERO", "MAGZEROP", "MAGZPT", "ZEROPNT", "PHOTZP", "MAGZP", "ZP", "
 # Those of a count a second (GALFIT and CASU; Pan-STARRS), so that counts are divided by EXPTIME.
 POINTS_PER_SECOND = ("MAGZPT", "FPA.ZP")
 _COUNTS = re.compile(
-    r"(adus?|dn|counts?|electrons?|e-?|photo-?electrons?|cps|cts?|data numbers?)([\s/*].*)?", re.IGNORECASE
+    r"(adus?|dn|counts?|electrons?|e-?|photo-?electrons?|photons?|cps|cts?|data numbers?)([\s/*_].*)?", re.IGNORECASE
 )
-_RATE = re.compile(r"cps|(/|per)\s*s(ec(onds?)?)?\b|\bs\s*\*?\*?\^?\(?-1|\bsec(ond)?\s*\*?\*?\^?\(?-1", re.IGNORECASE)
+_RATE = re.compile(
+    r"cps|(/|per)[\s_]*s(ec(onds?)?)?\b|\bs\s*\*?\*?\^?\(?-1|\bsec(ond)?\s*\*?\*?\^?\(?-1", re.IGNORECASE
+)
 _SPELLINGS = (  # as surveys write units, for astropy
     (r"nano-?magg(y|ies?)|\bnmgy|\bnmaggy", f"{NANOMAGGY:g} Jy"),
     (r"\bmagg(y|ies?)|\bmgy", "3631 Jy"),
-    (r"micro-?jansky|\bmicroJy", "uJy"),
-    (r"nano-?jansky|\bnanoJy", "nJy"),
-    (r"milli-?jansky", "mJy"),
-    (r"\bjansky", "Jy"),
+    (r"micro-?janskys?|\bmicroJy", "uJy"),
+    (r"nano-?janskys?|\bnanoJy", "nJy"),
+    (r"milli-?janskys?", "mJy"),
+    (r"\bjanskys?", "Jy"),
     (r"\bergs\b", "erg"),
     (r"\bang(strom)?s?\b", "Angstrom"),
     (r"\bsq\.?\s*arcsec|\barcsec\^?2\b|\bas2\b|square arcsec", "arcsec**2"),
-    (r"[/*]?\s*(per )?\bpix(el)?s?\b", ""),
+    (r"[/*]?\s*(per )?\bpix(el)?s?(\*\*2|\^?2)?(?!\w)", ""),
     (r"\s+per\s+", "/"),
+)
+
+_CAPITALS = (  # where the letters' case is not astropy's; MJY is a megajansky
+    (r"\bM(JY|jy)\b", "MJy"),
+    (r"\b(UJY|Ujy|ujy)\b", "uJy"),
+    (r"\b(NJY|Njy|njy)\b", "nJy"),
+    (r"\b(JY|jy)\b", "Jy"),
+    (r"\bSR\b", "sr"),
 )
 
 
@@ -64,8 +78,8 @@ class Flux:
     notes: tuple[str, ...] = ()
 
 
-def flux_of(header: Header, stated: Survey, assumed: Survey, index: int = 0) -> Flux:
-    """How the values of plane number `index` become flux.
+def flux_of(header: Header, stated: Survey, assumed: Survey, index: int = 0, band: str = "") -> Flux:
+    """How the values of plane number `index`, of a band, become flux.
 
     Raises
     ------
@@ -74,10 +88,10 @@ def flux_of(header: Header, stated: Survey, assumed: Survey, index: int = 0) -> 
     """
     asinh, pedestal = _stored(header)
     found = (
-        _given(stated, header, index, "")
+        _given(stated, header, index, band)
         or _of_unit(header)
-        or _of_keys(header)
-        or _given(assumed, header, index, "assumed ")
+        or _of_keys(header, band)
+        or _assumed(assumed, header, index, band)
     )
     unit = str(header.get("BUNIT", "")).strip()
     if found is None and _COUNTS.fullmatch(unit):
@@ -85,7 +99,11 @@ def flux_of(header: Header, stated: Survey, assumed: Survey, index: int = 0) -> 
             f"its values are counts (BUNIT {unit!r}) and it states no zero point; give --zero-point, the AB magnitude "
             "of a value of 1, or --survey"
         )
-    if found is None and unit and unit.lower() not in ("none", "unknown", "relative", "normalized", "flux"):
+    if (
+        found is None
+        and unit
+        and unit.lower() not in ("none", "unknown", "relative", "normalized", "flux", "uncalibrated")
+    ):
         raise ImageError(
             f"its unit, BUNIT {unit!r}, is no flux that is known; give --zero-point, the AB magnitude of a value of 1"
         )
@@ -119,19 +137,39 @@ def _stored(header: Header) -> tuple[tuple[float, float] | None, float]:
     return asinh, _number(header, "SOFTBIAS") or 0.0
 
 
-def _given(survey: Survey, header: Header, index: int, how: str) -> Flux | None:
+def _given(survey: Survey, header: Header, index: int, band: str) -> Flux | None:
     """From a zero point or a unit that the user or a preset states."""
     if survey.zero_point:
-        point = survey.zero_point[index if len(survey.zero_point) > 1 else 0]
-        seconds = _exposure(header) if survey.per_second else 1.0
-        note = (f"zero point {point:g} {how}".strip(),) if how else ()
-        return Flux(_factor(point) / seconds, notes=note)
+        seconds, notes = _exposure(header) if survey.per_second else (1.0, ())
+        return Flux(_factor(_point(survey, index, band)) / seconds, notes=notes)
     if survey.unit:
         unit = _parsed(survey.unit)
         if unit is None:
             raise ImageError(f"the unit {survey.unit!r} is not known; write it as astropy does, such as nJy")
-        return Flux(unit[0], per_area=unit[1], notes=(f"unit {survey.unit} {how}".strip(),) if how else ())
+        return Flux(unit[0], per_area=unit[1])
     return None
+
+
+def _point(survey: Survey, index: int, band: str) -> float:
+    """The zero point of a plane: of its band where the survey names bands, else of its number."""
+    points, bands = survey.zero_point, [band_of(name) for name in survey.bands]
+    if len(points) == 1:
+        return points[0]
+    place = bands.index(band) if band in bands else index
+    if (bands and band not in bands) or place >= len(points):
+        raise ImageError(
+            f"no zero point is given for {f'band {band}' if band else f'plane {index}'}; give --zero-point"
+        )
+    return points[place]
+
+
+def _assumed(survey: Survey, header: Header, index: int, band: str) -> Flux | None:
+    """As `_given`, and said."""
+    found = _given(survey, header, index, band)
+    if found is None:
+        return None
+    what = f"zero point {_point(survey, index, band):g}" if survey.zero_point else f"unit {survey.unit}"
+    return replace(found, notes=(f"{what} assumed", *found.notes))
 
 
 def _of_unit(header: Header) -> Flux | None:
@@ -148,6 +186,8 @@ def _parsed(text: str, pivot: float | None = None) -> tuple[float, bool] | None:
     """
     for pattern, spelling in _SPELLINGS:
         text = re.sub(pattern, spelling, text, flags=re.IGNORECASE)
+    for pattern, spelling in _CAPITALS:
+        text = re.sub(pattern, spelling, text)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of slashes that could be read in two ways
@@ -164,13 +204,9 @@ def _parsed(text: str, pivot: float | None = None) -> tuple[float, bool] | None:
     return None
 
 
-def _of_keys(header: Header) -> Flux | None:
-    """From a zero point, a flux of magnitude 0, or the flux of a count a second."""
-    for found in (_hst, _magnitude_0, _zero_point):
-        flux = found(header)
-        if flux is not None:
-            return flux
-    return None
+def _of_keys(header: Header, band: str) -> Flux | None:
+    """From the flux of a count a second, a flux of magnitude 0, or a zero point."""
+    return _hst(header) or _magnitude_0(header) or _zero_point(header, band)
 
 
 def _hst(header: Header) -> Flux | None:
@@ -181,8 +217,12 @@ def _hst(header: Header) -> Flux | None:
     jansky, flam, pivot = (_number(header, key) for key in ("PHOTFNU", "PHOTFLAM", "PHOTPLAM"))
     if flam and pivot:
         point = -2.5 * math.log10(flam) - 5 * math.log10(pivot) - 2.408
-        return Flux(_factor(point) / _counting_time(header))
-    return Flux(jansky / NANOMAGGY / _counting_time(header)) if jansky else None
+        seconds, notes = _counting_time(header)
+        return Flux(_factor(point) / seconds, notes=notes)
+    if not jansky:
+        return None
+    seconds, notes = _counting_time(header)
+    return Flux(jansky / NANOMAGGY / seconds, notes=notes)
 
 
 def _magnitude_0(header: Header) -> Flux | None:
@@ -194,25 +234,38 @@ def _magnitude_0(header: Header) -> Flux | None:
     return None
 
 
-def _zero_point(header: Header) -> Flux | None:
+def _zero_point(header: Header, band: str) -> Flux | None:
     for key in POINTS:
         point = _number(header, key)
         if point is not None:
-            seconds = _counting_time(header) if key in POINTS_PER_SECOND else 1.0
-            system = str(header.get("PHOTSYS", header.get("MAGSYS", ""))).strip().upper()
-            notes = ("zero point in Vega magnitudes, taken as AB",) if system.startswith("VEGA") else ()
-            return Flux(_factor(point) / seconds, notes=notes)
+            seconds, notes = _counting_time(header) if key in POINTS_PER_SECOND else (1.0, ())
+            offset, said = _to_ab(header, band)
+            return Flux(_factor(point + offset) / seconds, notes=(*notes, *said))
     return None
 
 
-def _counting_time(header: Header) -> float:
-    """Seconds that the values were counted for: 1 where they are per second already."""
-    return 1.0 if _RATE.search(str(header.get("BUNIT", ""))) else _exposure(header)
+def _to_ab(header: Header, band: str) -> tuple[float, tuple[str, ...]]:
+    """What brings a zero point to AB magnitudes where it is one of Vega magnitudes."""
+    system = str(header.get("PHOTSYS", header.get("MAGSYS", ""))).upper()
+    origin = " ".join(str(header.get(key, "")) for key in ("TELESCOP", "INSTRUME", "ORIGIN")).upper()
+    if not ("VEGA" in system or (not system.strip() and any(name in origin for name in VEGA_SURVEYS))):
+        return 0.0, ()
+    if band not in VEGA_TO_AB:
+        return 0.0, ("zero point in Vega magnitudes, taken as AB",)
+    return VEGA_TO_AB[band], ("zero point in Vega magnitudes, brought to AB",)
 
 
-def _exposure(header: Header) -> float:
-    seconds = _number(header, "EXPTIME")
-    return seconds if seconds and seconds > 0 else 1.0
+def _counting_time(header: Header) -> tuple[float, tuple[str, ...]]:
+    """Seconds that the values were counted for, 1 where they are per second already; and what was assumed."""
+    return (1.0, ()) if _RATE.search(str(header.get("BUNIT", ""))) else _exposure(header)
+
+
+def _exposure(header: Header) -> tuple[float, tuple[str, ...]]:
+    for key in ("EXPTIME", "TEXPTIME", "EXPOSURE"):
+        seconds = _number(header, key)
+        if seconds and seconds > 0:
+            return seconds, ()
+    return 1.0, ("exposure time unknown, taken as 1 s",)
 
 
 def _factor(point: float) -> float:

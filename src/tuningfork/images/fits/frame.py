@@ -20,7 +20,8 @@ from tuningfork.images.fits.stretch import ONE_BAND_SCALE
 from tuningfork.images.frame import BandFiles, Frame
 from tuningfork.images.reading import Reading
 
-PEDESTAL = 0.3  # nanomaggies: a sky as bright as this is drawn nearly white
+PEDESTAL = 0.02  # nanomaggies, and SIGMAS of the noise: the least level of a sky that is taken off
+SIGMAS = 5
 MAD = 1.4826  # times the median absolute deviation: the standard deviation of normal noise
 
 
@@ -36,14 +37,14 @@ def read_frame(data: bytes | BandFiles, reading: Reading) -> Frame:
     if isinstance(data, BandFiles):
         return _read_files(data, reading)
     units = units_of(data)
-    choice = choose(units, reading.stated.hdu or _present(reading.assumed.hdu, units))
+    choice = choose(units, reading.stated.hdu or _present(reading.assumed.hdu, units), len(reading.stated.bands))
     first = choice.images[0]
     if is_picture(first.shape) or (len(choice.images) == 1 and first.values.dtype == np.uint8):
         frame = picture(first)
         return replace(frame, notes=(*choice.notes, *frame.notes))
     planes = [plane for unit in choice.images for plane in _planes(unit, choice.flags, units[0])]
-    if len(choice.images) == 1 and not reading.stated.bands:
-        planes = _named(planes, first, units[0])
+    if len(choice.images) == 1 and len(planes) > 1:
+        planes = _named(planes, first, units[0], stated=bool(reading.stated.bands))
     frame = calibrated(planes, reading)
     return replace(frame, notes=(*choice.notes, *frame.notes))
 
@@ -64,6 +65,10 @@ def calibrated(planes: Sequence[Plane], reading: Reading) -> Frame:
         If the planes are of different sizes, their bands can't be told, they are of a unit that nothing explains, or
         one holds no data.
     """
+    skies = [sky_of(plane.header, *plane.values.shape) for plane in planes if plane.header is not planes[0].header]
+    first = sky_of(planes[0].header, *planes[0].values.shape) if skies else None
+    if first and any(sky is not None and first.unlike(sky) for sky in skies):
+        raise ImageError("its bands lie on unlike grids (scale, rotation or position); bring them to one grid first")
     return calibration_of(planes, reading).frame(planes)
 
 
@@ -103,12 +108,17 @@ class Calibration:
         for slot, index, flux in zip(slots, self.shown, self.fluxes, strict=True):
             band = self.bands[index]
             missing = _missing(planes[index])
-            filled = fill(planes[index].values, missing, _name(band, index))
-            values, said = _flux(replace(planes[index], values=filled), flux, self.pixel_scale)
+            name = _name(band, index)
+            filled = fill(planes[index].values, missing, name)
+            values, said = _flux(replace(planes[index], values=filled), flux, self.pixel_scale, name)
             brightness = BRIGHTNESS[slot] if slot else ONE_BAND_SCALE
             shown.append(values * np.float32(BRIGHTNESS[band] / brightness if band else 1))
             bad |= missing
-            notes += said
+            notes += (*planes[index].notes, *said)
+        levels = [_sky_level(values) for values in shown]
+        if all(levels):
+            shown = [values - np.float32(level) for values, level in zip(shown, levels, strict=True)]
+            notes += ("the level of the sky was taken off",)
         if bad.any():
             notes += (f"{int(bad.sum())} bad pixels (NaN, masked or without data) filled from their neighbours",)
         return Frame(
@@ -128,24 +138,25 @@ def calibration_of(planes: Sequence[Plane], reading: Reading) -> Calibration:
     sky = sky_of(planes[0].header, *planes[0].values.shape)
     scale = reading.stated.pixel_scale or (sky.pixel_scale if sky else None) or reading.assumed.pixel_scale
     notes += _of_sky(sky, reading, scale)
-    fluxes = tuple(flux_of(planes[index].header, reading.stated, reading.assumed, index) for index in shown)
+    fluxes = tuple(flux_of(planes[i].header, reading.stated, reading.assumed, i, bands[i]) for i in shown)
     return Calibration(bands, shown, fluxes, scale, (sky.ra, sky.dec) if sky else None, notes)
 
 
-def _flux(plane: Plane, flux: Flux, scale: float | None) -> tuple[np.ndarray, tuple[str, ...]]:
+def _flux(plane: Plane, flux: Flux, scale: float | None, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """The flux of a plane whose bad pixels are filled, and what was assumed."""
     values, notes = calibrate(plane, flux, scale), flux.notes
     if not flux.known:
         check_unknown(_noise(values), float(np.abs(values).max()))
     elif scale is None and not flux.per_area:
         notes += ("pixel scale unknown, taken as 0.262 arcsec",)
-    values, level = _without_pedestal(values)
-    return values, (*notes, *(("the level of the sky was taken off",) if level else ()))
+    if values.min() == values.max():
+        raise ImageError(f"{name} is the same everywhere")
+    return values, notes
 
 
 def _present(name: str, units: Sequence[Unit]) -> str:
-    """A unit that a survey's files usually have, where this file has it."""
-    return name if any(unit.name.casefold() == name.casefold() or str(unit.number) == name for unit in units) else ""
+    """The name of a unit that a survey's files usually have, where this file has it; a number is one file's alone."""
+    return name if any(unit.name.casefold() == name.casefold() for unit in units if name) else ""
 
 
 def _read_files(data: BandFiles, reading: Reading) -> Frame:
@@ -156,7 +167,7 @@ def _read_files(data: BandFiles, reading: Reading) -> Frame:
         found = _planes(choice.images[0], choice.flags, units[0])
         if len(choice.images) > 1 or len(found) > 1:
             raise ImageError(f"the file of band {band} holds more than one plane; name one with --hdu")
-        planes.append(replace(found[0], band=band))
+        planes.append(found[0])
         notes += [f"{band}: {note}" for note in choice.notes]
     frame = calibrated(planes, replace(reading, stated=replace(reading.stated, bands=tuple(b for b, _ in data.files))))
     return replace(frame, notes=(*notes, *frame.notes))
@@ -173,15 +184,14 @@ def _planes(unit: Unit, flags: Sequence[Unit], primary: Unit) -> list[Plane]:
     values = unit.values if len(shape) == 3 else unit.values[None]
     if values.dtype.kind != "f" or values.dtype.itemsize < 4:
         values = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
-    bad = _flagged(unit, flags, primary)
-    return [Plane(plane, header, band_name(unit) if len(values) == 1 else "", bad, unit.exact) for plane in values]
-
-
-def _flagged(unit: Unit, flags: Sequence[Unit], primary: Unit) -> np.ndarray | None:
-    """The bad pixels of an image by the units of flags that belong to it."""
-    return combined(
-        flagged(flag.values, joined(primary.header, flag.header), flag.name) for flag in flags if belongs(flag, unit)
-    )
+    masks = [
+        (flag.label, flagged(flag.values, joined(primary.header, flag.header), flag.name))
+        for flag in flags
+        if belongs(flag, unit)
+    ]
+    band = band_name(unit.name, header) if len(values) == 1 else ""
+    bad, notes = combined(masks)
+    return [Plane(plane, header, band, bad, unit.exact, notes) for plane in values]
 
 
 def _missing(plane: Plane) -> np.ndarray:
@@ -189,20 +199,23 @@ def _missing(plane: Plane) -> np.ndarray:
     return missing if plane.bad is None else missing | plane.bad
 
 
-def _named(planes: list[Plane], unit: Unit, primary: Unit) -> list[Plane]:
-    """Planes of a cube with the bands that BANDS, BAND0, BAND1 ... or FILTERS say."""
+def _named(planes: list[Plane], unit: Unit, primary: Unit, *, stated: bool) -> list[Plane]:
+    """Planes of a cube with the bands that BANDS, BAND0, BAND1 ... or FILTERS say.
+
+    What they say is refused where it can't be meant, unless the user has `stated` the bands.
+    """
     for header in (unit.header, primary.header):
         for key in ("BANDS", "FILTERS", "BAND", "FILTER"):
             names = parse_bands(str(header.get(key, "")))
-            if len(planes) > 1 and len(names) == len(planes):
+            if len(names) == len(planes):
                 return [replace(plane, band=name) for plane, name in zip(planes, names, strict=True)]
-            if len(planes) > 1 and len(names) > 1:
+            if not stated and (len(names) > 1 or (names and key in ("BANDS", "FILTERS"))):
                 raise ImageError(
                     f"{key} names {len(names)} bands ({', '.join(names)}) for {len(planes)} planes; give --bands"
                 )
         for key, start in ((key, start) for key in ("BAND", "FILTER") for start in (0, 1)):
             numbered = [str(header.get(f"{key}{start + index}", "")) for index in range(len(planes))]
-            if len(planes) > 1 and all(numbered):
+            if all(numbered):
                 return [replace(plane, band=name) for plane, name in zip(planes, numbered, strict=True)]
     return planes
 
@@ -211,16 +224,26 @@ def _bands(planes: Sequence[Plane], reading: Reading) -> tuple[tuple[str, ...], 
     """The band of each plane (empty for one plane of no name), and what to say of it."""
     names: Sequence[str] = reading.stated.bands
     if names and len(names) != len(planes):
-        raise ImageError(f"--bands names {len(names)} bands ({', '.join(names)}), the image has {len(planes)} planes")
-    names = names or [plane.band for plane in planes]
-    if len(planes) == 1:
-        return (band_of(names[0]) or "",), ()
+        raise ImageError(f"{len(names)} bands are stated ({', '.join(names)}), the image has {len(planes)} planes")
+    known = [band_of(plane.band) for plane in planes]
     notes: tuple[str, ...] = ()
+    if names and all(known) and [band_of(name) for name in names] != known:
+        notes += (f"bands {', '.join(names)} as given; the header says {', '.join(p.band for p in planes)}",)
+    if len(planes) == 1:
+        band = known_bands(names)[0] if names else known[0]
+        return (band or "",), notes if band else ("band unknown, taken as r",)
+    names = names or [plane.band for plane in planes]
     if not all(names):
         usual = reading.assumed.bands or BLUE_GREEN_RED
         if len(planes) != len(usual):
             raise ImageError(f"{len(planes)} planes of unknown bands; name them with --bands, such as g,r,i,z")
-        names, notes = usual, (f"bands unknown, taken as {', '.join(usual)}",)
+        names, notes = (
+            usual,
+            (
+                *notes,
+                f"bands unknown, taken as {', '.join(usual)}",
+            ),
+        )
     bands = known_bands(names)
     if len(bands) == 2:
         raise ImageError(f"two bands, {' and '.join(names)}; one or three are needed: name one with --hdu, or add one")
@@ -258,13 +281,12 @@ def _noise(plane: np.ndarray) -> float:
     return float(MAD * np.median(np.abs(differences - np.median(differences))) / np.sqrt(2))
 
 
-def _without_pedestal(plane: np.ndarray) -> tuple[np.ndarray, float]:
-    """A plane less its level of sky, where all of it lies on one; and that level, 0 where there is none.
+def _sky_level(plane: np.ndarray) -> float:
+    """The level that all of a plane lies on, or lies below 0 with; 0 where there is none.
 
-    Faint light at the border is a galaxy's; a level is one where even the darkest pixels are far above the noise, and
-    would be seen.
+    Faint light at the border is a galaxy's: it falls outwards. A level is one where even the darkest pixels are far
+    above the noise, and not much below the border.
     """
-    level = float(np.median(_border(plane)))
-    if level <= PEDESTAL or np.percentile(plane, 1) <= max(0.5 * level, level - 8 * _noise(plane) - 0.1 * level):
-        return plane, 0.0
-    return plane - np.float32(level), level
+    level, least = float(np.median(_border(plane))), max(PEDESTAL, SIGMAS * _noise(plane))
+    high = level > least and np.percentile(plane, 1) > max(least, 0.5 * level)
+    return level if high or level < -least else 0.0

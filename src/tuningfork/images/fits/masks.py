@@ -19,6 +19,7 @@ SCATTERED = 0.02  # share of zeros elsewhere, above which all are honest
 USELESS = 0.5  # share of an image; a mask that marks more is of something else, such as the sky around a galaxy
 # Bits of mask planes that mean a pixel is not to be used; others mark what was detected or mended.
 LSST_BITS = ("BAD", "NO_DATA", "UNMASKEDNAN")
+LSST_DEFAULT = 1 << 0 | 1 << 8  # BAD and NO_DATA, where a mask of theirs does not name its planes
 JWST_BIT = 1  # DO_NOT_USE
 
 
@@ -58,7 +59,7 @@ def _areas(zeros: np.ndarray, *, exact: bool) -> np.ndarray:
 
 def flagged(values: np.ndarray, header: Header, name: str) -> np.ndarray:
     """Where a unit of flags, a mask, or weights says that pixels are bad: bool, as `values`; `name` is the unit's."""
-    if re.search(r"WHT|WEIGHT|IVAR|INVVAR|EXP", name, re.IGNORECASE):
+    if re.search(r"WHT|WGT|WEIGHT|IVAR|INVVAR|IVM", name, re.IGNORECASE):
         return ~(values > 0)
     if values.dtype.kind == "f":
         return np.nan_to_num(values) != 0
@@ -66,23 +67,28 @@ def flagged(values: np.ndarray, header: Header, name: str) -> np.ndarray:
     bits = sum(1 << lsst[bit] for bit in LSST_BITS if bit in lsst)
     if not lsst and str(header.get("TELESCOP", "")).strip().upper() in ("JWST", "ROMAN"):
         bits = JWST_BIT
+    if not lsst and str(header.get("EXTTYPE", "")).strip().upper() == "MASK":
+        bits = LSST_DEFAULT
     if lsst or bits:
         return (values.astype(np.int64) & bits) != 0
     bad: np.ndarray = values != 0
     return bad
 
 
-def combined(masks: Iterable[np.ndarray]) -> np.ndarray | None:
+def combined(masks: Iterable[tuple[str, np.ndarray]]) -> tuple[np.ndarray | None, tuple[str, ...]]:
     """Where any of some masks, each (H, W) or (N, H, W), is true: (H, W) bool; None where there is none to go by.
 
-    One that marks too much of the image is left out.
+    Each comes with what its unit is called. One that marks too much of the image is left out, which is said.
     """
     bad: np.ndarray | None = None
-    for mask in masks:
+    notes: tuple[str, ...] = ()
+    for label, mask in masks:
         flat = np.logical_or.reduce(mask.reshape(-1, *mask.shape[-2:]), axis=0)
         if flat.mean() <= USELESS:
             bad = flat if bad is None else bad | flat
-    return bad
+        else:
+            notes += (f"unit {label} marks {flat.mean():.0%} of the pixels and is not used",)
+    return bad, notes
 
 
 def fill(values: np.ndarray, bad: np.ndarray, what: str) -> np.ndarray:

@@ -25,6 +25,8 @@ class Plane:
         Its band, such as ``g``; empty where it is not known.
     bad
         (H, W) bool, the pixels that a mask, data quality flags or weights of 0 say are bad; None where nothing does.
+    notes
+        What to say of it.
     exact
         Whether `values` are as measured, not rounded to whole numbers or steps of a compression.
     """
@@ -34,3 +36,4 @@ class Plane:
     band: str = ""
     bad: np.ndarray | None = None
     exact: bool = True
+    notes: tuple[str, ...] = ()

@@ -8,17 +8,31 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.io.fits import Header
 
+GRIDS_ALIKE = 0.01  # how far scales may differ, and axes, for bands of one image
 CELESTIAL = ("RA--", "DEC-", "GLON", "GLAT", "ELON", "ELAT")
 
 
 @dataclass(frozen=True)
 class Sky:
-    """`pixel_scale` in arcseconds; `ra` and `dec` of the middle in degrees; and whether pixels are `square`."""
+    """`pixel_scale` in arcseconds; `ra` and `dec` of the middle in degrees; whether pixels are `square`.
+
+    `axes` is what a step along each axis is on the sky, in pixels: (2, 2), a rotation where pixels are square.
+    """
 
     pixel_scale: float
     ra: float
     dec: float
     square: bool
+    axes: tuple[tuple[float, ...], ...]
+
+    def unlike(self, other: Sky) -> bool:
+        """Whether the pixels of an image of the same size lie elsewhere on the sky: half a pixel at its rim, say."""
+        apart = np.hypot((self.ra - other.ra) * np.cos(np.radians(self.dec)), self.dec - other.dec) * 3600
+        return bool(
+            abs(self.pixel_scale / other.pixel_scale - 1) > GRIDS_ALIKE
+            or np.abs(np.subtract(self.axes, other.axes)).max() > GRIDS_ALIKE
+            or apart > self.pixel_scale
+        )
 
 
 def sky_of(header: Header, height: int, width: int) -> Sky | None:
@@ -36,6 +50,7 @@ def sky_of(header: Header, height: int, width: int) -> Sky | None:
             warnings.simplefilter("ignore")  # astropy mends what surveys write, and says so
             wcs = WCS(header, naxis=2).celestial
             scales = proj_plane_pixel_scales(wcs) * 3600
+            matrix = wcs.pixel_scale_matrix * 3600
             longitude, latitude = wcs.wcs_pix2world((width - 1) / 2, (height - 1) / 2, 0)
             place = SkyCoord(float(longitude), float(latitude), unit="deg", frame=wcs_to_celestial_frame(wcs)).icrs
     except Exception:  # whatever a WCS that is wrong ends in loses the scale, not the galaxy
@@ -43,4 +58,6 @@ def sky_of(header: Header, height: int, width: int) -> Sky | None:
     scale = float(np.sqrt(np.prod(scales)))
     if not (1e-4 < scale < 3600 and np.isfinite([place.ra.deg, place.dec.deg]).all()):
         return None
-    return Sky(scale, float(place.ra.deg), float(place.dec.deg), bool(abs(scales[0] / scales[1] - 1) < 0.02))
+    axes = matrix / scale
+    square = bool(abs(scales[0] / scales[1] - 1) < 0.02)
+    return Sky(scale, float(place.ra.deg), float(place.dec.deg), square, tuple(map(tuple, axes.tolist())))

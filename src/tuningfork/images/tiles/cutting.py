@@ -100,8 +100,11 @@ class Cutting:
         marks = [(rows, box) for *_, flags, box in layers for each in flags for rows in each.planes]
         cutouts = iter(cut_all([*images, *marks]))
         values = [next(cutouts) for _ in images]
-        bad = [bad_pixels(flags, box, cutouts) for *_, flags, box in layers]
-        return [replace(p, values=v, bad=b) for p, v, b in zip(self.planes, values, bad, strict=True)]
+        judged = [bad_pixels(flags, box, cutouts) for *_, flags, box in layers]
+        return [
+            replace(plane, values=pixels, bad=bad, notes=notes)
+            for plane, pixels, (bad, notes) in zip(self.planes, values, judged, strict=True)
+        ]
 
     def _beyond(self, box: Box) -> tuple[str, ...]:
         """What to say where part of a box lies beyond the tile."""

@@ -89,7 +89,7 @@ def tiles_of_file(path: str, hdu: str) -> list[Found]:
     except ImageError as error:
         return [Found(Tile(path, (), f"tile {path}: {error}"), ())]
     images = held.units
-    bands = [band_name(unit) for unit in images]
+    bands = [band_name(unit.name, unit.header) for unit in images]
     if len(images) > 1 and all(bands) and len(set(bands)) == len(bands):
         layers = tuple(held.layer(unit, 0, band) for unit, band in zip(images, bands, strict=True))
         why = next((short for unit in images if (short := held.cut_short(unit))), "")
@@ -173,6 +173,6 @@ def images_of(path: str, hdu: str) -> Images:
 def planes_of(unit: TileUnit, n: int) -> tuple[str, ...]:
     """The band of each plane of an image, empty where its header does not say."""
     if n == 1:
-        return (band_name(unit),)
+        return (band_name(unit.name, unit.header),)
     names = parse_bands(str(unit.said.get("BANDS", unit.said.get("FILTERS", ""))))
     return names if len(names) == n else ("",) * n

@@ -54,8 +54,12 @@ def _made(path: str, unit: TileUnit, boxes: list[Box]) -> Flags:
     return Flags(unit, tuple(SharedRows(stored(path, unit, n, whole=True), size, boxes) for n in planes))
 
 
-def bad_pixels(flags: Sequence[Flags], box: Box, values: Iterator[np.ndarray]) -> np.ndarray | None:
-    """Where pixels of a cutout are bad, bool; None where nothing says so. What lies beyond the tile is not judged.
+def bad_pixels(
+    flags: Sequence[Flags], box: Box, values: Iterator[np.ndarray]
+) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Where pixels of a cutout are bad, bool, None where nothing says so; and what to say of the flags.
+
+    What lies beyond the tile is not judged.
 
     Parameters
     ----------
@@ -63,13 +67,17 @@ def bad_pixels(flags: Sequence[Flags], box: Box, values: Iterator[np.ndarray]) -
         What was cut out of each plane of each of the flags; more may follow.
     """
     if not flags:
-        return None
+        return None, ()
     inside = flags[0].planes[0].inside(box)
-    marked = combined(
-        flagged(np.stack([next(values)[inside] for _ in each.planes]), each.unit.said, each.unit.name) for each in flags
+    marked, notes = combined(
+        (
+            each.unit.label,
+            flagged(np.stack([next(values)[inside] for _ in each.planes]), each.unit.said, each.unit.name),
+        )
+        for each in flags
     )
     if marked is None:
-        return None
+        return None, notes
     bad = np.zeros((box.height, box.width), bool)
     bad[inside] = marked
-    return bad
+    return bad, notes

@@ -12,6 +12,7 @@ from tuningfork.errors import ImageError
 from tuningfork.images.tiles.units import PACKED, TileUnit
 
 ROWS = 32  # at least so many are read at once
+COMPRESSED_ROWS = 256  # and where they are compressed: for fewer, astropy takes as long to begin as to decompress
 
 
 class Stored(Protocol):
@@ -73,7 +74,7 @@ class Compressed:
         from astropy.io import fits
 
         tile = int(unit.header.get("ZTILE2", 1))
-        self.step = tile * -(-ROWS // tile)
+        self.step = tile * -(-COMPRESSED_ROWS // tile)
         self.lock = threading.Lock()
         self.units = fits.open(path, memmap=False)
         self.image: Any = self.units[unit.number]
