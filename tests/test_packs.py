@@ -112,7 +112,7 @@ def test_pixels_catalog_and_manifest_agree(source: Path, tmp_path: Path, caplog:
     hashes_are_true(pack.path)
     for name in bad:
         assert f"{name}.png: " in caplog.text
-    assert "1 images: greyscale" in caplog.text
+    assert "1 image: greyscale" in caplog.text
 
     again = open_pack(tmp_path / "pack")
     assert again.schemas == (load_schema("five-classes"),)
