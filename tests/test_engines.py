@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from tuningfork.cli.app import build
-from tuningfork.errors import ModelError, TuningforkError
+from tuningfork.errors import ImageError, ModelError, TuningforkError
 from tuningfork.images import Geometry
 from tuningfork.inference import predict
 from tuningfork.inference.engines import ENGINES, Engine, choose, mount
@@ -297,8 +297,9 @@ def test_auto_takes_no_engine_that_is_wrong_or_broken(
 def test_auto_does_not_stumble_over_unreadable_images(model: Path, tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "notes.jpg").write_text("to do: download this galaxy")
-    table = pd.read_parquet(predict(tmp_path / "images", tmp_path / "auto.parquet", model=model))
-    assert table["error"].notna().all()
+    with pytest.raises(ImageError, match="none of the 1 images could be read"):
+        predict(tmp_path / "images", tmp_path / "auto.parquet", model=model)
+    assert pd.read_parquet(tmp_path / "auto.parquet")["error"].notna().all()
 
 
 class Cramped(Engine):
