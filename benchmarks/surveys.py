@@ -338,7 +338,7 @@ FORMS: dict[str, Form] = {
 def main() -> int:
     """Print a Markdown table; 1 where a form misses its bar."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--n", type=int, default=120, help="galaxies")
+    parser.add_argument("--n", type=int, default=80, help="galaxies")
     parser.add_argument("--only", default="", help="forms whose name this pattern is found in")
     parser.add_argument("--model", default="default")
     options = parser.parse_args()
