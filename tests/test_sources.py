@@ -88,7 +88,7 @@ def test_an_id_is_the_name_without_the_ending_of_an_image(name: str, identity: s
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["1", "2", "x.0"])), min_size=1, unique=True))
 def test_ids_tell_galaxies_apart_or_are_paths(parts: list[tuple[str, str]]) -> None:
-    ids = ids_of_names([f"/root/{folder}/{name}.jpg" for folder, name in parts])
+    ids = ids_of_names([f"/data/{folder}/{name}.jpg" for folder, name in parts])
     assert len(set(ids)) == len(parts)
     assert all(name in identity for identity, (_, name) in zip(ids, parts, strict=True))
 
