@@ -24,7 +24,8 @@ from astropy.io import fits
 from astropy.nddata import Cutout2D
 from astropy.wcs import WCS
 
-from tuningfork.images import Field, Geometry, ImageOptions, Reading, Survey, decode_stream, open_source
+from tuningfork.images import Field, Geometry, Reading, Survey, decode_stream
+from tuningfork.sources import ImageOptions, open_source
 
 SIDE, SCALE, FIELD = 4096, 0.262, 30.0  # pixels; arcsec a pixel; arcsec
 BANDS = ("g", "r", "i")

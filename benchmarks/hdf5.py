@@ -15,9 +15,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from tuningfork.images import open_source
 from tuningfork.simulate import DEFAULT_MIX
 from tuningfork.simulate.galaxy import simulate_one
+from tuningfork.sources import open_source
 
 CHUNKS = (555, 16, 16, 1)
 DIFFERENT = 64  # galaxies that are simulated; the file repeats them

@@ -29,9 +29,9 @@ from tuningfork.packs import Pack, open_pack
 from tuningfork.progress import progress_bar
 from tuningfork.schemas import load_schema
 from tuningfork.training import load_recipe, train
-from tuningfork.training.augment import Augmentation, augment
+from tuningfork.training.augmentation import Augmentation, augment
 from tuningfork.training.data import Batch
-from tuningfork.training.prepare import build_model, prepare
+from tuningfork.training.preparation import build_model, prepare
 from tuningfork.training.task import Sums, Task
 
 SHORT = [

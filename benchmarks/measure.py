@@ -99,9 +99,9 @@ def jpeg_files(folder: Path, count: int) -> list[Path]:
 
 
 def _simulated(folder: Path) -> list[Path]:
-    from tuningfork.simulate import simulate
+    from tuningfork.simulate import simulate_galaxies
 
-    simulate(folder, n=300, seed=1)
+    simulate_galaxies(folder, n=300, seed=1)
     return sorted(folder.rglob("*.jpg"))
 
 

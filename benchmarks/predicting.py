@@ -28,12 +28,13 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from tuningfork.images import Geometry, decode_stream, open_source
+from tuningfork.images import Geometry, decode_stream
 from tuningfork.inference import export_model, predict
 from tuningfork.inference.engines import ENGINES, mount
 from tuningfork.inference.engines.exported import mount_export, read_export
 from tuningfork.models import GalaxyModel, load_model, read_manifest
 from tuningfork.packs import make_pack
+from tuningfork.sources import open_source
 
 PEERS = ROOT / ".venv-peers" / "bin" / "python"
 IN_MEMORY = 128

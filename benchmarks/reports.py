@@ -12,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-from tuningfork import load_study, make_pack, run_study, simulate
+from tuningfork import load_study, make_pack, run_study, simulate_galaxies
 from tuningfork.images import Geometry
 
 HERE = Path(__file__).parent / "reports"
@@ -40,7 +40,7 @@ def packs(galaxies: Path, out: Path) -> dict[str, Path]:
     schemas = ("gz-challenge", "five-classes")
     make_pack(galaxies, out / "whole", schemas=schemas, geometry=Geometry(1.0, 128, 3))
     make_pack(galaxies, out / "centre", schemas=schemas[1:], geometry=Geometry(0.25, 53, 3))
-    simulate(out / "galaxies", 2400, 1)
+    simulate_galaxies(out / "galaxies", 2400, 1)
     make_pack(
         out / "galaxies" / "catalog.parquet",
         out / "simulated",

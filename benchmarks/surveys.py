@@ -28,10 +28,11 @@ from astropy.io import fits
 from PIL import Image
 
 from tuningfork.errors import ImageError
-from tuningfork.images import Field, ImageOptions, Reading, Survey, load_survey
-from tuningfork.images.fits.stretch import GRZ_SCALES, OFFSET, SOFTENING, stretch
+from tuningfork.images import Field, Reading, Survey, load_survey
+from tuningfork.images.fits.stretching import GRZ_SCALES, OFFSET, SOFTENING, stretch
 from tuningfork.inference import predict
 from tuningfork.schemas import load_schema
+from tuningfork.sources import ImageOptions
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "galaxy-zoo-challenge"
 SCALE = 0.262  # arcsec a pixel, that the frames are said to have

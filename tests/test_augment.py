@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tuningfork.errors import ModelError
 from tuningfork.images import Geometry
 from tuningfork.models import View, Warps, crop, warp
-from tuningfork.training.augment import Augmentation, augment, colour_matrices, sample_photometry, sample_warps
+from tuningfork.training.augmentation import Augmentation, augment, colour_matrices, sample_photometry, sample_warps
 
 GEOMETRY = Geometry(field=0.75, size=48, channels=3)
 VIEW = View(field=0.5, size=32)

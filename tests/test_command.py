@@ -85,7 +85,7 @@ def test_public_names_are_those_of_all() -> None:
 
 def test_every_setting_of_a_recipe_is_documented() -> None:
     from tuningfork.models import HeadSpec
-    from tuningfork.training.augment import Augmentation
+    from tuningfork.training.augmentation import Augmentation
     from tuningfork.training.recipe import EncoderTable, InputTable, OptimTable, Recipe, RunTable
 
     text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")

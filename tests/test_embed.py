@@ -20,14 +20,14 @@ from typer.testing import CliRunner
 
 import tuningfork.inference.embedding as room
 from tuningfork.cli.app import build
+from tuningfork.embeddings import Embedding, anomalies, read_embedding, read_purity, similar
+from tuningfork.embeddings.pictures import finder
 from tuningfork.errors import OutputError, TuningforkError
 from tuningfork.inference import embed
 from tuningfork.models import crop, load_model, read_manifest
 from tuningfork.packs import make_pack, open_pack
+from tuningfork.plotting.sheet import MARGIN, SIDE
 from tuningfork.report import write_report
-from tuningfork.spaces import Embedding, anomalies, read_embedding, read_purity, similar
-from tuningfork.spaces.pictures import finder
-from tuningfork.spaces.sheet import MARGIN, SIDE
 
 
 def invoke(*arguments: object) -> str:
@@ -224,6 +224,6 @@ def test_bad_requests_are_refused_before_any_work(
         invoke("embed", galaxies, tmp_path / "e.parquet", "--model", model)
     assert (tmp_path / "e.parquet").read_text() == "precious"
     monkeypatch.setitem(sys.modules, "openTSNE", None)
-    with pytest.raises(TuningforkError, match=r"tuningfork\[spaces\]"):
+    with pytest.raises(TuningforkError, match=r"tuningfork\[maps\]"):
         invoke("embed", galaxies, tmp_path / "o.parquet", "--model", model, "--maps", "pca,tsne")
     assert not list(tmp_path.glob(".*"))

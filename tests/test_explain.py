@@ -16,14 +16,12 @@ from PIL import Image
 from torch.nn import functional
 from typer.testing import CliRunner
 
-import tuningfork
-import tuningfork.simulate
 from tuningfork.cli.app import build
 from tuningfork.errors import ModelError, OutputError, PackError
-from tuningfork.explain import explain, feature_maps, gradcam, occlusion
+from tuningfork.explain import explain_images, feature_maps, gradcam, occlusion
 from tuningfork.explain.figures import Explanation, explanation_figure
 from tuningfork.explain.galaxy import drop_figures, evidence_figures
-from tuningfork.explain.occlusion import patch_starts
+from tuningfork.explain.occluding import patch_starts
 from tuningfork.explain.run import _file_names
 from tuningfork.explain.target import Target, answer_lines, find_target, leading_target
 from tuningfork.images import Geometry
@@ -371,7 +369,7 @@ def test_the_command_explains_what_it_can_read(explained, model):
 
 
 def test_the_same_galaxies_give_the_same_bytes(explained, model, images, tmp_path):
-    again = json.loads((explain(model, images, tmp_path / "again") / "explanation.json").read_text())
+    again = json.loads((explain_images(model, images, tmp_path / "again") / "explanation.json").read_text())
     first = json.loads((explained / "explanation.json").read_text())
     assert again["galaxies"] == first["galaxies"]
 
@@ -390,9 +388,9 @@ def test_a_killed_run_goes_on(explained, model, images, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "explain_galaxy", killed_at_the_second)
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        explain(model, images, out)
+        explain_images(model, images, out)
     assert not (out / "explanation.json").exists()
-    explain(model, images, out)
+    explain_images(model, images, out)
     assert drawn == ["g0000", "g0002", "g0002"]
     ours, whole = (json.loads((folder / "explanation.json").read_text()) for folder in (out, explained))
     assert (ours["galaxies"], ours["errors"]) == (whole["galaxies"], whole["errors"])
@@ -407,13 +405,8 @@ def test_a_wrong_answer_is_one_line_and_nothing_is_written(model, images, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
-def test_the_verb_is_a_function_though_its_room_has_the_same_name():
-    assert callable(tuningfork.explain) and tuningfork.explain is explain
-    assert callable(tuningfork.simulate)
-
-
 def test_a_pack_and_an_answer_by_name(model, pack, tmp_path):
-    out = explain(model, pack, tmp_path / "out", answer="five_class_round", limit=1)
+    out = explain_images(model, pack, tmp_path / "out", answer="five_class_round", limit=1)
     (galaxy,) = json.loads((out / "explanation.json").read_text())["galaxies"]
     assert galaxy["answer"] == "five_class_round" and galaxy["file_loc"] == "images/g0000.jpg"
 
@@ -421,7 +414,7 @@ def test_a_pack_and_an_answer_by_name(model, pack, tmp_path):
 def test_a_pack_of_another_geometry_is_refused(model, galaxies, tmp_path):
     make_pack(galaxies, tmp_path / "pack", geometry=Geometry(1.0, 24, 3))
     with pytest.raises(PackError, match=r"pack again with --field 0\.9 --size 36"):
-        explain(model, tmp_path / "pack", tmp_path / "out")
+        explain_images(model, tmp_path / "pack", tmp_path / "out")
 
 
 def test_the_report_shows_an_explanation(explained, tmp_path):
@@ -439,18 +432,18 @@ def test_nothing_that_stands_in_the_folder_is_replaced(model: Path, galaxies: Pa
         shutil.copy(galaxies.parent / "images" / f"{name}.jpg", own / f"{name}.png")
     before = (own / "g0000.png").read_bytes()
     with pytest.raises(OutputError, match="holds other files"):
-        explain(model, own, own)
+        explain_images(model, own, own)
     assert (own / "g0000.png").read_bytes() == before
     with pytest.raises(OutputError, match="is a file; name a folder"):
-        explain(model, own, own / "g0000.png")
-    done = explain(model, own, tmp_path / "out", limit=1)
+        explain_images(model, own, own / "g0000.png")
+    done = explain_images(model, own, tmp_path / "out", limit=1)
     kept = (done / "explanation.json").read_bytes()
     with pytest.raises(OutputError, match=r"holds an explanation.*--overwrite"):
-        explain(model, own, done, limit=2)
+        explain_images(model, own, done, limit=2)
     assert (done / "explanation.json").read_bytes() == kept
     assert (
         len(
-            json.loads((explain(model, own, done, limit=2, overwrite=True) / "explanation.json").read_text())[
+            json.loads((explain_images(model, own, done, limit=2, overwrite=True) / "explanation.json").read_text())[
                 "galaxies"
             ]
         )

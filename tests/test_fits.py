@@ -697,7 +697,6 @@ def test_the_stretch_is_the_papers_equation() -> None:
 
 def test_a_model_reads_images_as_those_it_was_trained_on(tmp_path: Path) -> None:
     """Zero point, bands and angle of the pack hold for images that state none; another angle is said."""
-    from tuningfork.images import ImageOptions
     from tuningfork.inference import predict
     from tuningfork.models import GalaxyModel, load_model, save_model
     from tuningfork.models.heads import HeadSpec
@@ -705,6 +704,7 @@ def test_a_model_reads_images_as_those_it_was_trained_on(tmp_path: Path) -> None
     from tuningfork.models.view import View
     from tuningfork.packs import make_pack
     from tuningfork.schemas import load_schema
+    from tuningfork.sources import ImageOptions
 
     folder = tmp_path / "images"
     folder.mkdir()

@@ -19,12 +19,12 @@ from typer.testing import CliRunner
 
 from tuningfork.cli.app import build
 from tuningfork.errors import CatalogError, ImageError, PackError, TuningforkError
-from tuningfork.images import Geometry, ImageOptions, decode, decode_stream, open_source
-from tuningfork.images.sources import hdf5
+from tuningfork.images import Geometry, decode, decode_stream
 from tuningfork.packs import make, make_pack, open_pack
 from tuningfork.schemas import class_indices, load_schema
 from tuningfork.simulate import DEFAULT_MIX
 from tuningfork.simulate.galaxy import simulate_one
+from tuningfork.sources import ImageOptions, hdf5, open_source
 
 SIDE = 40
 CHUNKS = (7, 16, 8, 1)  # as Galaxy10's (555, 16, 16, 1): several images, part of the frame, one channel

@@ -25,10 +25,11 @@ from PIL import Image
 
 from tuningfork.compiled import Compiled
 from tuningfork.errors import CatalogError, ImageError, PackError
-from tuningfork.images import Geometry, ImageOptions, Item, decode, decode_stream, introduction, open_source
+from tuningfork.images import Geometry, Item, decode, decode_stream
 from tuningfork.images.item import read_bytes
 from tuningfork.images.jpeg import reduction
 from tuningfork.images.resample import resample
+from tuningfork.sources import ImageOptions, introduction, open_source
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared galaxies are not here (../shared/data)")

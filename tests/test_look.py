@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from tuningfork.cli.app import build
 from tuningfork.errors import CatalogError
 from tuningfork.images import Geometry, decode
-from tuningfork.inference import look
+from tuningfork.inference import draw_preview
 from tuningfork.models import View, load_model
-from tuningfork.spaces.sheet import GAP, LINE, MARGIN, SIDE, TITLE
+from tuningfork.plotting.sheet import GAP, LINE, MARGIN, SIDE, TITLE
 
 FIRST = (MARGIN, MARGIN + TITLE + 2 * LINE)  # the corner of the first tile
 
@@ -75,22 +75,22 @@ def test_training_galaxies_lie_in_the_model_and_on_the_sheet(images: Path, model
     with Image.open(model / "training.png") as strip:
         assert strip.size == (6 * side, side)
         first = np.asarray(strip)[:, :side]
-    with Image.open(look(images, tmp_path / "a.csv", n=3, model=model)) as sheet:
+    with Image.open(draw_preview(images, tmp_path / "a.csv", n=3, model=model)) as sheet:
         rows = np.asarray(sheet)
     place = len(rows) - MARGIN - SIDE
     np.testing.assert_array_equal(rows[place : place + SIDE, MARGIN : MARGIN + SIDE], shown(first))
 
 
 def test_a_model_without_training_galaxies_shows_simulated_ones(images: Path, tmp_path: Path) -> None:
-    sheet = look(images, tmp_path / "b.fits", n=1)
+    sheet = draw_preview(images, tmp_path / "b.fits", n=1)
     again = sheet.read_bytes()
-    assert look(images, tmp_path / "b.fits", n=1).read_bytes() == again
+    assert draw_preview(images, tmp_path / "b.fits", n=1).read_bytes() == again
     with Image.open(sheet) as drawn:
         assert drawn.width == 2 * MARGIN + 6 * (SIDE + GAP) - GAP
 
 
 def test_there_must_be_something_to_look_at(images: Path, tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="no such file"):
-        look(tmp_path / "nowhere", tmp_path / "c.csv")
+        draw_preview(tmp_path / "nowhere", tmp_path / "c.csv")
     result = CliRunner().invoke(build(), ["predict", str(images), str(tmp_path / "d.csv"), "--look", "0"])
     assert result.exit_code == 2

@@ -12,8 +12,9 @@ from typer.testing import CliRunner, Result
 
 from tuningfork.cli.app import build
 from tuningfork.errors import TuningforkError
-from tuningfork.images import decode_stream, open_source
+from tuningfork.images import decode_stream
 from tuningfork.packs import open_pack
+from tuningfork.sources import open_source
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared galaxies are not here (../shared/data)")

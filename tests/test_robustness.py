@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 from tuningfork.cli.app import build
 from tuningfork.errors import PackError
 from tuningfork.images import Geometry
-from tuningfork.inference import robustness
-from tuningfork.inference.disturb import DISTURBANCES
 from tuningfork.models import load_model
 from tuningfork.packs import open_pack
 from tuningfork.report import write_report
+from tuningfork.robustness import measure_robustness
+from tuningfork.robustness.disturbances import DISTURBANCES
 
 GEOMETRY = Geometry(1.0, 32, 3)
 
@@ -83,4 +83,4 @@ def test_the_curves_are_those_of_a_plain_loop(model: Path, pack: Path, tmp_path:
 
 def test_no_labelled_galaxy_is_said(model: Path, pack: Path, tmp_path: Path) -> None:
     with pytest.raises(PackError, match="no labelled galaxies in its val split and five_class=square"):
-        robustness(model, pack, tmp_path / "r", where=["five_class=square"])
+        measure_robustness(model, pack, tmp_path / "r", where=["five_class=square"])

@@ -15,7 +15,7 @@ from tuningfork.errors import ModelError, RecipeError
 from tuningfork.models import build_encoder, load_model, read_manifest
 from tuningfork.packs import open_pack
 from tuningfork.training import bundled_recipes, load_recipe, train
-from tuningfork.training.prepare import prepare
+from tuningfork.training.preparation import prepare
 from tuningfork.training.task import Task
 
 SEEDS = [name for name in bundled_recipes() if not name.startswith("tuningfork/")]

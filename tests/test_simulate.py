@@ -19,7 +19,7 @@ from scipy.special import gammaincc, gammaincinv
 
 from tuningfork.errors import CatalogError, OutputError, TuningforkError
 from tuningfork.schemas import check_labels, load_schema
-from tuningfork.simulate import CLASSES, DEFAULT_MIX, contact_sheet, run, simulate
+from tuningfork.simulate import CLASSES, DEFAULT_MIX, contact_sheet, run, simulate_galaxies
 from tuningfork.simulate.bodies import draw
 from tuningfork.simulate.camera import blur, expose, sky_noise
 from tuningfork.simulate.colour import band_fluxes, picture
@@ -41,7 +41,7 @@ def folder_bytes(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return simulate(tmp_path_factory.mktemp("sky") / "out", 440, 1, size=48, workers=1).parent
+    return simulate_galaxies(tmp_path_factory.mktemp("sky") / "out", 440, 1, size=48, workers=1).parent
 
 
 @pytest.fixture(scope="module")
@@ -276,16 +276,16 @@ def test_the_fainter_the_arms_the_smoother_the_votes(catalog: pd.DataFrame) -> N
 def test_same_seed_same_bytes_whatever_the_workers(tmp_path: Path) -> None:
     n = 60
     for name, workers in (("one", 1), ("two", 2)):
-        simulate(tmp_path / name, n, 7, size=48, workers=workers)
+        simulate_galaxies(tmp_path / name, n, 7, size=48, workers=workers)
     assert folder_bytes(tmp_path / "one") == folder_bytes(tmp_path / "two")
 
 
 def test_an_image_depends_on_seed_and_index_alone(simulated: Path, tmp_path: Path) -> None:
-    few = simulate(tmp_path / "few", 3, 1, size=48).parent
+    few = simulate_galaxies(tmp_path / "few", 3, 1, size=48).parent
     ours, theirs = folder_bytes(few / "images"), folder_bytes(simulated / "images")
     assert len(ours) == 3
     assert all(theirs[name] == content for name, content in ours.items())
-    other = simulate(tmp_path / "other", 3, 2, size=48).parent
+    other = simulate_galaxies(tmp_path / "other", 3, 2, size=48).parent
     assert set(folder_bytes(other / "images").values()).isdisjoint(ours.values())
 
 
@@ -298,7 +298,7 @@ def test_truth_does_not_depend_on_the_size() -> None:
 
 def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     n = 70
-    whole = simulate(tmp_path / "whole", n, 3, size=48, workers=1).parent
+    whole = simulate_galaxies(tmp_path / "whole", n, 3, size=48, workers=1).parent
     drawn = []
 
     def killed(*arguments: object) -> object:
@@ -310,36 +310,36 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path, monkeypatch: pyt
     with monkeypatch.context() as patch:
         patch.setattr(run, "simulate_one", killed)
         with pytest.raises(KeyboardInterrupt):
-            simulate(tmp_path / "broken", n, 3, size=48, workers=1)
+            simulate_galaxies(tmp_path / "broken", n, 3, size=48, workers=1)
     assert not (tmp_path / "broken" / "catalog.parquet").exists()
     (tmp_path / "broken" / "images" / "sim-3-000055.jpg").write_bytes(b"half an im")  # as a kill may leave it
-    simulate(tmp_path / "broken", n, 3, size=48, workers=1)
+    simulate_galaxies(tmp_path / "broken", n, 3, size=48, workers=1)
     assert folder_bytes(tmp_path / "broken") == folder_bytes(whole)
 
 
 def test_a_finished_run_is_not_done_again_but_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out = simulate(tmp_path / "out", 5, 3, size=48).parent
+    out = simulate_galaxies(tmp_path / "out", 5, 3, size=48).parent
     before = folder_bytes(out)
     with monkeypatch.context() as patch:
         patch.setattr(run, "simulate_one", None)
-        simulate(out, 5, 3, size=48)
+        simulate_galaxies(out, 5, 3, size=48)
     (out / "images" / "sim-3-000002.jpg").unlink()
-    simulate(out, 5, 3, size=48)
+    simulate_galaxies(out, 5, 3, size=48)
     assert folder_bytes(out) == before
 
 
 def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("dear me")
     with pytest.raises(OutputError, match=r"holds something else \(thesis.tex\)"):
-        simulate(tmp_path, 3, 1, size=48)
+        simulate_galaxies(tmp_path, 3, 1, size=48)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
-    simulate(tmp_path / "out", 3, 1, size=48)
+    simulate_galaxies(tmp_path / "out", 3, 1, size=48)
     with pytest.raises(OutputError, match="seed is 1, not 2"):
-        simulate(tmp_path / "out", 3, 2, size=48)
+        simulate_galaxies(tmp_path / "out", 3, 2, size=48)
 
 
 def test_a_mix_draws_what_it_names(tmp_path: Path) -> None:
-    catalog = simulate(tmp_path / "out", 12, 1, size=48, mix={"ring": 1, "merger": 0})
+    catalog = simulate_galaxies(tmp_path / "out", 12, 1, size=48, mix={"ring": 1, "merger": 0})
     assert set(pd.read_parquet(catalog)["sim_class"]) == {"ring"}
 
 
@@ -360,12 +360,12 @@ def test_arguments_out_of_range_are_refused_before_anything_is_made(
 ) -> None:
     given_arguments = {"n": 3, "seed": 1} | arguments
     with pytest.raises(TuningforkError, match=message):
-        simulate(tmp_path / "out", **given_arguments)  # type: ignore[arg-type]
+        simulate_galaxies(tmp_path / "out", **given_arguments)  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()
 
 
 def test_fits_files_hold_flux_sky_and_truth(tmp_path: Path) -> None:
-    catalog = simulate(tmp_path / "out", 2, 1, size=64, fits=True)
+    catalog = simulate_galaxies(tmp_path / "out", 2, 1, size=64, fits=True)
     row = pd.read_parquet(catalog).iloc[0]
     path = catalog.parent / "fits" / f"{row['id_str']}.fits"
     with fits.open(path) as hdus:
@@ -420,7 +420,7 @@ def test_the_command_simulates(tmp_path: Path) -> None:
 def test_workers_end_with_a_command_that_is_killed(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from tuningfork.simulate import simulate\n"
-        "if __name__ == '__main__': simulate(Path(sys.argv[1]), 5000, 1, size=48, workers=2)"
+        "if __name__ == '__main__': simulate_galaxies(Path(sys.argv[1]), 5000, 1, size=48, workers=2)"
     )
     (tmp_path / "job.py").write_text(script)
     with subprocess.Popen(

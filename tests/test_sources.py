@@ -25,9 +25,10 @@ from typer.testing import CliRunner
 
 from tuningfork.cli.app import build
 from tuningfork.errors import CatalogError, ImageError, OutputError, TuningforkError
-from tuningfork.images import BandFiles, ImageOptions, Reading, Survey, introduction, open_source, refuse_output
-from tuningfork.images.sources.files import braced
-from tuningfork.images.sources.names import ids_of_names, image_ending, without_ending
+from tuningfork.images import BandFiles, Reading, Survey
+from tuningfork.sources import ImageOptions, introduction, open_source, refuse_output
+from tuningfork.sources.files import braced
+from tuningfork.sources.names import ids_of_names, image_ending, without_ending
 
 
 def touch(folder: Path, *names: str) -> Path:

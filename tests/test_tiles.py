@@ -17,21 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuningfork.errors import CatalogError, ImageError
-from tuningfork.images import (
-    Decoded,
-    Field,
-    Geometry,
-    ImageOptions,
-    Reading,
-    Source,
-    Survey,
-    decode_stream,
-    open_source,
-)
-from tuningfork.images.tiles.shared import Box, SharedRows, cut_all
-from tuningfork.images.tiles.stored import Compressed, stored
-from tuningfork.images.tiles.units import read_units
+from tuningfork.images import Decoded, Field, Geometry, Reading, Survey, decode_stream
 from tuningfork.packs import open_pack
+from tuningfork.sources import ImageOptions, Source, open_source
+from tuningfork.sources.tiles.shared import Box, SharedRows, cut_all
+from tuningfork.sources.tiles.stored import Compressed, stored
+from tuningfork.sources.tiles.units import read_units
 
 SIDE, SCALE, FIELD = 300, 0.262, 16.0  # pixels and arcsec
 BANDS = ("g", "r", "i")
@@ -526,7 +517,7 @@ def test_the_source_is_another_when_a_tile_or_a_position_is(tmp_path: Path) -> N
 
 
 def test_a_position_between_pixels_is_in_the_middle_to_a_quarter_of_a_pixel(tmp_path: Path) -> None:
-    from tuningfork.images.tiles.cutting import _box, _offset
+    from tuningfork.sources.tiles.cutting import _box, _offset
 
     for centre in np.linspace(100, 101, 41):
         length = min((57, 58), key=lambda n: abs(_offset(centre, n)))

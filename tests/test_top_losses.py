@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from tuningfork.cli.app import build
 from tuningfork.evaluation import evaluate_predictions, plots, read_evaluation, write_evaluation
 from tuningfork.evaluation.losses import TOP
-from tuningfork.evaluation.style import styled
 from tuningfork.packs import open_pack
+from tuningfork.plotting.style import styled
 from tuningfork.report import write_report
 from tuningfork.schemas import load_schema
 from tuningfork.schemas.load import schema_from_dict

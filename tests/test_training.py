@@ -26,7 +26,7 @@ from tuningfork.models import build_encoder, load_model, read_manifest
 from tuningfork.packs import open_pack
 from tuningfork.training import load_recipe, train
 from tuningfork.training.data import BatchRows
-from tuningfork.training.prepare import prepare
+from tuningfork.training.preparation import prepare
 from tuningfork.training.recipe import OptimTable
 from tuningfork.training.task import build_schedule
 from tuningfork.training.transfer import Phase

@@ -22,7 +22,7 @@ from tuningfork.models import build_encoder, encoder_stages, load_model, read_ma
 from tuningfork.packs import open_pack
 from tuningfork.training import load_recipe, train
 from tuningfork.training.lr_finder import steepest
-from tuningfork.training.prepare import build_model, prepare
+from tuningfork.training.preparation import build_model, prepare
 from tuningfork.training.recipe import OptimTable, Recipe, TransferTable
 from tuningfork.training.task import build_optimizer, build_schedule
 from tuningfork.training.transfer import phases

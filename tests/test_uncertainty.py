@@ -23,9 +23,12 @@ from tuningfork.errors import ModelError, PackError
 from tuningfork.evaluation import read_evaluation
 from tuningfork.images import Geometry
 from tuningfork.inference import calibrate, evaluate_model, predict
-from tuningfork.inference.calibrate import fit_uncertainty
+from tuningfork.inference.calibration import fit_uncertainty
 from tuningfork.models import load_model, model_folder, read_manifest
-from tuningfork.models.uncertainty import (
+from tuningfork.packs import make_pack, open_pack
+from tuningfork.schemas import load_schema
+from tuningfork.training import load_recipe, train
+from tuningfork.uncertainty import (
     LEVEL,
     Uncertainty,
     fit_flag,
@@ -35,11 +38,8 @@ from tuningfork.models.uncertainty import (
     sample_renderings,
     write_uncertainty,
 )
-from tuningfork.models.uncertainty.intervals import shortest
-from tuningfork.models.uncertainty.statistics import measure
-from tuningfork.packs import make_pack, open_pack
-from tuningfork.schemas import load_schema
-from tuningfork.training import load_recipe, train
+from tuningfork.uncertainty.intervals import shortest
+from tuningfork.uncertainty.statistics import measure
 
 
 @pytest.fixture(scope="module")
@@ -329,7 +329,7 @@ def test_a_kill_between_the_files_leaves_a_model_that_works(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["tuningfork.inference.calibrate"], "write_uncertainty", killed)
+    monkeypatch.setattr(sys.modules["tuningfork.inference.calibration"], "write_uncertainty", killed)
     with pytest.raises(KeyboardInterrupt):
         calibrate(folder, pack, split="all", views=1)
     assert load_model(folder).uncertainty is None

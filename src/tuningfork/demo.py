@@ -30,7 +30,7 @@ def run_demo(out: Path, *, n: int = 2400, seed: int = 1, changes: tuple[str, ...
     from tuningfork.inference import evaluate_model, predict
     from tuningfork.packs import make_pack
     from tuningfork.report import write_report
-    from tuningfork.simulate import simulate
+    from tuningfork.simulate import simulate_galaxies
     from tuningfork.training import load_recipe, train
 
     paths = {
@@ -44,7 +44,7 @@ def run_demo(out: Path, *, n: int = 2400, seed: int = 1, changes: tuple[str, ...
     schemas = ("gz-challenge", "simulated-classes")
     geometry = Geometry(field=0.85, size=68, channels=3)
     steps = {
-        "galaxies": lambda: simulate(paths["galaxies"], n, seed),
+        "galaxies": lambda: simulate_galaxies(paths["galaxies"], n, seed),
         "pack": lambda: make_pack(
             paths["galaxies"] / "catalog.parquet", paths["pack"], schemas=schemas, geometry=geometry, seed=seed
         ),

@@ -10,20 +10,13 @@ from typing import Any
 
 
 def import_when_asked(package: str, homes: Mapping[str, str]) -> None:
-    """Let a package give the names that its modules `homes` hold, importing each when it is first asked for.
-
-    A name stays what it is even where a module of the package has the same (simulate, calibrate) and is imported.
-    """
+    """Let a package give the names that its modules `homes` hold, importing each when it is first asked for."""
 
     class Lazy(ModuleType):
         def __getattr__(self, name: str) -> Any:
             if name not in homes:
                 raise AttributeError(f"module {package!r} has no attribute {name!r}")
             return getattr(import_module(f"{package}.{homes[name]}"), name)
-
-        def __setattr__(self, name: str, value: Any) -> None:
-            if not (name in homes and isinstance(value, ModuleType)):
-                super().__setattr__(name, value)
 
         def __dir__(self) -> list[str]:
             return sorted(homes)

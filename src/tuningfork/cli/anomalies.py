@@ -18,6 +18,6 @@ def command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that stand there already.")] = False,
 ) -> None:
     """Rank every galaxy by how unlike the others it is: isolation forest, and distance to its nearest neighbours."""
-    from tuningfork.spaces import anomalies
+    from tuningfork.embeddings import anomalies
 
     typer.echo(anomalies(embedding, out, n=n, seed=seed, overwrite=overwrite))

@@ -10,7 +10,7 @@ import typer
 from tuningfork.cli.options import Look, with_image_options
 
 if TYPE_CHECKING:
-    from tuningfork.images import ImageOptions
+    from tuningfork.sources import ImageOptions
 
 
 @with_image_options
@@ -36,8 +36,8 @@ def command(
     profile: Annotated[bool, typer.Option("--profile", help="Say at the end what the time went to.")] = False,
 ) -> None:
     """The features of every image, and where each lies on the map. A killed run goes on where it stopped."""
+    from tuningfork.inference import draw_preview as draw_look
     from tuningfork.inference import embed
-    from tuningfork.inference import look as draw_look
 
     if look:
         typer.echo(f"look: {draw_look(images, out, n=look, model=model, options=options, workers=workers)}")

@@ -10,7 +10,7 @@ import typer
 from tuningfork.cli.options import with_image_options
 
 if TYPE_CHECKING:
-    from tuningfork.images import ImageOptions
+    from tuningfork.sources import ImageOptions
 
 
 @with_image_options
@@ -27,7 +27,7 @@ def command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an explanation that stands there.")] = False,
 ) -> None:
     """Grad-CAM, occlusion, feature maps layer by layer and the channels apart, for each image."""
-    from tuningfork.explain import explain
+    from tuningfork.explain import explain_images
 
-    written = explain(model, images, out, answer=answer, limit=limit, options=options, overwrite=overwrite)
+    written = explain_images(model, images, out, answer=answer, limit=limit, options=options, overwrite=overwrite)
     typer.echo(f"explanations: {written}")

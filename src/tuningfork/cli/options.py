@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 if TYPE_CHECKING:
-    from tuningfork.images import ImageOptions
+    from tuningfork.sources import ImageOptions
 
 Look = Annotated[
     int | None,
@@ -47,7 +47,8 @@ def image_options(
     CatalogError
         If one can't be understood.
     """
-    from tuningfork.images import Field, ImageOptions, Reading, Survey, load_survey, parse_survey
+    from tuningfork.images import Field, Reading, Survey, load_survey, parse_survey
+    from tuningfork.sources import ImageOptions
 
     stated = parse_survey(bands=bands, zero_point=zero_point, pixel_scale=pixel_scale, hdu=hdu)
     reading = Reading(stated, load_survey(survey) if survey else Survey(), Field.parse(field))

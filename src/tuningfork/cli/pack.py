@@ -11,7 +11,7 @@ import typer
 from tuningfork.cli.options import Look, with_image_options
 
 if TYPE_CHECKING:
-    from tuningfork.images import ImageOptions
+    from tuningfork.sources import ImageOptions
 
 
 @with_image_options
@@ -45,7 +45,7 @@ def command(
     if not kept.is_angle:  # it is the geometry's then
         options = replace(options, reading=replace(options.reading, field=Field()))
     if look:
-        from tuningfork.inference import look as draw_look
+        from tuningfork.inference import draw_preview as draw_look
 
         named = replace(options, id_column=None) if labels else options  # else it is of the labels
         typer.echo(f"look: {draw_look(source, out, n=look, geometry=geometry, options=named, workers=workers)}")

@@ -10,7 +10,7 @@ import typer
 from tuningfork.cli.options import Look, with_image_options
 
 if TYPE_CHECKING:
-    from tuningfork.images import ImageOptions
+    from tuningfork.sources import ImageOptions
 
 
 @with_image_options
@@ -41,7 +41,7 @@ def command(
     profile: Annotated[bool, typer.Option("--profile", help="Say at the end what the time went to.")] = False,
 ) -> None:
     """Predict for every image. Run the same command again on a killed run: it goes on where it stopped."""
-    from tuningfork.inference import look as draw_look
+    from tuningfork.inference import draw_preview as draw_look
     from tuningfork.inference import predict
 
     if look:

@@ -19,7 +19,9 @@ def command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a measurement that stands there.")] = False,
 ) -> None:
     """Measure a model on galaxies turned, shifted, noisier, blurred, coarser and compressed; draw the curves."""
-    from tuningfork.inference import robustness
+    from tuningfork.robustness import measure_robustness
 
-    written = robustness(model, pack, out, split=split, where=where, limit=limit, seed=seed, overwrite=overwrite)
+    written = measure_robustness(
+        model, pack, out, split=split, where=where, limit=limit, seed=seed, overwrite=overwrite
+    )
     typer.echo(f"robustness: {written}")

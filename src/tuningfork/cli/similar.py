@@ -18,6 +18,6 @@ def command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that stand there already.")] = False,
 ) -> None:
     """List and show the galaxies whose features are nearest to those of the ones asked about."""
-    from tuningfork.spaces import similar
+    from tuningfork.embeddings import similar
 
     typer.echo(similar(embedding, id_str, out, n=n, overwrite=overwrite))

@@ -20,9 +20,9 @@ def command(
 ) -> None:
     """Simulate galaxies of known morphology and the votes of volunteers who looked at them."""
     from tuningfork.simulate import contact_sheet as lay_out
-    from tuningfork.simulate import simulate
+    from tuningfork.simulate import simulate_galaxies
 
-    catalog = simulate(out, n, seed, size=size, fits=fits)
+    catalog = simulate_galaxies(out, n, seed, size=size, fits=fits)
     if contact_sheet is not None:
         lay_out(catalog, contact_sheet)
     typer.echo(f"{n} images and their votes: {catalog}")

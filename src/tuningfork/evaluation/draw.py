@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from tuningfork.evaluation import plots
 from tuningfork.evaluation.quantities import known_values
-from tuningfork.evaluation.style import words
 from tuningfork.evaluation.tables import probabilities
 from tuningfork.evaluation.votes import label_votes, votes_of
+from tuningfork.plotting.style import words
 from tuningfork.schemas import Schema
 
 Pixels = Callable[[str], np.ndarray]  # the picture of a galaxy by its id, (H, W, C) uint8

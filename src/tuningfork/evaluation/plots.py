@@ -13,7 +13,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from tuningfork.evaluation.bootstrap import Array
-from tuningfork.evaluation.style import (
+from tuningfork.evaluation.trees import relevant
+from tuningfork.evaluation.votes import Votes
+from tuningfork.plotting.style import (
     BLUE,
     CYCLE,
     DENSITY,
@@ -28,8 +30,6 @@ from tuningfork.evaluation.style import (
     unit_square,
     words,
 )
-from tuningfork.evaluation.trees import relevant
-from tuningfork.evaluation.votes import Votes
 from tuningfork.schemas import Schema
 
 

@@ -10,9 +10,9 @@ import pandas as pd
 
 from tuningfork.errors import PredictionsError
 from tuningfork.evaluation.draw import Pixels, draw
-from tuningfork.evaluation.style import save, styled
 from tuningfork.evaluation.tables import join
 from tuningfork.files import output_errors, read_json, sha256, stamp, whole_file, write_json
+from tuningfork.plotting.style import save, styled
 from tuningfork.schemas import Schema
 
 FORMAT = "tuningfork-evaluation"

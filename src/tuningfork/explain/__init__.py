@@ -1,8 +1,8 @@
 """What a model looks at: Grad-CAM, occlusion, and the feature maps of its encoder."""
 
 from tuningfork.explain.features import FeatureMap, feature_maps
-from tuningfork.explain.gradcam import gradcam
-from tuningfork.explain.occlusion import occlusion
-from tuningfork.explain.run import explain
+from tuningfork.explain.grad_cam import gradcam
+from tuningfork.explain.occluding import occlusion
+from tuningfork.explain.run import explain_images
 
-__all__ = ["FeatureMap", "explain", "feature_maps", "gradcam", "occlusion"]
+__all__ = ["FeatureMap", "explain_images", "feature_maps", "gradcam", "occlusion"]

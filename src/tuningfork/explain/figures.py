@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from tuningfork.evaluation.style import INK, ORANGE, figure, head
 from tuningfork.explain.features import FeatureMap
+from tuningfork.plotting.style import INK, ORANGE, figure, head
 
 PANEL = 2.6  # inches
 TILE = 1.05

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from tuningfork.evaluation.style import save, styled
 from tuningfork.explain.features import feature_maps, network_view
 from tuningfork.explain.figures import Explanation, explanation_figure, features_figure
-from tuningfork.explain.gradcam import enlarge, evidence
-from tuningfork.explain.occlusion import default_patch, patch_drops, patch_starts, spread
+from tuningfork.explain.grad_cam import enlarge, evidence
+from tuningfork.explain.occluding import default_patch, patch_drops, patch_starts, spread
 from tuningfork.explain.target import answer_lines, find_target, leading_target
 from tuningfork.files import sha256
 from tuningfork.models import GalaxyModel
+from tuningfork.plotting.style import save, styled
 
 ANSWERS = 8  # shown beside the maps
 UNITS = {"tree": "predicted fractions of the votes", "classes": "predicted probabilities", "quantities": "predicted"}

@@ -16,13 +16,14 @@ import torch
 
 from tuningfork.errors import ImageError, OutputError
 from tuningfork.explain.galaxy import explain_galaxy
-from tuningfork.explain.occlusion import default_patch
+from tuningfork.explain.occluding import default_patch
 from tuningfork.explain.target import find_target
 from tuningfork.files import clear_temporaries, output_errors, read_json, sole_run, stamp, write_json
-from tuningfork.images import Decoded, ImageOptions
+from tuningfork.images import Decoded
 from tuningfork.models import GalaxyModel, load_model, model_folder, read_manifest
 from tuningfork.packs import ImageSource, PackSource, open_images
 from tuningfork.progress import progress_bar
+from tuningfork.sources import ImageOptions
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ VERSION = 1
 MANIFEST = "explanation.json"
 
 
-def explain(
+def explain_images(
     model: str | Path,
     images: str | Path,
     out: str | Path,

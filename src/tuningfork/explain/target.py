@@ -9,9 +9,9 @@ from difflib import get_close_matches
 import numpy as np
 
 from tuningfork.errors import ModelError
-from tuningfork.evaluation.style import words
 from tuningfork.evaluation.votes import of_everyone, votes_of
 from tuningfork.models import GalaxyModel
+from tuningfork.plotting.style import words
 from tuningfork.schemas import Schema
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from tuningfork.errors import ImageError
-from tuningfork.images.decode import read_image
+from tuningfork.images.decoding import read_image
 from tuningfork.images.geometry import Geometry
 from tuningfork.images.item import Item
 from tuningfork.images.position import position_note

@@ -10,25 +10,23 @@ from typing import TYPE_CHECKING
 from tuningfork.lazy import import_when_asked
 
 if TYPE_CHECKING:
-    from tuningfork.inference.calibrate import calibrate
+    from tuningfork.inference.calibration import calibrate
     from tuningfork.inference.embedding import embed
     from tuningfork.inference.export import export_model
-    from tuningfork.inference.look import look
-    from tuningfork.inference.robustness import robustness
+    from tuningfork.inference.preview import draw_preview
     from tuningfork.inference.score import evaluate_model
     from tuningfork.inference.streaming import predict, predict_pack
 
 _HOMES = {
-    "calibrate": "calibrate",
+    "calibrate": "calibration",
+    "draw_preview": "preview",
     "embed": "embedding",
     "evaluate_model": "score",
     "export_model": "export",
-    "look": "look",
     "predict": "streaming",
     "predict_pack": "streaming",
-    "robustness": "robustness",
 }
 
-__all__ = ["calibrate", "embed", "evaluate_model", "export_model", "look", "predict", "predict_pack", "robustness"]
+__all__ = ["calibrate", "draw_preview", "embed", "evaluate_model", "export_model", "predict", "predict_pack"]
 
 import_when_asked(__name__, _HOMES)

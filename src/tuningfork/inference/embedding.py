@@ -14,9 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from tuningfork.embeddings import check_maps, make_maps, write_embedding, write_summary
+from tuningfork.embeddings.embedding import FORMAT, VERSION, feature_array
 from tuningfork.errors import ImageError, OutputError
 from tuningfork.files import output_errors, sole_run, stamp
-from tuningfork.images import Decoded, ImageOptions
+from tuningfork.images import Decoded
 from tuningfork.inference.carried import join
 from tuningfork.inference.described import (
     SPLIT,
@@ -38,8 +40,7 @@ from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, Rows, nothing_read,
 from tuningfork.models import DEFAULT_MODEL, Model, load_model, read_manifest
 from tuningfork.packs import ImageSource, PackSource, open_images
 from tuningfork.schemas import Schema, class_indices, schema_to_dict
-from tuningfork.spaces import check_maps, make_maps, write_embedding, write_summary
-from tuningfork.spaces.embedding import FORMAT, VERSION, feature_array
+from tuningfork.sources import ImageOptions
 
 
 def embed(

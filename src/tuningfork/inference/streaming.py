@@ -15,7 +15,7 @@ import torch
 
 from tuningfork.errors import ImageError, OutputError
 from tuningfork.files import sole_run
-from tuningfork.images import Decoded, ImageOptions
+from tuningfork.images import Decoded
 from tuningfork.inference.carried import join
 from tuningfork.inference.device import choose_device
 from tuningfork.inference.engines import find_engine, use_engine, use_torch
@@ -30,6 +30,7 @@ from tuningfork.models import DEFAULT_MODEL, Model, load_model, read_manifest
 from tuningfork.models.views import check_views
 from tuningfork.packs import ImageSource, Pack, PackSource, open_images
 from tuningfork.progress import progress_bar
+from tuningfork.sources import ImageOptions
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuningfork.models import Look
-from tuningfork.models.uncertainty import Uncertainty
 from tuningfork.schemas import Schema
+from tuningfork.uncertainty import Uncertainty
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from tuningfork.errors import ModelError, OutputError
 from tuningfork.files import read_json, sha256, stamp, whole_file, write_json
 from tuningfork.models.model import Ensemble, GalaxyModel, Model, ModelSpec
-from tuningfork.models.uncertainty import read_uncertainty
+from tuningfork.uncertainty import read_uncertainty
 
 SPEC_KEYS = ("encoder", "geometry", "images", "input", "heads")
 DEFAULT_MODEL = "default"

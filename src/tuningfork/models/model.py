@@ -14,10 +14,10 @@ from tuningfork.errors import ModelError
 from tuningfork.images import Geometry, Reading
 from tuningfork.models.encoders import build_encoder
 from tuningfork.models.heads import Head, HeadSpec, build_head, of_looks
-from tuningfork.models.uncertainty import Uncertainty
 from tuningfork.models.view import View
 from tuningfork.models.views import sides
 from tuningfork.schemas import Schema, schema_from_dict, schema_to_dict
+from tuningfork.uncertainty import Uncertainty
 
 GALAXIES = 64  # looked at together on a CPU: their images are held at once; engines take as many, or fewer
 Outputs = tuple[torch.Tensor, dict[str, torch.Tensor]]

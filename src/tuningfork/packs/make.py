@@ -30,16 +30,7 @@ from tuningfork.files import (
     whole_file,
     write_json,
 )
-from tuningfork.images import (
-    Geometry,
-    ImageOptions,
-    Reading,
-    Source,
-    decode_stream,
-    introduction,
-    next_batch,
-    open_source,
-)
+from tuningfork.images import Geometry, Reading, decode_stream, next_batch
 from tuningfork.images.notes import say_notes
 from tuningfork.memory import give_back_freed_memory
 from tuningfork.packs.pixels import PixelFile, Progress
@@ -48,6 +39,7 @@ from tuningfork.packs.splitting import Splitting, plan_splits
 from tuningfork.packs.twins import twins
 from tuningfork.progress import progress_bar
 from tuningfork.schemas import Schema, load_schema, schema_of_column, schema_to_dict
+from tuningfork.sources import ImageOptions, Source, introduction, open_source
 from tuningfork.timing import Timing
 
 log = logging.getLogger(__name__)

@@ -14,17 +14,9 @@ import numpy as np
 import pandas as pd
 
 from tuningfork.errors import PackError
-from tuningfork.images import (
-    Decoded,
-    Geometry,
-    ImageOptions,
-    Reading,
-    decode_stream,
-    introduction,
-    open_source,
-    refuse_output,
-)
+from tuningfork.images import Decoded, Geometry, Reading, decode_stream
 from tuningfork.packs.read import Pack, open_pack
+from tuningfork.sources import ImageOptions, introduction, open_source, refuse_output
 
 log = logging.getLogger(__name__)
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from tuningfork.evaluation.style import DPI, styled
+from tuningfork.embeddings import Embedding, read_embedding, read_purity
+from tuningfork.embeddings.draw import NAMES, maps_figure, mixing_figure
+from tuningfork.embeddings.purity import EVERY, most_mixed
+from tuningfork.plotting.style import DPI, styled
 from tuningfork.report.blocks import Block, Facts, Note, Picture, Pictures, Section, Table
 from tuningfork.report.pictures import data_uri
 from tuningfork.report.provenance import flat, provenance
-from tuningfork.spaces import Embedding, read_embedding, read_purity
-from tuningfork.spaces.draw import NAMES, maps_figure, mixing_figure
-from tuningfork.spaces.purity import EVERY, most_mixed
 
 WIDE = 6.5  # inches; a wider plot gets a row of its own
 PAIRS_SHOWN = 6

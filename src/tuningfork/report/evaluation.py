@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tuningfork.evaluation.evaluate import main_figures
-from tuningfork.evaluation.style import words
 from tuningfork.evaluation.text import in_words, interval, number
+from tuningfork.plotting.style import words
 from tuningfork.report.blocks import Block, Facts, Note, Picture, Pictures, Section, Table
 from tuningfork.report.pictures import file_uri, png_width
 from tuningfork.report.provenance import provenance

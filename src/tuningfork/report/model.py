@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tuningfork.evaluation.style import BLUE, ORANGE, figure, styled, words
 from tuningfork.evaluation.text import in_words, number
+from tuningfork.plotting.style import BLUE, ORANGE, figure, styled, words
 from tuningfork.report.blocks import Block, Facts, Note, Picture, Pictures, Section, Table, Text
 from tuningfork.report.pictures import chart_uri, file_uri
 from tuningfork.report.provenance import flat, provenance

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tuningfork.catalogs import is_table
+from tuningfork.embeddings import is_embedding
 from tuningfork.errors import TuningforkError
 from tuningfork.evaluation import read_evaluation
 from tuningfork.files import read_json, software_version, write_text
@@ -25,7 +26,6 @@ from tuningfork.report.predictions import predictions_section
 from tuningfork.report.robustness import robustness_section
 from tuningfork.report.study import study_section
 from tuningfork.schemas import Schema, schema_from_dict
-from tuningfork.spaces import is_embedding
 
 KINDS = {
     "pack.json": "pack",

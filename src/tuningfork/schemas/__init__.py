@@ -2,7 +2,7 @@
 
 from tuningfork.schemas.check import ROUNDING, check_labels, class_indices, without_unasked
 from tuningfork.schemas.column import schema_of_column
-from tuningfork.schemas.draw import draw, draw_list
+from tuningfork.schemas.drawing import draw, draw_list
 from tuningfork.schemas.load import bundled_schemas, load_schema, schema_from_dict, schema_to_dict
 from tuningfork.schemas.schema import Answer, GalaxyClass, Quantity, Question, Schema
 

@@ -63,7 +63,7 @@ def examples(n: int, seed: int, size: int = 212) -> list[np.ndarray]:
     return [simulate_one(seed, index, size, DEFAULT_MIX).rgb() for index in range(n)]
 
 
-def simulate(
+def simulate_galaxies(
     out: Path,
     n: int,
     seed: int,

@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tuningfork.evaluation.style import CYCLE, figure, save, styled
 from tuningfork.evaluation.text import in_words
+from tuningfork.plotting.style import CYCLE, figure, save, styled
 
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)))  # a second and a third round of the colours
 

@@ -1,8 +1,8 @@
 """Training: recipes, augmentation, the Lightning task and the fit that resumes."""
 
-from tuningfork.training.augment import Augmentation, augment
+from tuningfork.training.augmentation import Augmentation, augment
 from tuningfork.training.fit import fingerprint, train
-from tuningfork.training.prepare import prepare
+from tuningfork.training.preparation import prepare
 from tuningfork.training.recipe import Recipe, bundled_recipes, load_recipe
 
 __all__ = ["Augmentation", "Recipe", "augment", "bundled_recipes", "fingerprint", "load_recipe", "prepare", "train"]

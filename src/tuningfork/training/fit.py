@@ -33,7 +33,7 @@ from tuningfork.packs import Pack, open_pack
 from tuningfork.training.card import model_card
 from tuningfork.training.data import Batch, BatchRows, loader
 from tuningfork.training.lr_finder import find_rate
-from tuningfork.training.prepare import Material, build_model, prepare
+from tuningfork.training.preparation import Material, build_model, prepare
 from tuningfork.training.recipe import Recipe
 from tuningfork.training.sheet import draw_augmented, draw_training
 from tuningfork.training.task import Task, write_history

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from tuningfork.errors import RecipeError
 from tuningfork.files import read_toml
 from tuningfork.models.heads import HeadSpec
-from tuningfork.training.augment import Augmentation
+from tuningfork.training.augmentation import Augmentation
 
 
 class _Table(BaseModel):

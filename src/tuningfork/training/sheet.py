@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tuningfork.evaluation.style import figure, save, styled
 from tuningfork.files import whole_file
 from tuningfork.models import crop
-from tuningfork.training.augment import augment
-from tuningfork.training.prepare import Material
+from tuningfork.plotting.style import figure, save, styled
+from tuningfork.training.augmentation import augment
+from tuningfork.training.preparation import Material
 from tuningfork.training.recipe import Recipe
 
 GALAXIES, DRAWS = 6, 7

@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tuningfork.errors import ModelError
 from tuningfork.files import write_text
 from tuningfork.models import GalaxyModel, crop
-from tuningfork.training.augment import augment
+from tuningfork.training.augmentation import augment
 from tuningfork.training.data import Batch
 from tuningfork.training.devices import SharedBatchNorm, device_count, sum_over_devices
 from tuningfork.training.recipe import OptimTable, Recipe

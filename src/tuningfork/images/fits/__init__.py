@@ -3,6 +3,6 @@
 from tuningfork.images.fits.frame import Calibration, calibrated, calibration_of, read_frame
 from tuningfork.images.fits.masks import combined, flagged
 from tuningfork.images.fits.plane import Plane
-from tuningfork.images.fits.stretch import stretch
+from tuningfork.images.fits.stretching import stretch
 
 __all__ = ["Calibration", "Plane", "calibrated", "calibration_of", "combined", "flagged", "read_frame", "stretch"]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from tuningfork.errors import ImageError
-from tuningfork.images.fits.stretch import SCALES
+from tuningfork.images.fits.stretching import SCALES
 
 # Effective wavelengths in micrometres. u to z: Fukugita et al. 1996, AJ 111, 1748; y: Tonry et al. 2012, ApJ 750, 99;
 # J, H, K: Cohen et al. 2003, AJ 126, 1090.

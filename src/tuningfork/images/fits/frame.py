@@ -16,7 +16,7 @@ from tuningfork.images.fits.opening import Unit, joined, units_of
 from tuningfork.images.fits.picture import picture
 from tuningfork.images.fits.plane import Plane
 from tuningfork.images.fits.sky import Sky, sky_of
-from tuningfork.images.fits.stretch import ONE_BAND_SCALE
+from tuningfork.images.fits.stretching import ONE_BAND_SCALE
 from tuningfork.images.frame import BandFiles, Frame
 from tuningfork.images.reading import Reading
 

@@ -1,0 +1,178 @@
+"""How sure a model is, measured on labelled galaxies that it was not trained on, and kept in its folder."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tuningfork.errors import ModelError, PackError
+from tuningfork.evaluation.votes import label_votes
+from tuningfork.inference.engines import use_torch
+from tuningfork.models import Model, bundled_models, load_model, model_folder, read_manifest, seal
+from tuningfork.models.folder import FILES, UNCERTAINTY
+from tuningfork.models.views import check_views
+from tuningfork.packs import Pack, PackSource, open_pack
+from tuningfork.progress import progress_bar
+from tuningfork.schemas import Schema
+from tuningfork.uncertainty import (
+    FEWEST,
+    Uncertainty,
+    fit_flag,
+    fit_intervals,
+    sample_renderings,
+    write_uncertainty,
+)
+
+log = logging.getLogger(__name__)
+
+BATCH = 128
+ENOUGH = 4000  # galaxies that the flag is fitted to, at most
+
+
+def calibrate(
+    model: str | Path,
+    pack: str | Path,
+    *,
+    split: str = "val",
+    where: Sequence[str] = (),
+    views: int = 8,
+    balance: float = 0.0,
+) -> Path:
+    """Measure how sure a model is on one split of a pack, and write it into the model's folder.
+
+    What is written holds for predictions averaged over `views` sides (1, 2, 4 or 8 exact views; 16 or 32 with those
+    between them), which `predict` then uses:
+    an interval for every fraction and quantity, the temperature of class probabilities (Guo et al. 2017,
+    arXiv:1706.04599, section 4.2), and how unlike an image must be for a flag. Intervals hold for galaxies like those
+    they were fitted to: calibrate on galaxies of your own survey and they are those of your survey. `where` narrows
+    what they are fitted to, as ``column=value``, for a split in which easy galaxies were chosen, say.
+
+    Rare classes are seldom the most likely one. With `balance` above 0 a galaxy is called by the class whose
+    probability, divided by the class's share of the labels to the power of `balance`, is largest (logit adjustment:
+    Menon et al. 2021, arXiv:2007.07314, equation 9): 0 makes the fewest mistakes, 1 treats all classes alike. The
+    probabilities themselves stay calibrated.
+
+    Raises
+    ------
+    ModelError, PackError
+        If either can't be opened, their geometries differ, the split has too few galaxies, or the model is one of the
+        package's own, whose folder is not yours to write.
+    """
+    check_views(views)
+    if not 0 <= balance <= 1:
+        raise ModelError(f"balance is from 0 (fewest mistakes) to 1 (all classes alike), not {balance:g}")
+    folder, data = model_folder(model), open_pack(pack)
+    if folder.resolve() in [model_folder(name).resolve() for name in bundled_models()]:
+        raise ModelError(f"{model!r} is the package's own; copy its folder ({model_folder(model)}) and name the copy")
+    network = load_model(folder)
+    network.uncertainty = None
+    rows, chosen = data.rows(split), data.rows(split, where)
+    if len(chosen) < FEWEST:
+        raise PackError(
+            f"{data.path} has {len(chosen)} galaxies in its {' and '.join([f'{split} split', *where])}; "
+            f"{FEWEST} are needed at the least"
+        )
+    PackSource(data, network.spec.geometry)  # raises where the geometries differ
+    manifest = read_manifest(folder)
+    trained_on = [read_manifest(folder / part)["data"]["sha256"] for part in manifest.get("members", ["."])]
+    if data.manifest["sha256"] in trained_on and split in ("train", "all"):
+        log.warning("the model was trained on galaxies of this split: its intervals will be too narrow")
+    uncertainty = fit_uncertainty(network, data, rows, np.isin(rows, chosen), views, balance)
+    # At no moment does the manifest speak of a file that is not the one beside it.
+    seal(folder, manifest, files=[name for name in FILES if name != UNCERTAINTY])
+    write_uncertainty(uncertainty, folder / UNCERTAINTY)
+    manifest["calibration"] = {
+        "pack": data.path.name,
+        "sha256": data.manifest["sha256"],
+        "split": split,
+        "rows": list(where),
+        "n": len(chosen),
+        "views": views,
+        "balance": balance,
+    }
+    seal(folder, manifest)
+    return folder
+
+
+def fit_uncertainty(
+    network: Model, pack: Pack, rows: np.ndarray, chosen: np.ndarray, views: int, balance: float
+) -> Uncertainty:
+    """The uncertainty of a network, from the labels of rows (N,) of a pack; intervals from the `chosen`, (N,) bool."""
+    features, raw = _outputs(network, pack, rows, views)
+    labels = pack.catalog.iloc[rows].reset_index(drop=True)
+    temperatures, intervals = {}, {}
+    weights: dict[str, np.ndarray] = {}
+    for schema in network.schemas:
+        targets = network.head(schema.name).targets(labels, str(pack.path))
+        if schema.kind == "classes":
+            temperatures[schema.name] = _temperature(network, schema.name, raw[schema.name], targets[:, 0])
+            if balance:
+                weights |= _class_weights(schema, targets[:, 0], balance)
+        else:
+            answers = _joint_answers(network, schema.name, raw[schema.name], 1.0)
+            observed = label_votes(labels, schema).fractions if schema.kind == "tree" else targets
+            intervals[schema.name] = fit_intervals(
+                answers[chosen].astype(np.float64), observed[chosen].astype(np.float64)
+            )
+    share = network.spec.view.field / network.spec.geometry.field
+    some = np.linspace(0, len(rows) - 1, min(len(rows), ENOUGH)).astype(int)
+    likeness, rendering = fit_flag(features[some], *sample_renderings(pack.pixels, rows[some], share), share)
+    return Uncertainty(views, temperatures, intervals, likeness, weights, rendering)
+
+
+def _class_weights(schema: Schema, truth: np.ndarray, balance: float) -> dict[str, np.ndarray]:
+    """Weights (C,) of the classes: their share of the labels to the power of minus `balance`, up to a factor.
+
+    A class without a label has the smallest weight: nothing is known of how rare it is. Too few labels give none.
+    """
+    known = truth[~np.isnan(truth)].astype(int)
+    if len(known) < FEWEST:
+        log.warning("%d galaxies have a class of %s: too few to tell how rare each is", len(known), schema.name)
+        return {}
+    counts = np.bincount(known, minlength=len(schema.classes)).astype(np.float64)
+    weights = np.where(counts > 0, counts, counts.max()) ** -balance
+    return {schema.name: np.asarray(weights / weights.max())}
+
+
+def _outputs(network: Model, pack: Pack, rows: np.ndarray, views: int) -> tuple[np.ndarray, dict[str, torch.Tensor]]:
+    """Features (N, F), and the raw outputs of each head, (S, N, K), for every member and view."""
+    device = use_torch(network)
+    features: list[torch.Tensor] = []
+    raw: dict[str, list[torch.Tensor]] = {schema.name: [] for schema in network.schemas}
+    with torch.inference_mode(), progress_bar("calibrate", len(rows)) as advance:
+        for part in np.array_split(rows, -(-len(rows) // BATCH)):
+            seen, outputs = network.sights(torch.from_numpy(pack.pixels[part]).to(device), views)
+            features.append(seen.cpu())
+            for name, values in outputs.items():
+                raw[name].append(values.cpu())
+            advance(len(part))
+    network.to("cpu")
+    for member in network.members:
+        member.engine = None  # it stays on its device
+    return torch.cat(features).numpy(), {name: torch.cat(parts, dim=1) for name, parts in raw.items()}
+
+
+def _joint_answers(network: Model, name: str, raw: torch.Tensor, temperature: float) -> np.ndarray:
+    with torch.inference_mode():
+        return network.head(name).joint_answers(raw / temperature).numpy()
+
+
+def _temperature(network: Model, name: str, raw: torch.Tensor, truth: np.ndarray) -> float:
+    """The temperature of least log-loss, (1) where too few galaxies have a class to tell."""
+    from scipy.optimize import minimize_scalar  # a quarter of a second that predictions need not wait for
+
+    known = np.flatnonzero(~np.isnan(truth))
+    if len(known) < FEWEST:
+        return 1.0
+    classes, outputs = truth[known].astype(int), raw[:, torch.from_numpy(known)]
+
+    def log_loss(log_temperature: float) -> float:
+        answers = _joint_answers(network, name, outputs, float(np.exp(log_temperature)))
+        return float(-np.log(np.maximum(answers[np.arange(len(classes)), classes], 1e-12)).mean())
+
+    found = minimize_scalar(log_loss, bounds=(-1.6, 1.6), method="bounded")  # a factor of five either way
+    return float(np.exp(found.x))

@@ -1,0 +1,109 @@
+"""A sheet of the first images as a model will see them, beside galaxies it was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from tuningfork.errors import ModelError
+from tuningfork.images import Decoded, Geometry, decode
+from tuningfork.models import DEFAULT_MODEL, TRAINING, ModelSpec, View, crop, model_folder, read_manifest
+from tuningfork.packs import open_images
+from tuningfork.plotting.sheet import Row, Tile, contact_sheet
+from tuningfork.sources import ImageOptions
+
+ACROSS = 6
+SEED = 7  # of the simulated galaxies
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is shown of images in a geometry: all of it, or the view of a model."""
+
+    geometry: Geometry
+    view: View
+
+    def of(self, pixels: np.ndarray) -> np.ndarray:
+        """What is seen (size, size, C) of pixels (H, W, C) uint8 in the geometry."""
+        seen = crop(torch.from_numpy(np.array(pixels))[None], self.view, self.geometry)[0]
+        return np.rint(255 * seen.permute(1, 2, 0).numpy()).astype(np.uint8)
+
+
+def draw_preview(
+    images: str | Path,
+    out: str | Path,
+    *,
+    n: int = 12,
+    model: str | Path = DEFAULT_MODEL,
+    geometry: Geometry | None = None,
+    options: ImageOptions | None = None,
+    workers: int | None = None,
+) -> Path:
+    """Draw the first `n` images of a source as they will be seen, and predict nothing.
+
+    Parameters
+    ----------
+    images, model, options, workers
+        As of `predict`.
+    out
+        The output that is planned, such as ``cat.parquet``: the sheet lies beside it as ``cat-look.png``.
+    geometry
+        Of the pack that is to be made; then all of each square is shown. Unless given, what the model sees.
+
+    Below each image stand its id, its pixel scale and the angle shown where they are known, and what was assumed or
+    mended; an image that can't be read says why. Then come galaxies of the model's training set, or, of a model that
+    keeps none, simulated ones, which look like the composites of SDSS.
+
+    Raises
+    ------
+    CatalogError, ModelError, OutputError, PackError
+        If the images or the model can't be opened, or the sheet can't be written.
+    """
+    if n < 1:
+        raise ModelError(f"{n} images can't be looked at; 1 at the least")
+    manifest = read_manifest(model)
+    spec = ModelSpec.from_dict(manifest)
+    sight = Sight(geometry, View(geometry.field, geometry.size)) if geometry else Sight(spec.geometry, spec.view)
+    source = open_images(images, sight.geometry, workers, options, None if geometry else spec.trained)
+    part = source.part(0, min(n, source.n), workers or 1)
+    tiles = [_tile(image, sight) for image in part.decoded()]
+    rows: list[Row] = [tiles[start : start + ACROSS] for start in range(0, len(tiles), ACROSS)]
+    folder = model_folder(model) / manifest.get("members", ["."])[0]
+    path = Path(out).with_name(f"{Path(out).stem}-look.png")
+    side = sight.view.size
+    contact_sheet(
+        "Images as they will be packed" if geometry else "Images as the model will see them",
+        f"{len(tiles):,} of {source.n:,}: the central {sight.view.field:g} of each frame at {side} x {side} pixels",
+        [*rows, *_training(folder, sight)],
+        path,
+    )
+    return path
+
+
+def _tile(image: Decoded, sight: Sight) -> Tile:
+    if image.pixels is None:
+        return Tile(None, [image.id_str], missing=image.error or "")
+    facts = [f"{image.pixel_scale:.3g} arcsec a pixel"] if image.pixel_scale else []
+    if image.field_arcsec:
+        facts.append(f"{image.field_arcsec:.3g} wide")
+    remarks = [remark for remark in (", ".join(facts), image.note) if remark]
+    return Tile(sight.of(image.pixels), [image.id_str], remarks=remarks)
+
+
+def _training(folder: Path, sight: Sight) -> tuple[str, list[Tile]]:
+    """A heading and galaxies to compare with."""
+    strip = folder / TRAINING
+    if strip.exists():
+        with Image.open(strip) as image:
+            pixels = np.atleast_3d(np.asarray(image))
+        side = len(pixels)
+        known = [pixels[:, start : start + side] for start in range(0, pixels.shape[1], side)]
+        return "For comparison: galaxies that the model was trained on", [Tile(one) for one in known]
+    from tuningfork.simulate import examples
+
+    drawn = [Tile(sight.of(decode(image, sight.geometry)[0])) for image in examples(ACROSS, SEED)]
+    return "For comparison: simulated galaxies, in the brightness and colours of composites of SDSS", drawn

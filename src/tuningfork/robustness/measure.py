@@ -1,0 +1,147 @@
+"""How far a model's answers hold when images are turned, shifted, noisier, blurred, coarser or compressed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from tuningfork.errors import OutputError, PackError, SchemaError
+from tuningfork.evaluation.bootstrap import Measure, estimate
+from tuningfork.evaluation.evaluate import measures_of
+from tuningfork.evaluation.tables import join
+from tuningfork.files import refuse_existing, stamp
+from tuningfork.inference.engines import use_torch
+from tuningfork.inference.rows import most_likely
+from tuningfork.models import Model, load_model, read_manifest
+from tuningfork.packs import Pack, PackSource, open_pack
+from tuningfork.progress import progress_bar
+from tuningfork.robustness.disturbances import DISTURBANCES
+from tuningfork.robustness.write import MANIFEST, write_robustness
+from tuningfork.schemas import Schema
+
+FORMAT, VERSION = "tuningfork-robustness", 1
+BATCH = 128
+N_BOOTSTRAP = 500
+
+
+def measure_robustness(
+    model: str | Path,
+    pack: str | Path,
+    out: str | Path,
+    *,
+    split: str = "val",
+    where: Sequence[str] = (),
+    limit: int = 500,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Path:
+    """Measure a model on disturbed galaxies, and write `robustness.json` and its curves to the folder `out`.
+
+    Parameters
+    ----------
+    split, where
+        The galaxies, as `evaluate_model` takes them; of them `limit`, drawn by `seed`.
+
+    For each disturbance and amount: the model's main figure (RMSE of fractions, accuracy of classes, mean absolute
+    error of the first quantity) with its bootstrap interval, and `change`, the root mean square by which the answers
+    differ from those to the undisturbed images. The model looks as often as it was calibrated for.
+
+    Raises
+    ------
+    ModelError, PackError, SchemaError
+        If either can't be opened, their geometries differ, or there is no galaxy with a label the model answers.
+    OutputError
+        If `out` can't be written, or holds a measurement already and `overwrite` is not set.
+    """
+    refuse_existing([Path(out) / MANIFEST], overwrite=overwrite)
+    if Path(out).exists() and not Path(out).is_dir():
+        raise OutputError(f"{out} is a file; name a folder")
+    network, data = load_model(model), open_pack(pack)
+    rows = PackSource(data, network.spec.geometry, data.rows(split, where)).rows
+    schemas = [schema for schema in network.schemas if set(schema.columns) & set(data.catalog.columns)]
+    if not schemas:
+        names = ", ".join(schema.name for schema in network.schemas)
+        raise SchemaError(f"{data.path} has no labels for what the model answers ({names}); pack again with --schema")
+    known = data.catalog[[c for schema in schemas for c in schema.columns if c in data.catalog]].notna().any(axis=1)
+    rows = rows[known.to_numpy()[rows]]
+    if len(rows) == 0:
+        raise PackError(f"{data.path} has no labelled galaxies in its {' and '.join([f'{split} split', *where])}")
+    rows = np.sort(np.random.default_rng(seed).permutation(rows)[:limit])
+    drawn = data.catalog.iloc[rows]
+    schemas = [schema for schema in schemas if drawn.filter(items=schema.columns).notna().to_numpy().any()]
+    curves = _curves(network, data, rows, schemas, seed)
+    content = {
+        "where": f"{' and '.join([f'{split} split', *where])} of {data.path.name}",
+        "n": len(rows),
+        "seed": seed,
+        "n_bootstrap": N_BOOTSTRAP,
+        "views": network.uncertainty.views if network.uncertainty else 1,
+        "curves": curves,
+        "inputs": {"model": read_manifest(model)["sha256"], "pack": data.manifest["sha256"]},
+    }
+    return write_robustness(Path(out), stamp(FORMAT, VERSION) | content)
+
+
+def _curves(
+    network: Model, data: Pack, rows: np.ndarray, schemas: Sequence[Schema], seed: int
+) -> dict[str, dict[str, Any]]:
+    """By schema and disturbance: its words, and a point for each amount."""
+    device = use_torch(network)
+    pixels, labels = data.pixels[rows], data.catalog.iloc[rows].reset_index(drop=True)
+    found: dict[str, dict[str, Any]] = {schema.name: {} for schema in schemas}
+    whole = _answers(network, pixels, device)
+    with progress_bar("robustness", sum(len(way.levels) for way in DISTURBANCES.values())) as advance:
+        for name, way in DISTURBANCES.items():
+            points: dict[str, list[dict[str, Any]]] = {schema.name: [] for schema in schemas}
+            for level in way.levels:
+                answers = _answers(network, way.apply(pixels, data.geometry, level), device)
+                for schema in schemas:
+                    given, base = answers[schema.name], whole[schema.name]
+                    change = float(np.sqrt(np.mean((given - base)[:, _shown(schema)] ** 2)))
+                    known = network.uncertainty.class_weights if network.uncertainty else {}
+                    figure, value = _figure(given, labels, schema, known.get(schema.name), seed)
+                    points[schema.name].append({"level": level, "figure": figure, **value, "change": change})
+                advance(1)
+            for schema in schemas:
+                found[schema.name][name] = {"title": way.title, "amount": way.amount, "points": points[schema.name]}
+    return found
+
+
+def _answers(network: Model, pixels: np.ndarray, device: torch.device) -> dict[str, np.ndarray]:
+    views = network.uncertainty.views if network.uncertainty else 1
+    parts = [
+        network.predict(torch.from_numpy(part).to(device), views)
+        for part in np.array_split(pixels, -(-len(pixels) // BATCH))
+    ]
+    return {name: torch.cat([part[name] for part in parts]).cpu().numpy() for name in parts[0]}
+
+
+def _figure(
+    answers: np.ndarray, labels: pd.DataFrame, schema: Schema, class_weights: np.ndarray | None, seed: int
+) -> tuple[str, dict[str, Any]]:
+    """The main figure of some answers: its name, and its value, interval and number of galaxies."""
+    table = pd.DataFrame(answers, columns=list(schema.prediction_columns)).assign(id_str=labels["id_str"])
+    if schema.kind == "classes":
+        table[schema.label_column] = most_likely(answers, schema, class_weights)
+    kept, known, _ = join(table, labels, [schema], "disturbed galaxies")
+    measures = measures_of(kept, known, schema, "disturbed galaxies")
+    name, measure = _main(measures, schema)
+    return name, estimate({name: measure}, len(kept), N_BOOTSTRAP, seed)[name]
+
+
+def _shown(schema: Schema) -> slice:
+    """The answers whose change stands beside the figure: all, or, of quantities with units of their own, the first."""
+    return slice(0, 1) if schema.kind == "quantities" else slice(None)
+
+
+def _main(measures: dict[str, Any], schema: Schema) -> tuple[str, Measure]:
+    if schema.kind == "quantities":
+        column = schema.columns[0]
+        return f"{column} mae", measures["quantities"][column]["mae"]
+    name = "accuracy" if schema.kind == "classes" else "rmse"
+    return name, measures["figures"][name]

@@ -1,0 +1,85 @@
+"""One Parquet file with images in it: the Hugging Face `image` struct {bytes, path}."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tuningfork.catalogs import read_table
+from tuningfork.errors import CatalogError
+from tuningfork.sources.layout import SPLITS
+
+BATCH = 64  # images held at once
+_NAME = re.compile(r"([A-Za-z]+)(?:-\d+-of-\d+)?")
+
+
+@dataclass(frozen=True)
+class ParquetShard:
+    """A Parquet file with a column `image`."""
+
+    path: Path
+
+    def n(self) -> int:
+        """The number of its rows."""
+        return int(pq.read_metadata(self.path).num_rows)
+
+    def table(self, id_column: str | None) -> tuple[pd.DataFrame, list[str | None]]:
+        """Every column except the pixels, and the stored names of the images."""
+        table = read_table(self.path, ids=[id_column] if id_column else [])
+        with _open(self.path) as file:
+            paths = file.read(columns=["image.path"]).column("image").combine_chunks().field("path").to_pylist()
+        named = _NAME.fullmatch(self.path.stem)
+        split = SPLITS.get(named[1].lower()) if named else None
+        return table.assign(split=split) if split and "split" not in table else table, paths
+
+    def images(self, skip: int) -> Iterator[dict[str, Any] | None]:
+        """The image structs from row `skip` on; row groups before it are not read."""
+        with _open(self.path) as file:
+            groups = list(range(file.num_row_groups))
+            while groups and skip >= (rows := file.metadata.row_group(groups[0]).num_rows):
+                skip -= rows
+                groups.pop(0)
+            for batch in file.iter_batches(BATCH, row_groups=groups, columns=["image"]) if groups else ():
+                images = batch.column(0)
+                yield from images.slice(min(skip, len(images))).to_pylist()
+                skip = max(0, skip - len(images))
+
+
+def is_embedded(path: Path) -> bool:
+    """Whether a Parquet file has the column `image`.
+
+    Raises
+    ------
+    CatalogError
+        If it can't be read, or that column is not a struct of bytes and path.
+    """
+    with _open(path) as file:
+        names = file.schema_arrow.names
+        kind = file.schema_arrow.field("image").type if "image" in names else None
+    if kind is not None and not is_image_type(kind):
+        raise CatalogError(f"{path}: the column image is {kind}; a struct of bytes and path is needed")
+    return kind is not None
+
+
+def is_image_type(kind: pa.DataType) -> bool:
+    """Whether a column is of images, as Hugging Face has them."""
+    return pa.types.is_struct(kind) and {field.name for field in kind} >= {"bytes", "path"}
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[pq.ParquetFile]:
+    """A Parquet file; whatever goes wrong in reading it is a `CatalogError` that names it."""
+    try:
+        # Buffered reading keeps memory small however large the row groups are.
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+            yield file
+    except (OSError, pa.ArrowException) as error:
+        raise CatalogError(f"{path} is not readable Parquet ({str(error).splitlines()[0]}); get it again") from error

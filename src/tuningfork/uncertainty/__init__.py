@@ -1,0 +1,22 @@
+"""How sure a model is, measured on galaxies it was not trained on and kept in its folder."""
+
+from tuningfork.uncertainty.flag import fit_flag
+from tuningfork.uncertainty.intervals import FEWEST, LEVEL, Intervals, fit_intervals
+from tuningfork.uncertainty.likeness import Likeness, fit_likeness
+from tuningfork.uncertainty.rendering import Rendering, sample_renderings
+from tuningfork.uncertainty.store import Uncertainty, read_uncertainty, write_uncertainty
+
+__all__ = [
+    "FEWEST",
+    "LEVEL",
+    "Intervals",
+    "Likeness",
+    "Rendering",
+    "Uncertainty",
+    "fit_flag",
+    "fit_intervals",
+    "fit_likeness",
+    "read_uncertainty",
+    "sample_renderings",
+    "write_uncertainty",
+]
