@@ -12,6 +12,7 @@ NOT_CENTRED = "the brightest light is far from the middle: is the galaxy centred
 
 _y, _x = np.mgrid[:CELLS, :CELLS] - CELLS // 2
 _FROM_MIDDLE = np.hypot(_x, _y)
+_PADDED = np.ix_(*[np.clip(np.arange(-1, CELLS + 1), 0, CELLS - 1)] * 2)  # the edge repeated
 _MIDDLE, _AROUND = _FROM_MIDDLE <= NEAR, _FROM_MIDDLE >= FAR
 
 
@@ -22,7 +23,7 @@ def is_centred(cells: np.ndarray) -> bool:
     """
     grey = cells.mean(axis=2)
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    light = np.pad(np.maximum(grey - np.median(border), 0), 1, mode="edge")
+    light = np.maximum(grey - np.median(border), 0)[_PADDED]
     rows = light[:-2] + light[1:-1] + light[2:]
     smooth = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
     return bool(smooth[_MIDDLE].max() >= LEAST * smooth[_AROUND].max())

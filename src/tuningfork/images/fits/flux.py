@@ -127,7 +127,9 @@ def calibrate(plane: Plane, flux: Flux, pixel_scale: float | None) -> np.ndarray
         values = offset + softening * 2 * np.sinh(values.astype(np.float64) / POGSON)
     if flux.pedestal:
         values = values - flux.pedestal
-    return np.asarray(values * np.float64(factor), dtype=np.float32)
+    if factor != 1:
+        values = values * np.float64(factor)
+    return np.asarray(values, dtype=np.float32)
 
 
 def _stored(header: Header) -> tuple[tuple[float, float] | None, float]:

@@ -29,17 +29,20 @@ def without_data(values: np.ndarray, *, exact: bool) -> np.ndarray:
     Sky noise is never exactly 0 over an area, so a survey that writes it has not looked there. In integers or after
     lossy compression small areas of zeros are honest; where zeros are scattered all over the image, all are.
     """
-    bad = ~np.isfinite(values) | (np.abs(values) > LARGEST)
+    low = float(values.min())  # NaN where one is
+    if low >= -LARGEST and values.max() <= LARGEST:
+        bad = np.zeros(values.shape, bool)
+    else:
+        bad = ~np.isfinite(values) | (np.abs(values) > LARGEST)
+        low = float(np.min(values, where=~bad, initial=np.inf))
     # A mark is one where it is far from every other value.
-    low = float(np.min(values, where=~bad, initial=np.inf))
     if low in MARKS:
         marked = values == low
         rest = values[~bad & ~marked]
         if len(rest) and rest.min() > low / 2:
             bad |= marked
-    zeros = values == 0
-    if zeros.any():
-        bad |= _areas(zeros, exact=exact)
+    if np.count_nonzero(values) < values.size:
+        bad |= _areas(values == 0, exact=exact)
     return bad
 
 

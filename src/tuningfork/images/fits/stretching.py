@@ -8,6 +8,8 @@ pixel of 0.262 arcsec.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 SCALES = {"g": 6.0, "r": 3.4, "z": 2.2}  # they become blue, green, red
@@ -22,14 +24,23 @@ def stretch(flux: np.ndarray) -> np.ndarray:
 
     Of more planes or fewer each is stretched alone, as r.
     """
-    bands = flux.shape[2]
-    if bands == 3:
-        scaled = flux * GRZ_SCALES + np.float32(OFFSET)
-        brightness = np.maximum(scaled, 0).mean(axis=2, keepdims=True)
-        scaled = scaled[:, :, ::-1]
+    planes = np.moveaxis(flux, 2, 0)  # each by itself: NumPy is slow along short axes
+    if len(planes) == 3:
+        scaled = [_scaled(plane, scale) for plane, scale in zip(planes, SCALES.values(), strict=True)]
+        blue, green, red = (np.maximum(plane, 0) for plane in scaled)
+        brightness = (blue + green + red) / np.float32(3)
+        shown = _compressed(scaled[::-1], brightness)
     else:
-        scaled = flux * np.float32(ONE_BAND_SCALE) + np.float32(OFFSET)
-        brightness = np.maximum(scaled, 0)
-    compressed = np.arcsinh(SOFTENING * brightness) / np.sqrt(SOFTENING)
-    out: np.ndarray = 255 * np.clip(scaled * compressed / np.maximum(brightness, 1e-6), 0, 1)
-    return out
+        scaled = [_scaled(plane, ONE_BAND_SCALE) for plane in planes]
+        shown = [out for plane in scaled for out in _compressed([plane], np.maximum(plane, 0))]
+    return np.stack(shown, axis=2)
+
+
+def _scaled(plane: np.ndarray, scale: float) -> np.ndarray:
+    return plane * np.float32(scale) + np.float32(OFFSET)
+
+
+def _compressed(planes: Sequence[np.ndarray], brightness: np.ndarray) -> list[np.ndarray]:
+    """Planes times asinh(Q I) / (sqrt(Q) I), I being the brightness: 0 to 255."""
+    compressed, least = np.arcsinh(SOFTENING * brightness) / np.sqrt(SOFTENING), np.maximum(brightness, 1e-6)
+    return [255 * np.clip(plane * compressed / least, 0, 1) for plane in planes]

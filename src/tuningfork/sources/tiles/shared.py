@@ -43,17 +43,23 @@ class SharedRows:
             If rows of it are damaged.
         """
         along, across = self.inside(box)
-        bands = self._bands(box)
         x0, width = box.left + across.start, across.stop - across.start
+        y0, y1, step = box.bottom + along.start, box.bottom + along.stop, self.image.step
+        bands = self._bands(box)
         try:
-            parts = [self._rows(band)[:, x0 : x0 + width] for band in range(bands.start, bands.stop) if width]
+            parts = [
+                self._rows(band)[max(0, y0 - band * step) : y1 - band * step, x0 : x0 + width]
+                for band in range(bands.start, bands.stop)
+                if width
+            ]
         finally:
             self.release(box)
         kind = parts[0].dtype if parts else np.dtype(np.float32)
+        if len(parts) == 1 and parts[0].shape == (box.height, box.width):
+            return parts[0].copy()  # not a view, which would keep all the rows
         out = np.full((box.height, box.width), np.nan if kind.kind == "f" else 0, kind)
         if parts:
-            y0 = box.bottom + along.start - bands.start * self.image.step
-            out[along, across] = np.concatenate(parts)[y0 : y0 + along.stop - along.start]
+            out[along, across] = np.concatenate(parts)
         return out
 
     def release(self, box: Box) -> None:
