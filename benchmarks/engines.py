@@ -23,10 +23,10 @@ from statistics import median
 import torch
 from measure import machine
 
+from tuningfork.engines import ENGINES, load_engine
+from tuningfork.engines.device import choose_device
+from tuningfork.engines.formats import FORMATS
 from tuningfork.images import Geometry
-from tuningfork.inference.device import choose_device
-from tuningfork.inference.engines import ENGINES, mount
-from tuningfork.inference.engines.formats import FORMATS
 from tuningfork.models import GalaxyModel, HeadSpec, ModelSpec, View, load_model
 from tuningfork.progress import progress_bar
 from tuningfork.schemas import load_schema
@@ -78,7 +78,7 @@ def _runs(member: GalaxyModel, engines: list[str], device: torch.device) -> dict
     with tempfile.TemporaryDirectory() as folder:
         for name in engines:
             if not (ENGINES[name].cpu_only and device.type != "cpu"):
-                mount(member, name, device, Path(folder))
+                load_engine(member, name, device, Path(folder))
                 assert member.engine is not None
                 runs[name] = member.engine
     member.engine = None

@@ -28,10 +28,10 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
+from tuningfork.engines import ENGINES, load_engine
+from tuningfork.engines.exported import load_export, read_export
 from tuningfork.images import Geometry, decode_stream
 from tuningfork.inference import export_model, predict
-from tuningfork.inference.engines import ENGINES, mount
-from tuningfork.inference.engines.exported import mount_export, read_export
 from tuningfork.models import GalaxyModel, load_model, read_manifest
 from tuningfork.packs import make_pack
 from tuningfork.sources import open_source
@@ -95,10 +95,10 @@ def engines_alone(model: Path, integers: Path, size: int, folder: Path) -> dict[
         network = load_model(model)
         if not all(kind.suits(member) for member in network.members):
             continue
-        mount(network, name, cpu, folder / f"scratch-{model.name}-{name}")
+        load_engine(network, name, cpu, folder / f"scratch-{model.name}-{name}")
         runs[name] = rate(look_at, network.members[0], images)
     network = load_model(model)
-    mount_export(network, integers, read_export(integers, read_manifest(model)["sha256"]), cpu)
+    load_export(network, integers, read_export(integers, read_manifest(model)["sha256"]), cpu)
     return runs | {"int8": rate(look_at, network.members[0], images)}
 
 

@@ -24,8 +24,8 @@ import torch
 from measure import machine, rate, table, take_turns
 from PIL import Image
 
+from tuningfork.engines.device import choose_device
 from tuningfork.images import Geometry
-from tuningfork.inference.device import choose_device
 from tuningfork.models import HeadSpec, build_head
 from tuningfork.packs import Pack, make_pack
 from tuningfork.schemas import load_schema

@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from tuningfork.cli.app import build
+from tuningfork.engines import ENGINES, Engine, choose, load_engine
+from tuningfork.engines.agree import TOLERANCE, differences, largest, tolerance
+from tuningfork.engines.engine import CPU_BATCH, Graph
+from tuningfork.engines.onnx import OnnxEngine, write_onnx
 from tuningfork.errors import ImageError, ModelError, TuningforkError
 from tuningfork.images import Geometry
 from tuningfork.inference import predict
-from tuningfork.inference.engines import ENGINES, Engine, choose, mount
-from tuningfork.inference.engines.agree import TOLERANCE, differences, largest, tolerance
-from tuningfork.inference.engines.engine import CPU_BATCH, Graph
-from tuningfork.inference.engines.onnx import OnnxEngine, write_onnx
 from tuningfork.models import Ensemble, GalaxyModel, HeadSpec, ModelSpec, View
 from tuningfork.models.model import GALAXIES
 from tuningfork.models.networks.equivariant import GroupConv, GroupNorm
@@ -89,7 +89,7 @@ def test_an_engine_answers_as_the_network_does(name: str, engine: str, graphs: P
     expected = model.look(pixels, 2)
     assert expected.answers["gz-challenge"].std(dim=0).max() > 100 * TOLERANCE
     (graphs / name).mkdir(exist_ok=True)
-    mount(model, engine, CPU, graphs / name)
+    load_engine(model, engine, CPU, graphs / name)
     seen = model.look(pixels, 2)
     assert largest(differences(model, seen, expected)) < TOLERANCE
     scale = expected.features.square().mean().sqrt()
@@ -116,7 +116,7 @@ def test_a_rounding_that_crosses_a_step_is_no_other_answer(tmp_path: Path) -> No
 def test_a_compiled_network_answers_alike_and_is_compiled_once() -> None:
     model, pixels = network("small"), galaxies(CPU_BATCH + 3)
     expected = model.look(pixels, 2)
-    mount(model, "compile", CPU)
+    load_engine(model, "compile", CPU)
     with torch.compiler.set_stance("fail_on_recompile"):  # neither for fewer images nor for turned ones
         assert largest(differences(model, model.look(pixels, 2), expected)) < TOLERANCE
 
@@ -126,26 +126,26 @@ def test_a_compiled_network_answers_alike_and_is_compiled_once() -> None:
 def test_a_gpu_answers_alike_in_bfloat16(engine: str) -> None:
     model, pixels, device = network("resnet"), galaxies(CPU_BATCH), torch.device("cuda")
     expected = model.look(pixels)
-    mount(model.to(device), engine, device)
+    load_engine(model.to(device), engine, device)
     changes = differences(model, model.look(pixels.to(device)), expected)
     assert largest(changes) < tolerance(device)
     assert all((change**2).mean() ** 0.5 < 5e-3 for change in changes.values())
 
 
 @pytest.fixture(scope="module")
-def mounted() -> tuple[GalaxyModel, GalaxyModel]:
+def loaded() -> tuple[GalaxyModel, GalaxyModel]:
     """A network, and the same in an engine that takes no other number of images than its own."""
     quick = network("small")
-    mount(quick, "openvino", CPU)
+    load_engine(quick, "openvino", CPU)
     return network("small"), quick
 
 
 @given(n=st.integers(1, GALAXIES + CPU_BATCH + 1), seed=st.integers(0, 1000))
 @settings(max_examples=15, deadline=None)
 def test_any_number_of_galaxies_is_answered_in_order(
-    mounted: tuple[GalaxyModel, GalaxyModel], n: int, seed: int
+    loaded: tuple[GalaxyModel, GalaxyModel], n: int, seed: int
 ) -> None:
-    slow, quick = mounted
+    slow, quick = loaded
     pixels = galaxies(n, seed)
     assert largest(differences(slow, quick.look(pixels), slow.look(pixels))) < TOLERANCE
 
@@ -164,7 +164,7 @@ def test_every_member_of_an_ensemble_has_its_engine() -> None:
     model = Ensemble([network("small", 1), network("small", 2)])
     pixels = galaxies(5)
     expected = model.look(pixels, 2)
-    mount(model, "onnxruntime", CPU)
+    load_engine(model, "onnxruntime", CPU)
     seen = model.look(pixels, 2)
     assert largest(differences(model, seen, expected)) < TOLERANCE
     torch.testing.assert_close(seen.spread, expected.spread, atol=TOLERANCE, rtol=0)
@@ -201,7 +201,7 @@ def test_what_cannot_be_had_is_said(pack: Path, model: Path, tmp_path: Path, mon
     with pytest.raises(ModelError, match="it is no exported model"):
         invoke("predict", pack, tmp_path / "o.csv", "--model", model, "--engine", tmp_path)
     with pytest.raises(ModelError, match="openvino runs on the CPU alone; say --device cpu"):
-        mount(network("small"), "openvino", torch.device("cuda"))
+        load_engine(network("small"), "openvino", torch.device("cuda"))
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(TuningforkError, match=r'pip install "tuningfork\[fast\]"'):
         invoke("predict", pack, tmp_path / "o.csv", "--model", model, "--engine", "onnxruntime")
@@ -212,7 +212,7 @@ def test_a_network_that_an_engine_cannot_run_is_said() -> None:
     model = network("small")
     model.encoder = torch.nn.Sequential(model.encoder, Unexportable())
     with pytest.raises(ModelError, match=r"the engine onnxruntime can't run this network .*take --engine torch"):
-        mount(model, "onnxruntime", CPU)
+        load_engine(model, "onnxruntime", CPU)
     assert model.engine is None
 
 
@@ -221,7 +221,7 @@ def test_weights_that_are_no_numbers_are_refused() -> None:
     with torch.no_grad():
         next(model.encoder.parameters())[0] = torch.nan
     with pytest.raises(ModelError, match=r"weights that are no numbers"):
-        mount(model, "fused", CPU)
+        load_engine(model, "fused", CPU)
 
 
 class Unexportable(torch.nn.Module):

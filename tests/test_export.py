@@ -15,13 +15,13 @@ from onnx.reference import ReferenceEvaluator
 from typer.testing import CliRunner
 
 from tuningfork.cli.app import build
+from tuningfork.engines import formats
+from tuningfork.engines.agree import TOLERANCE, differences, largest
+from tuningfork.engines.exported import load_export
 from tuningfork.errors import ModelError, OutputError, PackError, TuningforkError
 from tuningfork.files import read_json, sha256, write_json
 from tuningfork.images import Geometry
 from tuningfork.inference import export, export_model, predict
-from tuningfork.inference.engines import formats
-from tuningfork.inference.engines.agree import TOLERANCE, differences, largest
-from tuningfork.inference.engines.exported import mount_export
 from tuningfork.models import GalaxyModel, load_model, make_ensemble
 from tuningfork.packs import make_pack, open_pack
 from tuningfork.schemas import check_labels, load_schema
@@ -148,7 +148,7 @@ def test_the_errors_are_those_of_the_predictions(
 
 
 def test_calibrating_a_model_does_not_spoil_its_export(exported: dict[str, Path], pack: Path, model: Path) -> None:
-    from tuningfork.inference.engines.exported import read_export
+    from tuningfork.engines.exported import read_export
     from tuningfork.models import read_manifest
 
     hashes = read_manifest(model)["sha256"] | {"uncertainty.safetensors": "0"}
@@ -172,7 +172,7 @@ def test_an_ensemble_is_a_graph_each(model: Path, pack: Path, tmp_path: Path) ->
     expected = ensemble.look(pixels, 2)
     folder = export_model(tmp_path / "both", tmp_path / "exported")
     assert {path.name for path in folder.iterdir()} == {"export.json", "member-1.onnx", "member-2.onnx"}
-    mount_export(ensemble, folder, read_json(folder / "export.json", ModelError), torch.device("cpu"))
+    load_export(ensemble, folder, read_json(folder / "export.json", ModelError), torch.device("cpu"))
     assert largest(differences(ensemble, ensemble.look(pixels, 2), expected)) < TOLERANCE
 
 

@@ -14,11 +14,10 @@ from numba.core.errors import TypingError
 from torch import nn
 from torch.nn import functional
 
-from tuningfork.inference.engines.fused import convolution, stem
-from tuningfork.inference.engines.fused.convolution import FILTERED, Direct, Filtered
-from tuningfork.inference.engines.fused.crew import Crew
-from tuningfork.inference.engines.fused.graph import rewritten
-from tuningfork.inference.engines.fused.kernel import (
+from tuningfork.engines.fused import convolution, stem
+from tuningfork.engines.fused.convolution import FILTERED, Direct, Filtered
+from tuningfork.engines.fused.graph import rewritten
+from tuningfork.engines.fused.kernel import (
     FAR,
     FILTER,
     NEAR,
@@ -29,10 +28,11 @@ from tuningfork.inference.engines.fused.kernel import (
     enter_filters,
     register_tile,
 )
-from tuningfork.inference.engines.fused.stem import Stem
-from tuningfork.inference.engines.fused.step import Pooling, Settings, Step
+from tuningfork.engines.fused.pool import ThreadPool
+from tuningfork.engines.fused.stem import Stem
+from tuningfork.engines.fused.step import Pooling, Settings, Step
 
-CREWS = {threads: Crew(threads) for threads in range(1, 21)}  # their threads are made when they are wanted
+POOLS = {threads: ThreadPool(threads) for threads in range(1, 21)}  # their threads are made when they are wanted
 Function = Callable[[torch.Tensor], torch.Tensor]
 ARM = platform.machine() in ("aarch64", "arm64")
 
@@ -80,7 +80,7 @@ def filters(outputs: int, inputs: int) -> torch.Tensor:
 
 def filtered(weight: torch.Tensor, bias: torch.Tensor | None, relu: bool, threads: int) -> Filtered:
     """The layer for a plain 3x3 convolution."""
-    return Filtered(Step(weight, bias, FILTERED, "relu" if relu else "none"), CREWS[threads])
+    return Filtered(Step(weight, bias, FILTERED, "relu" if relu else "none"), POOLS[threads])
 
 
 # A vector of 4, 8 and 16 numbers, and as many vectors of sums as fit the channels.
@@ -222,7 +222,7 @@ def test_a_graph_keeps_its_meaning(number: int) -> None:
     tangle.eval().requires_grad_(False)
     images = torch.randn(number, 3, 20, 20)
     expected = tangle(images)
-    graph = rewritten(tangle, torch.zeros(2, 3, 20, 20), CREWS[2])
+    graph = rewritten(tangle, torch.zeros(2, 3, 20, 20), POOLS[2])
     for seen, right in zip(graph(images), expected, strict=True):
         torch.testing.assert_close(seen, right, atol=2e-5, rtol=1e-4)
     names = [str(node.target) for node in graph.graph.nodes]
@@ -265,7 +265,7 @@ def test_a_sum_is_written_over_what_none_looks_at_again(side: int) -> None:
     network = Sums(side).eval().requires_grad_(False)
     images = torch.randn(3, 16, 9, 14).contiguous(memory_format=torch.channels_last)
     before, expected = images.clone(), network(images)
-    graph = rewritten(network, images, CREWS[2])
+    graph = rewritten(network, images, POOLS[2])
     for _ in range(2):
         for seen, right in zip(graph(images), expected, strict=True):
             torch.testing.assert_close(seen, right, atol=2e-5, rtol=1e-4)
@@ -340,7 +340,7 @@ def test_a_network_begins_with_one_step(hindrance: str, pooled: bool, scaled: bo
     torch.manual_seed(0)
     network = Beginning(hindrance).eval().requires_grad_(False)
     sample = torch.zeros(2, 3, 21, 20).contiguous(memory_format=torch.channels_last)
-    graph = rewritten(network, sample, CREWS[2])
+    graph = rewritten(network, sample, POOLS[2])
     stems = [layer for layer in graph.modules() if isinstance(layer, Stem)]
     assert len(stems) == pooled
     assert any(stem.mean.any() for stem in stems) == scaled
@@ -390,7 +390,7 @@ def test_a_beginning_is_what_it_stands_for(
     if min(made.shape[2:]) + 2 * pooling.padding < window:
         return  # nothing that a window fits in
     expected = functional.max_pool2d(made.relu() if activation == "relu" else made, *pooling)
-    seen = Stem(step, CREWS[threads])(images)
+    seen = Stem(step, POOLS[threads])(images)
     torch.testing.assert_close(seen.double(), expected, atol=3e-5, rtol=1e-5)
     assert seen.is_contiguous(memory_format=torch.channels_last)
 
@@ -402,7 +402,7 @@ def test_no_number_goes_through_a_beginning() -> None:
         spoilt = images.clone()
         spoilt[0, 1, y, x] = torch.nan
         made = functional.conv2d(spoilt, step.weight, padding=1).relu()
-        assert torch.equal(Stem(step, CREWS[2])(spoilt).isnan(), functional.max_pool2d(made, 3, 2, 1).isnan())
+        assert torch.equal(Stem(step, POOLS[2])(spoilt).isnan(), functional.max_pool2d(made, 3, 2, 1).isnan())
 
 
 @pytest.mark.parametrize("over", [False, True])
@@ -459,7 +459,7 @@ def test_what_is_left_of_modern_blocks() -> None:
     torch.manual_seed(0)
     network = Modern().eval().requires_grad_(False)
     images = torch.randn(2, 4, 9, 9).contiguous(memory_format=torch.channels_last)
-    graph = rewritten(network, images, CREWS[2])
+    graph = rewritten(network, images, POOLS[2])
     for seen, right in zip(graph(images), network(images), strict=True):
         torch.testing.assert_close(seen, right, atol=1e-5, rtol=1e-5)
     names = [str(node.target) for node in graph.graph.nodes if node.op == "call_function"]

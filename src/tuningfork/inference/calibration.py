@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tuningfork.engines import use_torch
 from tuningfork.errors import ModelError, PackError
 from tuningfork.evaluation.votes import label_votes
-from tuningfork.inference.engines import use_torch
 from tuningfork.models import Model, bundled_models, load_model, model_folder, read_manifest, seal
 from tuningfork.models.folder import FILES, UNCERTAINTY
 from tuningfork.models.views import check_views

@@ -16,6 +16,8 @@ import torch
 
 from tuningfork.embeddings import check_maps, make_maps, write_embedding, write_summary
 from tuningfork.embeddings.embedding import FORMAT, VERSION, feature_array
+from tuningfork.engines import find_engine, use_engine
+from tuningfork.engines.device import choose_device
 from tuningfork.errors import ImageError, OutputError
 from tuningfork.files import output_errors, sole_run, stamp
 from tuningfork.images import Decoded
@@ -30,8 +32,6 @@ from tuningfork.inference.described import (
     remarks,
     table_of,
 )
-from tuningfork.inference.device import choose_device
-from tuningfork.inference.engines import find_engine, use_engine
 from tuningfork.inference.order import in_order
 from tuningfork.inference.origin import model_origin
 from tuningfork.inference.output import check_target

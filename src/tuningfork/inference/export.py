@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 import torch
 
+from tuningfork.engines.agree import TOLERANCE, differences, largest
+from tuningfork.engines.engine import CPU_BATCH
+from tuningfork.engines.exported import FORMAT, MANIFEST, VERSION, load_export, origin
+from tuningfork.engines.formats import FORMATS
+from tuningfork.engines.onnx import FEATURES, INPUT
 from tuningfork.errors import ModelError, OutputError, PackError
 from tuningfork.files import TEMPORARY, output_errors, sha256, stamp, write_json
-from tuningfork.inference.engines.agree import TOLERANCE, differences, largest
-from tuningfork.inference.engines.engine import CPU_BATCH
-from tuningfork.inference.engines.exported import FORMAT, MANIFEST, VERSION, mount_export, origin
-from tuningfork.inference.engines.formats import FORMATS
-from tuningfork.inference.engines.onnx import FEATURES, INPUT
 from tuningfork.models import GalaxyModel, Look, Model, load_model, read_manifest
 from tuningfork.packs import Pack, PackSource, open_pack
 from tuningfork.progress import progress_bar
@@ -176,7 +176,7 @@ def _compare(network: Model, folder: Path, content: dict[str, Any], galaxies: Ga
     """How far the answers of the graphs lie from torch's, in 32 bits within `TOLERANCE`."""
     with progress_bar("compare", 2 * len(galaxies.compare)) as advance:
         expected = list(_looks(network, galaxies.compare, advance))
-        mount_export(network, folder, content, CPU)
+        load_export(network, folder, content, CPU)
         seen = list(_looks(network, galaxies.compare, advance))
     changes = _joined([differences(network, ours, theirs) for ours, theirs in zip(seen, expected, strict=True)])
     if largest(changes) > TOLERANCE and not content["int8"]:

@@ -13,12 +13,12 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
+from tuningfork.engines import find_engine, use_engine, use_torch
+from tuningfork.engines.device import choose_device
 from tuningfork.errors import ImageError, OutputError
 from tuningfork.files import sole_run
 from tuningfork.images import Decoded
 from tuningfork.inference.carried import join
-from tuningfork.inference.device import choose_device
-from tuningfork.inference.engines import find_engine, use_engine, use_torch
 from tuningfork.inference.order import in_order
 from tuningfork.inference.origin import predictions_origin
 from tuningfork.inference.output import check_output, write_output

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import torch
 
+from tuningfork.engines import use_torch
 from tuningfork.errors import OutputError, PackError, SchemaError
 from tuningfork.evaluation.bootstrap import Measure, estimate
 from tuningfork.evaluation.evaluate import measures_of
 from tuningfork.evaluation.tables import join
 from tuningfork.files import refuse_existing, stamp
-from tuningfork.inference.engines import use_torch
 from tuningfork.inference.rows import most_likely
 from tuningfork.models import Model, load_model, read_manifest
 from tuningfork.packs import Pack, PackSource, open_pack

@@ -10,12 +10,12 @@ from tempfile import TemporaryDirectory
 
 import torch
 
+from tuningfork.engines.eager import CompiledEngine, TorchEngine
+from tuningfork.engines.engine import Engine
+from tuningfork.engines.fused import FusedEngine, suits
+from tuningfork.engines.onnx import OnnxEngine, write_onnx
+from tuningfork.engines.openvino import OpenvinoEngine
 from tuningfork.errors import ModelError, TuningforkError
-from tuningfork.inference.engines.eager import CompiledEngine, TorchEngine
-from tuningfork.inference.engines.engine import Engine
-from tuningfork.inference.engines.fused import FusedEngine, suits
-from tuningfork.inference.engines.onnx import OnnxEngine, write_onnx
-from tuningfork.inference.engines.openvino import OpenvinoEngine
 from tuningfork.models import GalaxyModel, Model
 
 Make = Callable[[GalaxyModel, torch.device, Path], Engine]
@@ -60,7 +60,7 @@ ENGINES = {
 }
 
 
-def mount(model: Model, name: str, device: torch.device, scratch: Path | None = None) -> None:
+def load_engine(model: Model, name: str, device: torch.device, scratch: Path | None = None) -> None:
     """Let every network of a model, which is on `device`, run in the engine of that name.
 
     Graphs are written to the folder `scratch`, and taken from there where an engine before has written them.
@@ -74,15 +74,15 @@ def mount(model: Model, name: str, device: torch.device, scratch: Path | None = 
     """
     if scratch is None:
         with TemporaryDirectory(prefix="tuningfork-") as folder:
-            return mount(model, name, device, Path(folder))
+            return load_engine(model, name, device, Path(folder))
     kind = ENGINES[name]
     if kind.cpu_only and device.type != "cpu":
         raise ModelError(f"the engine {name} runs on the CPU alone; say --device cpu, or take --engine torch")
-    place(model, device, name, lambda member, index: kind.make(member, device, scratch / f"{index}.onnx"))
+    attach(model, device, name, lambda member, index: kind.make(member, device, scratch / f"{index}.onnx"))
     return None
 
 
-def place(model: Model, device: torch.device, name: str, make: Callable[[GalaxyModel, int], Engine]) -> None:
+def attach(model: Model, device: torch.device, name: str, make: Callable[[GalaxyModel, int], Engine]) -> None:
     """Give every network the engine that is made for it, each tried on a blank image first.
 
     Raises

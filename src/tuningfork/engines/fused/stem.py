@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from tuningfork.inference.engines.fused.convolution import rows
-from tuningfork.inference.engines.fused.crew import PIECES, Crew
-from tuningfork.inference.engines.fused.kernel import convolve_and_pool, register_tile, vector_length
-from tuningfork.inference.engines.fused.step import FLOORS, Step
+from tuningfork.engines.fused.convolution import rows
+from tuningfork.engines.fused.kernel import convolve_and_pool, register_tile, vector_length
+from tuningfork.engines.fused.pool import PIECES, ThreadPool
+from tuningfork.engines.fused.step import FLOORS, Step
 
 FEW = 8  # channels at most: it passes all weights through for every line, which only those for images stand
 
@@ -22,7 +22,7 @@ FEW = 8  # channels at most: it passes all weights through for every line, which
 class Stem(nn.Module):
     """A convolution, as it is written, with a pooling."""
 
-    def __init__(self, step: Step, crew: Crew) -> None:
+    def __init__(self, step: Step, pool: ThreadPool) -> None:
         super().__init__()
         assert step.pooling is not None
         outputs, channels, self.taps, _ = step.weight.shape
@@ -38,7 +38,7 @@ class Stem(nn.Module):
         mean, deviation = step.scaling or (torch.zeros(channels), torch.ones(channels))
         self.mean, self.factor = mean.numpy(), 1 / deviation.numpy()
         self.stride, self.padding = step.settings.stride[0], step.settings.padding[0]
-        self.pooling, self.crew = step.pooling, crew
+        self.pooling, self.pool = step.pooling, pool
 
     @staticmethod
     def fits(step: Step) -> bool:
@@ -56,7 +56,7 @@ class Stem(nn.Module):
         out = torch.empty(number, len(self.bias), *sides, memory_format=torch.channels_last)
         source, target = rows(images), rows(out)
         mean, factor = np.tile(self.mean, width), np.tile(self.factor, width)
-        wanted = PIECES * self.crew.threads
+        wanted = PIECES * self.pool.threads
         strips = min(sides[0], -(-wanted // max(1, number)))
 
         def work(part: tuple[int, int]) -> None:
@@ -80,7 +80,7 @@ class Stem(nn.Module):
                 self.unrolled,
             )
 
-        self.crew.share(work, list(pairwise(range(number * strips + 1))))
+        self.pool.share(work, list(pairwise(range(number * strips + 1))))
         return out
 
     def _side(self, pixels: int) -> int:

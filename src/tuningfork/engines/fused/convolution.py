@@ -10,8 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tuningfork.inference.engines.fused.crew import PIECES, Crew
-from tuningfork.inference.engines.fused.kernel import (
+from tuningfork.engines.fused.kernel import (
     OUT,
     TAPS,
     convolve,
@@ -19,7 +18,8 @@ from tuningfork.inference.engines.fused.kernel import (
     register_tile,
     vector_length,
 )
-from tuningfork.inference.engines.fused.step import FLOORS, Settings, Step
+from tuningfork.engines.fused.pool import PIECES, ThreadPool
+from tuningfork.engines.fused.step import FLOORS, Settings, Step
 
 CACHED = 2**24  # bytes of weights that may stay in the last cache
 FILTERED = Settings(padding=(1, 1))  # what `Filtered` does
@@ -68,7 +68,7 @@ class Filtered(nn.Module):
     Where it `overwrites`, it may write over the map that is added.
     """
 
-    def __init__(self, step: Step, crew: Crew) -> None:
+    def __init__(self, step: Step, pool: ThreadPool) -> None:
         super().__init__()
         outputs, inputs = step.weight.shape[:2]
         length = vector_length()
@@ -84,7 +84,7 @@ class Filtered(nn.Module):
         # weights are too many for any cache, they are passed through once a block, and must be repaid by its tiles.
         few, many = max(1, 3072 // max(inputs, outputs)), 3 * inputs // 8
         self.block = -(-(few if self.weights.nbytes <= CACHED else many) // tile[0]) * tile[0]
-        self.crew, self.overwrites = crew, False
+        self.pool, self.overwrites = pool, False
 
     @staticmethod
     def fits(step: Step) -> bool:
@@ -120,12 +120,12 @@ class Filtered(nn.Module):
                 self.rows,
             )
 
-        self.crew.share(work, self._parts(number * -(-height // OUT) * -(-width // OUT)))
+        self.pool.share(work, self._parts(number * -(-height // OUT) * -(-width // OUT)))
         return out
 
     def _parts(self, tiles: int) -> list[Part]:
         """As many parts for each thread; panels are shared out where there are fewer blocks of tiles than threads."""
-        rows, threads = len(self.rows), self.crew.threads
+        rows, threads = len(self.rows), self.pool.threads
         groups, blocks = -(-tiles // rows), max(1, -(-tiles // self.block))
         pieces = min(blocks, PIECES * threads)
         if pieces > threads:

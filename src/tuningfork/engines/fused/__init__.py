@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from tuningfork.engines.engine import Engine, Graph
+from tuningfork.engines.fused.graph import rewritten
+from tuningfork.engines.fused.pool import ThreadPool
 from tuningfork.errors import ModelError
-from tuningfork.inference.engines.engine import Engine, Graph
-from tuningfork.inference.engines.fused.crew import Crew
-from tuningfork.inference.engines.fused.graph import rewritten
 from tuningfork.models import GalaxyModel
 
 BATCH = 64  # images at once: what deep layers have many of, weights, is passed through once for all
@@ -30,7 +30,7 @@ class FusedEngine(Engine):
             raise ModelError("the network has weights that are no numbers, which the engine fused might hide")
         size, channels = member.spec.view.size, member.spec.geometry.channels
         sample = torch.zeros(2, channels, size, size).contiguous(memory_format=torch.channels_last)
-        self.graph = rewritten(Graph(member).to("cpu"), sample, Crew(torch.get_num_threads()))
+        self.graph = rewritten(Graph(member).to("cpu"), sample, ThreadPool(torch.get_num_threads()))
 
     def run(self, images: torch.Tensor) -> Sequence[torch.Tensor]:
         """Features and raw outputs, float32, on the CPU."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
+from tuningfork.engines.engine import Engine
+from tuningfork.engines.onnx import EXTRA
 from tuningfork.extras import require
-from tuningfork.inference.engines.engine import Engine
-from tuningfork.inference.engines.onnx import EXTRA
 
 SETTINGS = {
     "PERFORMANCE_HINT": "LATENCY",  # one batch at a time, on all threads

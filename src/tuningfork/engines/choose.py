@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from tuningfork.engines.agree import differences, largest, tolerance
+from tuningfork.engines.device import choose_device
+from tuningfork.engines.engine import CPU_BATCH, GPU_BATCH
+from tuningfork.engines.exported import load_export, read_export
+from tuningfork.engines.load import ENGINES, Kind, load_engine
 from tuningfork.errors import ModelError
-from tuningfork.inference.device import choose_device
-from tuningfork.inference.engines.agree import differences, largest, tolerance
-from tuningfork.inference.engines.engine import CPU_BATCH, GPU_BATCH
-from tuningfork.inference.engines.exported import mount_export, read_export
-from tuningfork.inference.engines.mount import ENGINES, Kind, mount
 from tuningfork.models import Look, Model
 from tuningfork.models.model import Outputs
 from tuningfork.packs import ImageSource, PackSource
@@ -91,11 +91,11 @@ def use_engine(
         If it is not installed.
     """
     if isinstance(engine, Path):
-        mount_export(model, engine, read_export(engine, hashes), device)
+        load_export(model, engine, read_export(engine, hashes), device)
     elif engine != "auto":
-        mount(model, engine, device)
+        load_engine(model, engine, device)
     elif source is None:
-        mount(model, "torch", device)
+        load_engine(model, "torch", device)
     else:
         _choose(model, source, views, device)
 
@@ -104,12 +104,12 @@ def use_torch(model: Model) -> torch.device:
     """Let a model look at galaxies through PyTorch, on the GPU where there is one; the device it is on then."""
     device = choose_device("auto")
     model.to(device)
-    mount(model, "torch", device)
+    load_engine(model, "torch", device)
     return device
 
 
 def _choose(model: Model, source: ImageSource | PackSource, views: int, device: torch.device) -> None:
-    mount(model, "torch", device)
+    load_engine(model, "torch", device)
     if source.n < FEWEST:
         return
     pixels = _first_pixels(source, CPU_BATCH if device.type == "cpu" else GPU_BATCH)
@@ -123,7 +123,7 @@ def _choose(model: Model, source: ImageSource | PackSource, views: int, device: 
     with TemporaryDirectory(prefix="tuningfork-") as scratch:
         for name in _worth_trying(model, work, device):
             try:
-                mount(model, name, device, Path(scratch))
+                load_engine(model, name, device, Path(scratch))
             except ModelError as error:
                 log.warning("%s", error)
                 continue

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from tuningfork.inference.engines.engine import CPU_BATCH, GPU_BATCH, Engine, Graph
+from tuningfork.engines.engine import CPU_BATCH, GPU_BATCH, Engine, Graph
 from tuningfork.models import GalaxyModel
 
 

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from tuningfork.engines.onnx import EXTRA, INPUT, OnnxEngine, write_onnx
+from tuningfork.engines.openvino import OpenvinoEngine
 from tuningfork.extras import require
-from tuningfork.inference.engines.onnx import EXTRA, INPUT, OnnxEngine, write_onnx
-from tuningfork.inference.engines.openvino import OpenvinoEngine
 from tuningfork.models import GalaxyModel
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
+from tuningfork.engines.engine import Engine
+from tuningfork.engines.formats import FORMATS
+from tuningfork.engines.load import attach
 from tuningfork.errors import ModelError
 from tuningfork.files import read_json, sha256
-from tuningfork.inference.engines.engine import Engine
-from tuningfork.inference.engines.formats import FORMATS
-from tuningfork.inference.engines.mount import place
 from tuningfork.models import GalaxyModel, Model
 
 FORMAT = "tuningfork-export"
@@ -51,7 +51,7 @@ def read_export(folder: Path, hashes: Mapping[str, str]) -> dict[str, Any]:
     return manifest
 
 
-def mount_export(model: Model, folder: Path, manifest: Mapping[str, Any], device: torch.device) -> None:
+def load_export(model: Model, folder: Path, manifest: Mapping[str, Any], device: torch.device) -> None:
     """Let every network of a model run as its graph in an exported folder does.
 
     Raises
@@ -68,4 +68,4 @@ def mount_export(model: Model, folder: Path, manifest: Mapping[str, Any], device
     def make(member: GalaxyModel, index: int) -> Engine:
         return engine(folder / manifest["networks"][index]["file"], list(member.heads))
 
-    place(model, device, str(folder), make)
+    attach(model, device, str(folder), make)

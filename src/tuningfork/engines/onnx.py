@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
+from tuningfork.engines.engine import Engine, Graph
 from tuningfork.extras import require
 from tuningfork.files import whole_file
-from tuningfork.inference.engines.engine import Engine, Graph
 from tuningfork.models import GalaxyModel
 
 EXTRA = "fast"

@@ -11,7 +11,7 @@ PIECES = 4  # a thread, into which work should be cut where there is enough of i
 Part = TypeVar("Part")
 
 
-class Crew:
+class ThreadPool:
     """The calling thread, and as many others as make `threads` together."""
 
     def __init__(self, threads: int) -> None:

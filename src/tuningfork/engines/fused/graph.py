@@ -14,10 +14,10 @@ import torch
 from torch import fx, nn
 from torch._ops import HigherOrderOperator
 
-from tuningfork.inference.engines.fused.convolution import Direct, Filtered
-from tuningfork.inference.engines.fused.crew import Crew
-from tuningfork.inference.engines.fused.stem import Stem
-from tuningfork.inference.engines.fused.step import FLOORS, Pooling, Settings, Step
+from tuningfork.engines.fused.convolution import Direct, Filtered
+from tuningfork.engines.fused.pool import ThreadPool
+from tuningfork.engines.fused.stem import Stem
+from tuningfork.engines.fused.step import FLOORS, Pooling, Settings, Step
 
 aten = torch.ops.aten
 RESHAPES = (aten.reshape.default, aten.view.default)
@@ -52,8 +52,8 @@ class Found:
         return self.nodes[-1]
 
 
-def rewritten(graph: nn.Module, sample: torch.Tensor, crew: Crew) -> fx.GraphModule:
-    """A graph of one argument, images, whose steps are each done at once, by threads of the crew where it can be.
+def rewritten(graph: nn.Module, sample: torch.Tensor, pool: ThreadPool) -> fx.GraphModule:
+    """A graph of one argument, images, whose steps are each done at once, by threads of the pool where it can be.
 
     `sample` has the shape of images and their order in memory, whatever their number.
     """
@@ -67,7 +67,7 @@ def rewritten(graph: nn.Module, sample: torch.Tensor, crew: Crew) -> fx.GraphMod
         if node.target is aten.conv2d.default:
             arguments = DEFAULTS | dict(zip(CONVOLUTION, node.args, strict=False))
             if _plain(node, arguments["maps"]) and _known(arguments["weight"], arguments["bias"]):
-                _replace(module, _find(module, node, arguments), crew)
+                _replace(module, _find(module, node, arguments), pool)
     _spare_memory(module)
     module.graph.eliminate_dead_code()  # weights that have gone into others
     module.delete_all_unused_submodules()
@@ -241,9 +241,9 @@ def _shape(node: fx.Node) -> tuple[Any, ...]:
     return tuple(node.meta["val"].shape)
 
 
-def _replace(module: fx.GraphModule, found: Found, crew: Crew) -> None:
+def _replace(module: fx.GraphModule, found: Found, pool: ThreadPool) -> None:
     name = f"{found.end.name}_step"
-    module.add_submodule(name, _layer(found.step, crew))
+    module.add_submodule(name, _layer(found.step, pool))
     with module.graph.inserting_after(found.end):
         made = module.graph.call_module(name, (found.maps,) if found.other is None else (found.maps, found.other))
     made.meta["val"] = found.end.meta["val"]
@@ -252,10 +252,10 @@ def _replace(module: fx.GraphModule, found: Found, crew: Crew) -> None:
         module.graph.erase_node(node)
 
 
-def _layer(step: Step, crew: Crew) -> nn.Module:
+def _layer(step: Step, pool: ThreadPool) -> nn.Module:
     if step.pooling is not None:
-        return Stem(step, crew)
-    return Filtered(step, crew) if Filtered.fits(step) else Direct(step)
+        return Stem(step, pool)
+    return Filtered(step, pool) if Filtered.fits(step) else Direct(step)
 
 
 def _spare_memory(module: fx.GraphModule) -> None:
