@@ -62,7 +62,7 @@ def main() -> int:
         originals = test_originals()
         with tempfile.TemporaryDirectory() as folder:
             seen = predict_originals(options.model, originals, Path(folder))
-            if "unlikeness" in seen:  # else the model is not calibrated
+            if "ood_score" in seen:  # else the model is not calibrated
                 strangers = unlikeness(options.model, 200, Path(folder), list(originals["file_loc"]))
         results[title] = evaluate_predictions(seen, originals, [load_schema("gz-challenge")], where=f"test, {title}")
     if options.out:
@@ -73,8 +73,8 @@ def main() -> int:
             interval = " to ".join(f"{end:.4f}" for end in figure["interval"] or ())
             print(f"| {title}: {name} | {figure['value']:.4f} | {interval} | {figure['n']} |")
     _print_details(results)
-    if options.split == "test" and "unlikeness" in seen:
-        print_table(seen["unlikeness"].to_numpy(), strangers)
+    if options.split == "test" and "ood_score" in seen:
+        print_table(seen["ood_score"].to_numpy(), strangers)
     print(f"\n{time.monotonic() - started:.0f} seconds", file=sys.stderr)
     return 0
 

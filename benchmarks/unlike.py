@@ -46,7 +46,7 @@ def main() -> int:
         if options.renderings:
             print_renderings(options.model, table.head(options.n))
             return 0
-        galaxies = predict_originals(options.model, table, Path(folder))["unlikeness"].to_numpy()
+        galaxies = predict_originals(options.model, table, Path(folder))["ood_score"].to_numpy()
         print_table(galaxies, unlikeness(options.model, options.n, Path(folder), list(table["file_loc"])))
     return 0
 
@@ -80,7 +80,7 @@ def unlikeness(model: str, n: int, folder: Path, files: Sequence[str]) -> dict[s
         out = folder / f"{kind}.parquet"
         with suppress(ImageError):  # all of them are refused; the table is written all the same
             predict(folder / kind, out, model=model)
-        found[kind] = pd.read_parquet(out)["unlikeness"].to_numpy(dtype=float)
+        found[kind] = pd.read_parquet(out)["ood_score"].to_numpy(dtype=float)
     return found
 
 
@@ -99,7 +99,7 @@ def print_renderings(model: str, table: pd.DataFrame) -> None:
         seen = network.look(torch.from_numpy(pixels), known.views)
         missed = seen.answers["gz-challenge"].numpy() - table[columns].to_numpy()
         features = seen.features.numpy()
-        flags = known.likeness.distance(features), known.unlikeness(features, pixels)
+        flags = known.likeness.distance(features), known.ood_score(features, pixels)
         rows.append((name, float(np.sqrt((missed**2).mean())), flags))
     usual = rows[0][2]
     print("| rendering | RMSE | AUROC, features alone | flagged, % | AUROC | flagged, % |")

@@ -249,9 +249,9 @@ def test_the_answer_worth_explaining():
             values[schema.columns.index(column.replace("_", "."))] = value
         return leading_target(model, {"gz-challenge": values}).column
 
-    assert leading(Class1_1=0.9, Class7_2=0.7, Class7_1=0.2, Class6_2=0.95) == "Class7.2"
-    assert leading(Class1_2=0.9, Class2_2=0.8, Class4_1=0.6, Class3_2=0.7, Class6_2=1.0) == "Class4.1"
-    assert leading(Class1_1=0.45, Class1_2=0.4, Class6_2=0.9) == "Class1.1"
+    assert leading(Class1_1=0.9, Class7_2=0.7, Class7_1=0.2, Class6_2=0.95) == "roundedness_in_between"
+    assert leading(Class1_2=0.9, Class2_2=0.8, Class4_1=0.6, Class3_2=0.7, Class6_2=1.0) == "spiral_arms_yes"
+    assert leading(Class1_1=0.45, Class1_2=0.4, Class6_2=0.9) == "smooth_or_featured_smooth"
     classes = make_model(width=2)
     assert leading_target(classes, {"five-classes": np.array([0.1, 0.2, 0.1, 0.4, 0.2])}).index == 3
 

@@ -305,7 +305,7 @@ def test_a_taught_run_trains_and_knows_its_teacher(
     assert told == hashlib.sha256(mine.read_bytes()).hexdigest()
     train(recipe, pack, tmp_path / "out")  # finished: nothing to do
     table = pd.read_parquet(mine)
-    table["Class1.1"] = 0.5
+    table["smooth_or_featured_smooth"] = 0.5
     table.to_parquet(mine)
     with pytest.raises(ModelError, match="holds a run of another recipe or pack"):
         train(recipe, pack, tmp_path / "out")
@@ -322,10 +322,10 @@ def test_a_teacher_that_can_t_teach_is_named(recipe_file: Path, answers: Path, p
     table.to_parquet(tmp_path / "others.parquet")
     with pytest.raises(RecipeError, match="answers none of the training galaxies"):
         train(_taught(recipe_file, tmp_path / "others.parquet"), pack, tmp_path / "out")
-    table.assign(**{"Class1.1": 55.0}, id_str=table["id_str"].str[1:]).to_parquet(tmp_path / "percent.parquet")
-    with pytest.raises(RecipeError, match=r"Class1\.1 is 55, beyond 0 to 1"):
+    table.assign(**{"smooth_or_featured_smooth": 55.0}, id_str=table["id_str"].str[1:]).to_parquet(tmp_path / "percent.parquet")
+    with pytest.raises(RecipeError, match=r"smooth_or_featured_smooth is 55, beyond 0 to 1"):
         train(_taught(recipe_file, tmp_path / "percent.parquet"), pack, tmp_path / "out")
-    table.drop(columns="Class1.1").to_parquet(tmp_path / "narrow.parquet")
-    with pytest.raises(CatalogError, match=r"no column 'Class1\.1'"):
+    table.drop(columns="smooth_or_featured_smooth").to_parquet(tmp_path / "narrow.parquet")
+    with pytest.raises(CatalogError, match=r"no column 'smooth_or_featured_smooth'"):
         train(_taught(recipe_file, tmp_path / "narrow.parquet"), pack, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -143,8 +143,8 @@ def test_galaxies_in_another_rendering_are_flagged_and_others_are_not(channels: 
     likeness, rendering = fit_flag(features, *sample_renderings(usual, np.arange(300), 0.8), 0.8)
     found = Uncertainty(1, {}, {}, likeness, rendering=rendering)
     like = rng.normal(size=(200, 5))
-    assert (found.unlikeness(like, new) > 1).mean() < 0.06
-    assert (found.unlikeness(like + 40, new) > 1).all()  # what the encoder makes of them counts as ever
+    assert (found.ood_score(like, new) > 1).mean() < 0.06
+    assert (found.ood_score(like + 40, new) > 1).all()  # what the encoder makes of them counts as ever
     unlike = {
         "negative": 255 - new,
         "gamma": np.rint(255 * (new / 255) ** 0.5).astype(np.uint8),
@@ -157,8 +157,8 @@ def test_galaxies_in_another_rendering_are_flagged_and_others_are_not(channels: 
             "grey": np.repeat(new.mean(axis=3, keepdims=True).astype(np.uint8), 3, 3),
         }
     for name, pixels in unlike.items():
-        assert (found.unlikeness(like, pixels) > 1).mean() > 0.9, name
-    assert found.unlikeness(like[:0], new[:0]).shape == (0,)
+        assert (found.ood_score(like, pixels) > 1).mean() > 0.9, name
+    assert found.ood_score(like[:0], new[:0]).shape == (0,)
 
 
 @given(turns=st.integers(0, 3), mirrored=st.booleans(), seed=st.integers(0, 20))
@@ -185,8 +185,8 @@ def test_a_calibration_of_an_earlier_version_is_read(calibrated: Path, tmp_path:
     assert earlier.rendering is None
     features = np.random.default_rng(1).normal(size=(3, len(known.likeness.mean)))
     pixels = np.zeros((3, 36, 36, 3), np.uint8)
-    np.testing.assert_array_equal(earlier.unlikeness(features, pixels), earlier.likeness.distance(features))
-    assert (known.unlikeness(features, pixels) >= earlier.unlikeness(features, pixels)).all()
+    np.testing.assert_array_equal(earlier.ood_score(features, pixels), earlier.likeness.distance(features))
+    assert (known.ood_score(features, pixels) >= earlier.ood_score(features, pixels)).all()
 
 
 def test_vote_counts_are_calibrated_as_fractions(galaxies: Path, tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_vote_counts_are_calibrated_as_fractions(galaxies: Path, tmp_path: Path)
         tmp_path / "c.csv", tmp_path / "pack", schemas=(str(tmp_path / "counts.toml"),), geometry=Geometry(0.9, 36, 3)
     )
     folder = train(load_recipe(recipe), data.path, tmp_path / "m", accelerator="cpu")
-    calibrate(folder, data.path, split="all", views=2)
+    calibrate(folder, data.path, split="all", tta=2)
     fitted = load_model(folder).uncertainty.intervals["counts"]
     values = np.full((1, 3), 1 / 3)
     low, high = fitted.of(values, np.tile([0.0, 1.0], (3, 1)))
@@ -275,10 +275,10 @@ def test_predictions_say_how_sure_they_are(calibrated: Path, galaxies: Path, tmp
     for column in load_schema("gz-challenge").columns:
         assert (good[f"{column}_low"] <= good[f"{column}_high"]).all()
         assert (good[f"{column}_spread"] >= 0).all()
-    assert bool(good.loc["noise", "unlike"]) and good.loc["noise", "unlikeness"] > 1
-    assert good.drop(index="noise")["unlike"].mean() < 0.2
-    other = pd.read_parquet(predict(images, tmp_path / "one.parquet", model=calibrated, views=1))
-    assert "Class1.1_low" not in other and "unlike" not in other
+    assert bool(good.loc["noise", "ood"]) and good.loc["noise", "ood_score"] > 1
+    assert good.drop(index="noise")["ood"].mean() < 0.2
+    other = pd.read_parquet(predict(images, tmp_path / "one.parquet", model=calibrated, tta=1))
+    assert "smooth_or_featured_smooth_low" not in other and "ood" not in other
     for name in ("p.csv", "p.fits", "p.vot"):
         predict(images, tmp_path / name, model=calibrated)
 
@@ -290,12 +290,12 @@ def test_an_evaluation_measures_coverage(calibrated: Path, pack: Path, tmp_path:
     found = json.loads((tmp_path / "e" / "evaluation.json").read_text())["schemas"]["gz-challenge"]
     table = pd.read_parquet(tmp_path / "e" / "predictions.parquet")
     labels = open_pack(pack).catalog.set_index("id_str").loc[table["id_str"]]
-    column = "Class7.1"
-    inside = (labels[column].to_numpy() >= table[f"{column}_low"] - 1e-6) & (
-        labels[column].to_numpy() <= table[f"{column}_high"] + 1e-6
+    column, own = "Class7.1", "roundedness_completely_round"
+    inside = (labels[column].to_numpy() >= table[f"{own}_low"] - 1e-6) & (
+        labels[column].to_numpy() <= table[f"{own}_high"] + 1e-6
     )
-    assert found["columns"][column]["coverage"]["value"] == pytest.approx(inside.mean())
-    columns = [f"Class7.{answer}" for answer in (1, 2, 3)]
+    assert found["columns"][own]["coverage"]["value"] == pytest.approx(inside.mean())
+    columns = [f"roundedness_{answer}" for answer in ("completely_round", "in_between", "cigar_shaped")]
     each = [found["columns"][name]["coverage"]["value"] for name in columns]
     assert found["questions"]["roundedness"]["coverage"]["value"] == pytest.approx(np.mean(each))
     assert found["figures"]["coverage"]["interval"] is not None
@@ -316,7 +316,7 @@ def test_what_cannot_be_calibrated_is_said(model: Path, pack: Path, calibrated: 
     before = (calibrated / "uncertainty.safetensors").read_bytes()
     for views in (0, 3, 64):
         with pytest.raises(ModelError, match="views can't be had"):
-            calibrate(calibrated, pack, split="all", views=views)
+            calibrate(calibrated, pack, split="all", tta=views)
     assert (calibrated / "uncertainty.safetensors").read_bytes() == before
 
 
@@ -331,10 +331,10 @@ def test_a_kill_between_the_files_leaves_a_model_that_works(
 
     monkeypatch.setattr(sys.modules["tuningfork.inference.calibration"], "write_uncertainty", killed)
     with pytest.raises(KeyboardInterrupt):
-        calibrate(folder, pack, split="all", views=1)
+        calibrate(folder, pack, split="all", tta=1)
     assert load_model(folder).uncertainty is None
     monkeypatch.undo()
-    calibrate(folder, pack, split="all", views=1)
+    calibrate(folder, pack, split="all", tta=1)
     assert load_model(folder).uncertainty.views == 1
 
 
@@ -348,7 +348,7 @@ def test_balance_names_rare_classes_and_leaves_their_probabilities(model: Path, 
     for balance in (0.0, 1.0):
         folder = tmp_path / f"m{balance:g}"
         shutil.copytree(model, folder)
-        calibrate(folder, pack, split="all", views=1, balance=balance)
+        calibrate(folder, pack, split="all", tta=1, balance=balance)
         tables[balance] = pd.read_parquet(predict(pack, tmp_path / f"{balance:g}.parquet", model=folder))
         assert read_manifest(folder)["calibration"]["balance"] == balance
     columns = list(schema.prediction_columns)

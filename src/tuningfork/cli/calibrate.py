@@ -13,7 +13,9 @@ def command(
     pack: Annotated[Path, typer.Argument(help="A pack with labels, of galaxies the model was not trained on.")],
     split: Annotated[str, typer.Option(help="The split to measure on.")] = "val",
     where: Annotated[list[str], typer.Option(help="Intervals from rows with column=value (or one|other).")] = [],  # noqa: B006
-    views: Annotated[int, typer.Option(help="Answers are averaged over 1, 2, 4, 8, 16 or 32 views.")] = 8,
+    tta: Annotated[
+        int, typer.Option(metavar="VIEWS", help="Test-time augmentation: average over 1, 2, 4, 8, 16 or 32 views.")
+    ] = 8,
     balance: Annotated[
         float, typer.Option(help="Name rare classes more readily: 0, fewest mistakes, to 1, all classes alike.")
     ] = 0.0,
@@ -21,4 +23,4 @@ def command(
     """Measure a model's uncertainty: intervals, calibrated probabilities, and when an image is unlike any it knows."""
     from tuningfork.inference import calibrate
 
-    typer.echo(f"calibrated: {calibrate(model, pack, split=split, where=where, views=views, balance=balance)}")
+    typer.echo(f"calibrated: {calibrate(model, pack, split=split, where=where, tta=tta, balance=balance)}")

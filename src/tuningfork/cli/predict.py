@@ -21,9 +21,15 @@ def command(
     ],
     model: Annotated[str, typer.Option(help="A model folder, or the name of a bundled model.")] = "default",
     layout: Annotated[str, typer.Option("--format", help="table, or kaggle: the challenge's submission.")] = "table",
-    views: Annotated[
+    columns: Annotated[
+        str, typer.Option(help="readable (spiral_arms_yes), or schema: the names of its labels (Class4.1).")
+    ] = "readable",
+    tta: Annotated[
         int | None,
-        typer.Option(help="Average over 1, 2, 4 ... 32 views; as the model was calibrated unless told."),
+        typer.Option(
+            metavar="VIEWS",
+            help="Test-time augmentation: average over 1, 2, 4, 8, 16 or 32 views. Default: as the model was calibrated.",
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")] = "auto",
     engine: Annotated[
@@ -52,7 +58,8 @@ def command(
         out,
         model=model,
         layout=layout,
-        views=views,
+        columns=columns,
+        tta=tta,
         device=device,
         engine=engine,
         options=options,

@@ -109,7 +109,8 @@ def _choose(
 
 
 def _answers(predictions: pd.DataFrame, schema: Schema) -> bool:
-    columns = {*schema.prediction_columns, *([schema.label_column] if schema.kind == "classes" else [])}
+    columns = {*schema.prediction_columns, *schema.published_columns}
+    columns |= {schema.label_column} if schema.kind == "classes" else set()
     return any(find_column(predictions, [column]) is not None for column in columns)
 
 

@@ -43,7 +43,7 @@ def with_coverage(
     measures["figures"] |= {"coverage": _mean(held), "interval_width": _mean(width)}
     for name, answers in schema.slices.items():
         measures["questions"][name]["coverage"] = _mean(held[:, answers])
-    for index, column in enumerate(schema.columns):
+    for index, column in enumerate(schema.prediction_columns):
         measures["columns"][column]["coverage"] = _mean(held[:, [index]])
     return measures
 

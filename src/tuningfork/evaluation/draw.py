@@ -88,7 +88,7 @@ def _tree(schema: Schema, result: dict[str, Any], predictions: pd.DataFrame, lab
 
 def _quantities(schema: Schema, predictions: pd.DataFrame, labels: pd.DataFrame) -> Plot:
     truth = np.stack([known_values(labels, entry.column, entry.missing) for entry in schema.quantities], axis=1)
-    predicted = predictions[list(schema.columns)].to_numpy(dtype=np.float64, na_value=np.nan)
+    predicted = predictions[list(schema.prediction_columns)].to_numpy(dtype=np.float64, na_value=np.nan)
     n = int(np.isfinite(truth).any(axis=1).sum())
     names = [entry.column for entry in schema.quantities]
     drawn = plots.quantity_scatter(truth, predicted, names, f"Predicted and true values, n = {n:,}")

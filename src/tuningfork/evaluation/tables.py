@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from tuningfork.catalogs import find_ids, id_text, listed, with_names
+from tuningfork.catalogs import find_column, find_ids, id_text, listed, with_names
 from tuningfork.errors import PredictionsError
 from tuningfork.evaluation.bootstrap import Array
 from tuningfork.schemas import Schema, check_labels, without_unasked
 
+ENDS = ("low", "high", "spread")  # of the columns that say how sure an answer is
 SUM_TOLERANCE = 1e-3
 RANGE_TOLERANCE = 1e-6  # float32 sums of softmax outputs exceed 1 by less
 
@@ -39,6 +40,24 @@ def with_ids(table: pd.DataFrame, schemas: Sequence[Schema], where: str) -> pd.D
     return whole.assign(id_str=text).reset_index(drop=True)
 
 
+def with_prediction_columns(table: pd.DataFrame, schemas: Sequence[Schema]) -> pd.DataFrame:
+    """A predictions table with the columns of these schemas by their own names, where it has the published ones.
+
+    Tables with the names of a schema's labels are such, as the challenge's submissions and ``--columns schema`` are.
+    Of a schema that has all of its own columns, the others are left alone: they may be labels.
+    """
+    renamed = {}
+    for schema in schemas:
+        if set(schema.prediction_columns) <= set(table.columns):
+            continue
+        for own, published in zip(schema.prediction_columns, schema.published_columns, strict=True):
+            for end in ("", *(f"_{end}" for end in ENDS)):
+                found = find_column(table, [f"{own}{end}", f"{published}{end}"])
+                if found is not None and found != f"{own}{end}":
+                    renamed[found] = f"{own}{end}"
+    return table.rename(columns=renamed) if renamed else table
+
+
 def join(
     predictions: pd.DataFrame, labels: pd.DataFrame, schemas: Sequence[Schema], where: str
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int]]:
@@ -55,7 +74,8 @@ def join(
     """
     if not schemas:
         raise PredictionsError(f"{where}: no schema to evaluate; name one with --schema")
-    predictions = with_names(with_ids(predictions, schemas, where), [c for s in schemas for c in _answers(s)])
+    predictions = with_prediction_columns(with_ids(predictions, schemas, where), schemas)
+    predictions = with_names(predictions, [s.summary_column for s in schemas if s.summary_column])
     labels = with_names(with_ids(labels, schemas, f"the labels for {where}"), [c for s in schemas for c in s.columns])
     for schema in schemas:
         labels = without_unasked(labels, schema, f"the labels for {where}")
@@ -90,11 +110,6 @@ def probabilities(predictions: pd.DataFrame, schema: Schema) -> Array | None:
     if schema.kind == "classes" and not set(schema.prediction_columns) & set(predictions.columns):
         return None
     return predictions[list(schema.prediction_columns)].to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def _answers(schema: Schema) -> tuple[str, ...]:
-    summary = (schema.summary_column,) if schema.summary_column else ()
-    return (*schema.prediction_columns, *summary)
 
 
 def _failed(predictions: pd.DataFrame) -> pd.Series:

@@ -44,7 +44,7 @@ def tree_measures(truth: Votes, predicted: Votes, schema: Schema) -> dict[str, A
         "questions": {
             question.name: _question(question, truth, predicted, schema, deviations) for question in schema.questions
         },
-        "columns": {column: {"rmse": _rmse(errors[:, [i]])} for i, column in enumerate(schema.columns)},
+        "columns": {column: {"rmse": _rmse(errors[:, [i]])} for i, column in enumerate(schema.prediction_columns)},
     }
 
 

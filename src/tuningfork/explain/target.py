@@ -57,7 +57,8 @@ def find_target(model: GalaxyModel, column: str) -> Target:
     targets = {
         column: Target(schema, index)
         for schema in reversed(model.schemas)
-        for index, column in enumerate(schema.prediction_columns)
+        for names in (schema.published_columns, schema.prediction_columns)
+        for index, column in enumerate(names)
     }
     if column not in targets:
         near = get_close_matches(column, targets, n=3, cutoff=0.0)

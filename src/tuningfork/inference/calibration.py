@@ -39,12 +39,12 @@ def calibrate(
     *,
     split: str = "val",
     where: Sequence[str] = (),
-    views: int = 8,
+    tta: int = 8,
     balance: float = 0.0,
 ) -> Path:
     """Measure how sure a model is on one split of a pack, and write it into the model's folder.
 
-    What is written holds for predictions averaged over `views` sides (1, 2, 4 or 8 exact views; 16 or 32 with those
+    What is written holds for predictions averaged over `tta` views (1, 2, 4 or 8 exact views; 16 or 32 with those
     between them), which `predict` then uses:
     an interval for every fraction and quantity, the temperature of class probabilities (Guo et al. 2017,
     arXiv:1706.04599, section 4.2), and how unlike an image must be for a flag. Intervals hold for galaxies like those
@@ -62,7 +62,7 @@ def calibrate(
         If either can't be opened, their geometries differ, the split has too few galaxies, or the model is one of the
         package's own, whose folder is not yours to write.
     """
-    check_views(views)
+    check_views(tta)
     if not 0 <= balance <= 1:
         raise ModelError(f"balance is from 0 (fewest mistakes) to 1 (all classes alike), not {balance:g}")
     folder, data = model_folder(model), open_pack(pack)
@@ -81,7 +81,7 @@ def calibrate(
     trained_on = [read_manifest(folder / part)["data"]["sha256"] for part in manifest.get("members", ["."])]
     if data.manifest["sha256"] in trained_on and split in ("train", "all"):
         log.warning("the model was trained on galaxies of this split: its intervals will be too narrow")
-    uncertainty = fit_uncertainty(network, data, rows, np.isin(rows, chosen), views, balance)
+    uncertainty = fit_uncertainty(network, data, rows, np.isin(rows, chosen), tta, balance)
     # At no moment does the manifest speak of a file that is not the one beside it.
     seal(folder, manifest, files=[name for name in FILES if name != UNCERTAINTY])
     write_uncertainty(uncertainty, folder / UNCERTAINTY)
@@ -91,7 +91,7 @@ def calibrate(
         "split": split,
         "rows": list(where),
         "n": len(chosen),
-        "views": views,
+        "views": tta,
         "balance": balance,
     }
     seal(folder, manifest)

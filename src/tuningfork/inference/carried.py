@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -24,18 +24,21 @@ EXAMPLES = 3
 class Joined:
     """The shards of a job with further columns of all its rows, one table a shard; gone through as often as wanted.
 
-    `names` are the columns of the shards that stay, `added` those that come after them.
+    `names` are the columns of the shards that stay, `added` those that come after them; `renamed` gives some of the
+    first another name.
     """
 
     shards: Sequence[Path]
     names: Sequence[str]
     added: pa.Table
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def schema(self) -> pa.Schema:
         """All the columns."""
         ours = pq.read_schema(self.shards[0])
-        return pa.schema([*(ours.field(name) for name in self.names), *self.added.schema])
+        kept = (ours.field(name).with_name(self.renamed.get(name, name)) for name in self.names)
+        return pa.schema([*kept, *self.added.schema])
 
     def __iter__(self) -> Iterator[pa.Table]:
         start, schema = 0, self.schema
@@ -46,8 +49,15 @@ class Joined:
             start += len(table)
 
 
-def join(shards: Sequence[Path], catalogue: pd.DataFrame, further: pa.Table | None = None) -> Joined:
+def join(
+    shards: Sequence[Path],
+    catalogue: pd.DataFrame,
+    further: pa.Table | None = None,
+    renamed: Mapping[str, str] | None = None,
+) -> Joined:
     """The shards of a job, `further` columns of ours, and then those of the catalogue, whose row i is row i.
+
+    Columns of the shards get the names that `renamed` gives them.
 
     A catalogue that has positions has them alone: the images' are left out. A column of the catalogue whose name is one
     of ours, in whatever case, gets ``_catalogue`` after it, which is said.
@@ -57,11 +67,13 @@ def join(shards: Sequence[Path], catalogue: pd.DataFrame, further: pa.Table | No
         names = [name for name in names if name not in (RA.name, DEC.name)]
     further = pa.table({}) if further is None else further
     carried = _with_stored_types(arrow_table(catalogue.drop(columns=[ID.name, FILE.name], errors="ignore")), catalogue)
-    called = _free_names(carried.column_names, [*names, *further.column_names])
+    renamed = renamed or {}
+    ours = [renamed.get(name, name) for name in names]
+    called = _free_names(carried.column_names, [*ours, *further.column_names])
     described = _described(carried.schema, catalogue, position)
     fields = [*further.schema, *(entry.with_name(name) for entry, name in zip(described, called, strict=True))]
     columns = [*further.columns, *carried.columns]
-    return Joined(shards, names, pa.Table.from_arrays(columns, schema=pa.schema(fields)))
+    return Joined(shards, names, pa.Table.from_arrays(columns, schema=pa.schema(fields)), renamed)
 
 
 def _with_stored_types(table: pa.Table, catalogue: pd.DataFrame) -> pa.Table:

@@ -17,13 +17,13 @@ RA = column("ra", pa.float64(), About("Right ascension of the image's middle", "
 DEC = column("dec", pa.float64(), About("Declination of the image's middle", "deg", "pos.eq.dec;meta.main"))
 FILE = column("file_loc", pa.string(), About("Where the image is", ucd="meta.ref"))
 SCALE = column("pixel_scale", pa.float32(), About("Arcseconds a pixel of the image", "arcsec/pixel", "instr.scale"))
-FIELD = column("field_arcsec", pa.float32(), About("Side of the square looked at", "arcsec", "phys.angSize"))
+FIELD = column("field_arcsec", pa.float32(), About("Side of the square that the model sees", "arcsec", "phys.angSize"))
 NOTE = column("note", pa.string(), About("What was assumed or mended in reading the image", ucd="meta.note"))
 ERROR = column("error", pa.string(), About("Why the image could not be read; null: it was", ucd="meta.code.error"))
-UNLIKENESS = column(
-    "unlikeness", pa.float32(), About("Distance from the galaxies the model knows; above 1: unlike them", ucd=_QUALITY)
+OOD_SCORE = column(
+    "ood_score", pa.float32(), About("Out-of-distribution score; above 1: unlike the training images", ucd=_QUALITY)
 )
-UNLIKE = column("unlike", pa.bool_(), About("Whether the galaxy is unlike those the model knows", ucd=_QUALITY))
+OOD = column("ood", pa.bool_(), About("Out of distribution: the image is unlike the training images", ucd=_QUALITY))
 SPLIT = column("split", pa.string(), About("train, val or test, as the catalogue has it", ucd="meta.code"))
 
 Columns = list[tuple[pa.Field, pa.Array]]
@@ -90,7 +90,7 @@ def summary_column(schema: Schema) -> pa.Field:
 _SURE = {
     "low": ("Least value of the 90 % interval of", "stat.min"),
     "high": ("Largest value of the 90 % interval of", "stat.max"),
-    "spread": ("Standard deviation between looks of", "stat.stdev"),
+    "spread": ("Standard deviation between views and members of", "stat.stdev"),
 }
 
 
@@ -101,6 +101,12 @@ def sure_columns(schema: Schema, which: str) -> list[pa.Field]:
         column(f"{name}_{which}", pa.float32(), About(f"{text} {name}", ucd=f"src.morph;{ucd}"))
         for name in schema.prediction_columns
     ]
+
+
+def published_names(schemas: Sequence[Schema]) -> dict[str, str]:
+    """The names that the publishers of labels give the columns of answers and of how sure they are."""
+    pairs = [pair for s in schemas for pair in zip(s.prediction_columns, s.published_columns, strict=True)]
+    return {f"{own}{end}": f"{published}{end}" for own, published in pairs for end in ("", *map("_{}".format, _SURE))}
 
 
 def label_column(schema: Schema) -> pa.Field:

@@ -14,6 +14,7 @@ from tuningfork.catalogs import Origin, write_parts
 from tuningfork.errors import OutputError, PredictionsError, SchemaError
 from tuningfork.files import TEMPORARY, output_errors, refuse_existing, whole_file
 from tuningfork.inference.carried import Joined
+from tuningfork.inference.described import published_names
 from tuningfork.schemas import Schema, check_labels
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,19 @@ def check_output(out: Path, layout: str, schemas: Sequence[Schema], *, overwrite
         if CHALLENGE not in [schema.name for schema in schemas]:
             raise PredictionsError(f"--format kaggle needs a model that answers {CHALLENGE!r}; this one does not")
     check_target(out, (*ENDINGS, ""), overwrite=overwrite)
+
+
+def chosen_names(columns: str, schemas: Sequence[Schema]) -> dict[str, str]:
+    """Other names for columns of answers, as ``--columns`` asks for.
+
+    Raises
+    ------
+    OutputError
+        If `columns` is neither ``readable`` nor ``schema``.
+    """
+    if columns not in ("readable", "schema"):
+        raise OutputError(f"no names of columns {columns!r}; use readable or schema")
+    return published_names(schemas) if columns == "schema" else {}
 
 
 def check_target(out: Path, endings: Sequence[str], *, overwrite: bool) -> None:
@@ -81,7 +95,8 @@ def _write_kaggle(shards: Sequence[Path], out: Path, schema: Schema) -> None:
     """The challenge's submission: GalaxyID and the 37 fractions, checked against the tree."""
     with whole_file(out) as temporary:
         for index, shard in enumerate(shards):
-            table = pd.read_parquet(shard, columns=["id_str", *schema.columns, "error"])
+            table = pd.read_parquet(shard, columns=["id_str", *schema.prediction_columns, "error"])
+            table.columns = pd.Index(["id_str", *schema.columns, "error"])
             unread = table["error"].notna()
             if unread.any():
                 log.warning("%d unreadable images have empty fractions in %s", int(unread.sum()), out)

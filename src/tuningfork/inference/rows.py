@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from tuningfork.images import Decoded
 from tuningfork.inference.described import (
-    UNLIKE,
-    UNLIKENESS,
+    OOD,
+    OOD_SCORE,
     answer_columns,
     names,
     numbers,
@@ -33,11 +33,11 @@ def prediction_rows(
 
     First come `id_str`, the position of the image's middle (`ra`, `dec` in degrees, where its file says it) and
     `file_loc`. After the answers of each schema come, where they are known, ``<column>_low`` and ``<column>_high``, the
-    90 % interval, and ``<column>_spread``, how far the answers to several views differ; after all schemas `unlikeness`
-    and the flag `unlike`.
+    90 % interval, and ``<column>_spread``, how far the answers to several views differ; after all schemas `ood_score`
+    and the flag `ood`.
 
     `answers[schema.name]` is (number of readable images, K): the unreadable ones of the `batch` get nulls in their
-    place. Then come `pixel_scale` and `field_arcsec`, the side of the square that was looked at, where they are known,
+    place. Then come `pixel_scale` and `field_arcsec`, the side of the square that the model sees, where they are known,
     `note`, what a user should know of an image that was read, and `error`.
     """
     readable = np.array([entry.error is None for entry in batch], dtype=bool)
@@ -53,10 +53,10 @@ def prediction_rows(
             if schema.name in values:
                 columns += numbers(values[schema.name], sure_columns(schema, which), readable)
     if sure is not None:
-        columns += numbers(sure.unlikeness[:, None], [UNLIKENESS], readable)
+        columns += numbers(sure.ood_score[:, None], [OOD_SCORE], readable)
         flags = np.zeros(len(batch), dtype=bool)
-        flags[readable] = sure.unlikeness > 1
-        columns.append((UNLIKE, pa.array(flags, mask=~readable)))
+        flags[readable] = sure.ood_score > 1
+        columns.append((OOD, pa.array(flags, mask=~readable)))
     return table_of(columns + remarks(batch))
 
 

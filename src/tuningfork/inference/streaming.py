@@ -21,7 +21,7 @@ from tuningfork.images import Decoded
 from tuningfork.inference.carried import join
 from tuningfork.inference.order import in_order
 from tuningfork.inference.origin import predictions_origin
-from tuningfork.inference.output import check_output, write_output
+from tuningfork.inference.output import check_output, chosen_names, write_output
 from tuningfork.inference.ray import write_on_ray
 from tuningfork.inference.rows import prediction_rows
 from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, Rows, nothing_read, shards, write_shards
@@ -41,7 +41,8 @@ def predict(
     *,
     model: str | Path = DEFAULT_MODEL,
     layout: str = "table",
-    views: int | None = None,
+    columns: str = "readable",
+    tta: int | None = None,
     device: str = "auto",
     engine: str | Path = "auto",
     options: ImageOptions | None = None,
@@ -61,11 +62,14 @@ def predict(
         names are in the order of their rows.
     layout
         ``table``, or ``kaggle``: the challenge's submission (GalaxyID and 37 columns; .csv).
+    columns
+        The names of the answers' columns: ``readable``, such as ``spiral_arms_yes``, or ``schema``, those of the
+        schema's labels, such as ``Class4.1``.
 
-    views
-        Over how many sides (1, 2, 4 or 8: quarter turns, mirrored; 16 or 32: at angles between, too) answers are
-        averaged; unless given, as many as the model was calibrated with, or one. Intervals are given for that many
-        alone.
+    tta
+        Test-time augmentation: over how many views the answers are averaged (1, 2, 4 or 8: quarter turns, mirrored; 16
+        or 32: at angles between, too). Default: as many as the model was calibrated with, or one. Intervals are given
+        for that many alone.
     engine
         What runs the networks: ``torch``, ``fused``, ``onnxruntime``, ``openvino``, ``compile``, a folder that
         `export_model` wrote, or ``auto``: the quickest in a short trial, where there are images enough to repay it,
@@ -91,10 +95,11 @@ def predict(
     """
     target = Path(out)
     network = load_model(model)
-    views = _views(network, views)
+    views = _views(network, tta)
     source = open_images(images, network.spec.geometry, workers, options, network.spec.trained)
     source.refuse_output(target)
     check_output(target, layout, network.schemas, overwrite=overwrite)
+    renamed = chosen_names(columns, network.schemas)
     hashes = read_manifest(model)["sha256"]
     engine, what = find_engine(engine, hashes)
     job = {"images": source.describe(), "model": hashes, "views": views} | what
@@ -129,7 +134,7 @@ def predict(
     with sole_run(folder, OutputError):
         done = in_order(write(), source.places, folder / "asked")
         origin = predictions_origin(model, network, source, views, engine)
-        write_output(join(done, source.asked), target, layout, network.schemas, origin)
+        write_output(join(done, source.asked, renamed=renamed), target, layout, network.schemas, origin)
         nothing = nothing_read(done)
         shutil.rmtree(folder)
     if nothing:
@@ -137,10 +142,10 @@ def predict(
     return target
 
 
-def predict_pack(model: str | Path, pack: Pack, rows: np.ndarray, views: int | None = None) -> pd.DataFrame:
-    """The predictions table of some rows of a pack; `views` as of `predict`."""
+def predict_pack(model: str | Path, pack: Pack, rows: np.ndarray, tta: int | None = None) -> pd.DataFrame:
+    """The predictions table of some rows of a pack; `tta` as of `predict`."""
     network = load_model(model)
-    views = _views(network, views)
+    views = _views(network, tta)
     device = use_torch(network)
     source = PackSource(pack, network.spec.geometry, rows)
     with progress_bar("predict", source.n) as advance:

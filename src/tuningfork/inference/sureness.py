@@ -17,14 +17,14 @@ class Sureness:
     """How sure a model is of N readable images.
 
     By schema name `low` and `high`, (N, K), are the ends of the 90 % interval, and `spread`, (N, K), is how far the
-    answers of members and views differ (absent where one network looked once); `unlikeness`, (N,), is above 1 where an
+    answers of members and views differ (absent where one network looked once); `ood_score`, (N,), is above 1 where an
     image is unlike what the model has seen. `class_weights`, (C,), are those of `Uncertainty`.
     """
 
     low: Mapping[str, np.ndarray]
     high: Mapping[str, np.ndarray]
     spread: Mapping[str, np.ndarray]
-    unlikeness: np.ndarray
+    ood_score: np.ndarray
     class_weights: Mapping[str, np.ndarray]
 
 
@@ -38,6 +38,6 @@ def sureness(look: Look, pixels: np.ndarray, uncertainty: Uncertainty, schemas: 
         low={name: low for name, (low, _) in ends.items()},
         high={name: high for name, (_, high) in ends.items()},
         spread={name: values.cpu().numpy() for name, values in look.spread.items()},
-        unlikeness=uncertainty.unlikeness(look.features.cpu().numpy(), pixels),
+        ood_score=uncertainty.ood_score(look.features.cpu().numpy(), pixels),
         class_weights=uncertainty.class_weights,
     )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tuningfork.catalogs import read_table
 from tuningfork.evaluation.evaluate import predicted_classes
-from tuningfork.evaluation.tables import with_ids
+from tuningfork.evaluation.tables import with_ids, with_prediction_columns
 from tuningfork.evaluation.trees import ASKED
 from tuningfork.evaluation.votes import Votes, votes_of
 from tuningfork.files import sha256
@@ -38,7 +38,7 @@ def predictions_section(path: Path, schemas: Sequence[Schema], finder: Finder) -
     finder
         Finds the galaxies' pictures.
     """
-    table = read_table(path)
+    table = with_prediction_columns(read_table(path), [*schemas, *map(load_schema, bundled_schemas())])
     answered = list(_answered(table, schemas))
     table = with_ids(table, answered, str(path))
     failed = _failed(table)
@@ -91,7 +91,10 @@ def _of_schema(table: pd.DataFrame, schema: Schema, find: Find) -> Iterator[Bloc
         yield from _tree(table, votes_of(values, schema), schema, find)
     else:
         quartiles = np.nanpercentile(values, [0, 25, 50, 75, 100], axis=0).T
-        rows = [(name, *(f"{value:.3g}" for value in row)) for name, row in zip(schema.columns, quartiles, strict=True)]
+        rows = [
+            (name, *(f"{value:.3g}" for value in row))
+            for name, row in zip(schema.prediction_columns, quartiles, strict=True)
+        ]
         yield Table(schema.title, ("quantity", "least", "25 %", "median", "75 %", "most"), rows)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,12 @@ CHOICES = {
 }
 # Columns of catalogs and predictions with a meaning of their own: no label may take their name.
 RESERVED = frozenset({"id_str", "file_loc", "image", "ra", "dec", "split", "note", "error"})
+
+
+def identifier(name: str) -> str:
+    """A name as an identifier: letters, digits and underscores, the first of them no digit."""
+    plain = re.sub(r"[^0-9A-Za-z_]", "_", name)
+    return f"_{plain}" if plain[:1].isdigit() else plain
 
 
 @dataclass(frozen=True)
@@ -135,10 +142,22 @@ class Schema:
 
     @cached_property
     def prediction_columns(self) -> tuple[str, ...]:
-        """The numeric columns of a predictions table, in order.
+        """The numeric columns of a predictions table, in order; each can be an identifier in any language.
 
-        Vote fractions keep the label's column name, or `<column>_fraction` where labels are counts (the naming of
-        galaxy-datasets); class probabilities are `<label_column>_<class name>`; quantities keep their name.
+        ``<question>_<answer>`` of a tree, ``<label_column>_<class name>`` of a class list, the column of a quantity;
+        what is not a letter, a digit or an underscore is an underscore: ``spiral_arms_yes``.
+        """
+        if self.kind == "tree":
+            pairs = [f"{question.name}_{answer.name}" for question in self.questions for answer in question.answers]
+            return tuple(map(identifier, pairs))
+        return tuple(map(identifier, self.published_columns))
+
+    @cached_property
+    def published_columns(self) -> tuple[str, ...]:
+        """The same columns by the names of the label columns, as publishers of such tables write them.
+
+        A vote fraction has the name of its label column, such as ``Class1.1``, or ``<column>_fraction`` where labels
+        are counts (as galaxy-datasets names them); a class has ``<label_column>_<class name>``.
         """
         if self.kind == "tree" and self.votes == "counts":
             return tuple(f"{column}_fraction" for column in self.columns)
@@ -157,8 +176,8 @@ class Schema:
     def summary_column(self) -> str | None:
         """The text column of a predictions table: the class it is called, or the most likely path down the tree."""
         if self.kind == "tree":
-            return f"{self.name}_most_likely"
-        return self.label_column if self.kind == "classes" else None
+            return identifier(f"{self.name}_most_likely")
+        return identifier(self.label_column) if self.kind == "classes" else None
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from tuningfork.catalogs import read_table
-from tuningfork.errors import RecipeError
+from tuningfork.errors import CatalogError, RecipeError
+from tuningfork.evaluation.tables import with_prediction_columns
 from tuningfork.files import sha256
 from tuningfork.models.heads import Head, HeadSpec, TeacherSpec
 from tuningfork.schemas import ROUNDING, Schema
@@ -69,7 +70,10 @@ def teach(head: Head, labels: np.ndarray, catalog: pd.DataFrame, train: np.ndarr
 def _answers(schema: Schema, spec: TeacherSpec, ids: pd.Series) -> np.ndarray:
     """What the teacher says of these galaxies, (N, T); NaN where it says nothing."""
     columns = list(schema.prediction_columns)
-    table = read_table(spec.answers, ["id_str", *columns]).dropna(subset=["id_str"]).drop_duplicates("id_str")
+    table = with_prediction_columns(read_table(spec.answers), [schema])
+    if absent := [name for name in ("id_str", *columns) if name not in table]:
+        raise CatalogError(f"{spec.answers} has no column {absent[0]!r}, which schema {schema.name!r} needs")
+    table = table[["id_str", *columns]].dropna(subset=["id_str"]).drop_duplicates("id_str")
     numbers = table.set_index("id_str")[columns].apply(pd.to_numeric, errors="coerce")
     answers: np.ndarray = numbers.reindex(ids).to_numpy(dtype=np.float32, na_value=np.nan)
     told = ~np.isnan(answers).all(axis=1)

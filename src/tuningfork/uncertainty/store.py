@@ -32,7 +32,7 @@ class Uncertainty:
     class_weights: Mapping[str, np.ndarray] = field(default_factory=dict)
     rendering: Rendering | None = None
 
-    def unlikeness(self, features: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    def ood_score(self, features: np.ndarray, pixels: np.ndarray) -> np.ndarray:
         """How unlike the galaxies that it was fitted to images are, (N,), of features (N, F), pixels (N, H, W, C)."""
         distance = self.likeness.distance(features)
         return distance if self.rendering is None else np.maximum(distance, self.rendering.distance(pixels))
