@@ -52,9 +52,13 @@ def test_its_answers_are_the_means(ensemble: Path, model: Path, second: Path, pa
 def test_it_is_a_model_like_any_other(ensemble: Path, galaxies: Path, pack: Path, tmp_path: Path) -> None:
     table = pd.read_parquet(predict(galaxies, tmp_path / "p.parquet", model=ensemble))
     assert len(table) == 120 and table["error"].isna().all()
-    assert {"smooth_or_featured_smooth_low", "smooth_or_featured_smooth_spread", "ood_score", "five_class"} <= set(table)
-    np.testing.assert_allclose(table.filter(regex=r"^smooth_or_featured_(smooth|features_or_disk|star_or_artifact)$").sum(axis=1), 1, atol=1e-6)
-    evaluate_model(ensemble, pack, tmp_path / "e", split="test")
+    assert {"smooth_or_featured_smooth_low", "smooth_or_featured_smooth_spread", "ood_score", "five_class"} <= set(
+        table
+    )
+    np.testing.assert_allclose(
+        table.filter(regex=r"^smooth_or_featured_(smooth|features_or_disk|star_or_artifact)$").sum(axis=1), 1, atol=1e-6
+    )
+    evaluate_model(ensemble, pack, split="test").save(tmp_path / "e")
     embed(pack, tmp_path / "f.parquet", model=ensemble, maps=())
     result = CliRunner().invoke(build(), ["explain", str(ensemble), str(galaxies), str(tmp_path / "x"), "--limit", "2"])
     assert result.exception is None, result.exception

@@ -22,7 +22,7 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not 
 def report(model: Path, pack: Path, galaxies: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page of everything: pack, model, evaluation, predictions with an image that can't be read."""
     folder = tmp_path_factory.mktemp("report")
-    evaluate_model(model, pack, folder / "evaluation", n_bootstrap=40)
+    evaluate_model(model, pack, n_bootstrap=40).save(folder / "evaluation")
     predict(galaxies, folder / "predictions.parquet", model=model)
     paths = [pack, model, folder / "evaluation", folder / "predictions.parquet"]
     return write_report(paths, folder / "report.html")

@@ -190,7 +190,7 @@ def test_rows_are_narrowed_by_value(model: Path, pack: Path, tmp_path: Path) -> 
     with pytest.raises(CatalogError, match="write it as column=value"):
         data.rows("test", ["five_class"])
     with pytest.raises(PackError, match="no galaxies in its test split and five_class=square"):
-        evaluate_model(model, pack, tmp_path / "e", where=["five_class=square"])
+        evaluate_model(model, pack, where=["five_class=square"])
 
 
 def test_the_paired_interval_is_that_of_a_plain_loop(study: Path, pack: Path) -> None:

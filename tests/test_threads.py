@@ -18,6 +18,6 @@ from tuningfork.threads import SPINS
 )
 def test_threads_wait_briefly_unless_the_user_wishes_otherwise(wish: dict[str, str], expected: str) -> None:
     plain = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
-    told = "import os, tuningfork; print(os.environ.get('GOMP_SPINCOUNT'))"
+    told = "import os, tuningfork.process; tuningfork.process.tune_process(); print(os.environ.get('GOMP_SPINCOUNT'))"
     asked = subprocess.run([sys.executable, "-c", told], env=plain | wish, capture_output=True, text=True, check=True)
     assert asked.stdout.strip() == expected

@@ -322,7 +322,9 @@ def test_a_teacher_that_can_t_teach_is_named(recipe_file: Path, answers: Path, p
     table.to_parquet(tmp_path / "others.parquet")
     with pytest.raises(RecipeError, match="answers none of the training galaxies"):
         train(_taught(recipe_file, tmp_path / "others.parquet"), pack, tmp_path / "out")
-    table.assign(**{"smooth_or_featured_smooth": 55.0}, id_str=table["id_str"].str[1:]).to_parquet(tmp_path / "percent.parquet")
+    table.assign(**{"smooth_or_featured_smooth": 55.0}, id_str=table["id_str"].str[1:]).to_parquet(
+        tmp_path / "percent.parquet"
+    )
     with pytest.raises(RecipeError, match=r"smooth_or_featured_smooth is 55, beyond 0 to 1"):
         train(_taught(recipe_file, tmp_path / "percent.parquet"), pack, tmp_path / "out")
     table.drop(columns="smooth_or_featured_smooth").to_parquet(tmp_path / "narrow.parquet")

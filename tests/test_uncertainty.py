@@ -20,7 +20,6 @@ from typer.testing import CliRunner
 from conftest import draw_galaxy
 from tuningfork.cli.app import build
 from tuningfork.errors import ModelError, PackError
-from tuningfork.evaluation import read_evaluation
 from tuningfork.images import Geometry
 from tuningfork.inference import calibrate, evaluate_model, predict
 from tuningfork.inference.calibration import fit_uncertainty
@@ -284,7 +283,7 @@ def test_predictions_say_how_sure_they_are(calibrated: Path, galaxies: Path, tmp
 
 
 def test_an_evaluation_measures_coverage(calibrated: Path, pack: Path, tmp_path: Path) -> None:
-    evaluate_model(calibrated, pack, tmp_path / "e", split="train")
+    evaluate_model(calibrated, pack, split="train").save(tmp_path / "e")
     import json
 
     found = json.loads((tmp_path / "e" / "evaluation.json").read_text())["schemas"]["gz-challenge"]
@@ -364,7 +363,7 @@ def test_balance_names_rare_classes_and_leaves_their_probabilities(model: Path, 
     for row in np.flatnonzero(np.isin(called, names[known])):
         assert called[row] == names[adjusted[row].argmax()]
     assert np.isin(called, names[known]).mean() > 0.9
-    evaluated = read_evaluation(evaluate_model(tmp_path / "m1", pack, tmp_path / "e", split="all"))["schemas"]
+    evaluated = evaluate_model(tmp_path / "m1", pack, split="all").content["schemas"]
     assert evaluated["five-classes"]["figures"]["accuracy"]["value"] == pytest.approx(
         (called == labels).mean(), abs=0.02
     )

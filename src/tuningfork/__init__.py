@@ -1,7 +1,6 @@
 """Tuningfork turns images of galaxies into a morphology catalogue that a scientist can trust.
 
-The verbs of the command are functions here; each is imported when it is first used, so that
-`import tuningfork` is quick.
+Each name is imported when it is first used, so that `import tuningfork` is quick and changes nothing in the process.
 """
 
 from __future__ import annotations
@@ -9,54 +8,78 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuningfork.lazy import import_when_asked
-from tuningfork.threads import wait_briefly
 
 if TYPE_CHECKING:
-    from tuningfork.embeddings import anomalies, read_embedding, similar
-    from tuningfork.evaluation import evaluate_predictions
-    from tuningfork.explain import explain_images
-    from tuningfork.inference import calibrate, draw_preview, embed, evaluate_model, export_model, predict
-    from tuningfork.models import load_model, make_ensemble
-    from tuningfork.packs import make_pack, open_pack
+    from tuningfork.api import TrainedModel, load_model, pack, train
+    from tuningfork.embeddings import Embedding, anomalies, read_embedding
+    from tuningfork.errors import TuningforkError
+    from tuningfork.evaluation import Evaluation, evaluate_file, evaluate_predictions
+    from tuningfork.explain import Explanation, explain_images
+    from tuningfork.images import Survey
+    from tuningfork.inference import draw_preview, export_model
+    from tuningfork.models import bundled_models, make_ensemble
+    from tuningfork.packs import Pack, open_pack
+    from tuningfork.process import tune_process
     from tuningfork.report import write_report
     from tuningfork.robustness import measure_robustness
-    from tuningfork.schemas import load_schema
+    from tuningfork.schemas import Schema, bundled_schemas, load_schema
     from tuningfork.simulate import simulate_galaxies
     from tuningfork.study import load_study, run_study
-    from tuningfork.training import load_recipe, train
+    from tuningfork.training import Recipe, bundled_recipes, load_recipe
+
+__version__ = "0.1.0"
 
 _HOMES = {
+    "Embedding": "embeddings",
+    "Evaluation": "evaluation",
+    "Explanation": "explain",
+    "Pack": "packs",
+    "Recipe": "training",
+    "Schema": "schemas",
+    "Survey": "images",
+    "TrainedModel": "api",
+    "TuningforkError": "errors",
     "anomalies": "embeddings",
-    "calibrate": "inference",
-    "embed": "inference",
-    "evaluate_model": "inference",
-    "evaluate_predictions": "evaluation",
+    "bundled_models": "models",
+    "bundled_recipes": "training",
+    "bundled_schemas": "schemas",
     "draw_preview": "inference",
+    "evaluate_file": "evaluation",
+    "evaluate_predictions": "evaluation",
     "explain_images": "explain",
     "export_model": "inference",
-    "load_model": "models",
+    "load_model": "api",
     "load_recipe": "training",
     "load_schema": "schemas",
     "load_study": "study",
     "make_ensemble": "models",
-    "make_pack": "packs",
     "measure_robustness": "robustness",
     "open_pack": "packs",
-    "predict": "inference",
+    "pack": "api",
     "read_embedding": "embeddings",
     "run_study": "study",
-    "similar": "embeddings",
     "simulate_galaxies": "simulate",
-    "train": "training",
+    "train": "api",
+    "tune_process": "process",
     "write_report": "report",
 }
 
 __all__ = [
+    "Embedding",
+    "Evaluation",
+    "Explanation",
+    "Pack",
+    "Recipe",
+    "Schema",
+    "Survey",
+    "TrainedModel",
+    "TuningforkError",
     "anomalies",
-    "calibrate",
+    "bundled_models",
+    "bundled_recipes",
+    "bundled_schemas",
     "draw_preview",
-    "embed",
-    "evaluate_model",
+    "evaluate_file",
     "evaluate_predictions",
     "explain_images",
     "export_model",
@@ -65,18 +88,16 @@ __all__ = [
     "load_schema",
     "load_study",
     "make_ensemble",
-    "make_pack",
     "measure_robustness",
     "open_pack",
-    "predict",
+    "pack",
     "read_embedding",
     "run_study",
-    "similar",
     "simulate_galaxies",
     "train",
+    "tune_process",
     "write_report",
 ]
 
 
-wait_briefly()
 import_when_asked(__name__, _HOMES)

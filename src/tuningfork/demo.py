@@ -49,7 +49,7 @@ def run_demo(out: Path, *, n: int = 2400, seed: int = 1, changes: tuple[str, ...
             paths["galaxies"] / "catalog.parquet", paths["pack"], schemas=schemas, geometry=geometry, seed=seed
         ),
         "model": lambda: train(load_recipe("tuningfork/demo", changes), paths["pack"], paths["model"]),
-        "evaluation": lambda: evaluate_model(paths["model"], paths["pack"], paths["evaluation"], split="test"),
+        "evaluation": lambda: evaluate_model(paths["model"], paths["pack"]).save(paths["evaluation"]),
         "predictions": lambda: predict(
             paths["galaxies"] / "images", paths["predictions"], model=paths["model"], overwrite=True
         ),

@@ -7,8 +7,6 @@ import os
 import sys
 from functools import cache
 
-import pyarrow as pa
-
 # glibc's malloc.h: the parameters of mallopt.
 TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
 MIB = 1 << 20
@@ -34,6 +32,8 @@ def keep_freed_memory() -> bool:
 
 def give_back_freed_memory() -> None:
     """Give freed memory back to the system, after something large that will not come again."""
+    import pyarrow as pa  # which the command need not wait for
+
     pa.default_memory_pool().release_unused()
     trim = _glibc("malloc_trim")
     if trim is not None:

@@ -7,7 +7,7 @@ from tuningfork.catalogs.names import find_column, listed, with_names
 from tuningfork.catalogs.select import matching
 from tuningfork.catalogs.sky import find_position_columns, positions
 from tuningfork.catalogs.splits import assign_splits, check_fractions, check_splits, parse_fractions
-from tuningfork.catalogs.tables import is_table, read_table
+from tuningfork.catalogs.tables import TableLike, is_table, name_of, read_table, table_of
 from tuningfork.catalogs.units import in_arcsec
 from tuningfork.catalogs.write import (
     ABOUT,
@@ -30,6 +30,7 @@ __all__ = [
     "Fact",
     "JoinReport",
     "Origin",
+    "TableLike",
     "about",
     "arrow_table",
     "assign_splits",
@@ -48,11 +49,13 @@ __all__ = [
     "joined_groups",
     "listed",
     "matching",
+    "name_of",
     "parse_fractions",
     "positions",
     "read_table",
     "refuse_duplicates",
     "sky_groups",
+    "table_of",
     "with_names",
     "write_parts",
     "write_table",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pandas as pd
 
@@ -22,6 +22,7 @@ from tuningfork.errors import CatalogError
 TEXT = (".csv", ".tsv", ".tab", ".txt", ".dat", ".asc", ".ecsv", ".tbl")
 ENDINGS = (*TEXT, ".parquet", ".feather", ".arrow", ".fits", ".fit", ".fts", ".vot", ".votable", ".xml")
 OURS = ("id_str", "file_loc", "split")  # columns whose names are ours, in whatever case they are written
+TableLike = str | Path | pd.DataFrame | Any  # a file, a DataFrame or an astropy Table
 _OTHERS = {
     b"\x89HDF": "HDF5",
     b"%PDF": "PDF",
@@ -73,6 +74,32 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None, *, ids: S
         if column not in table:
             raise CatalogError(f"{path} has no column {column!r}; it has {listed(table)}")
     return _with_text_ids(table if columns is None else table[list(columns)], ids, str(path))
+
+
+def table_of(given: TableLike, *, ids: Sequence[str] = ()) -> pd.DataFrame:
+    """A table as `read_table` gives it: of a file, or of a DataFrame or an astropy Table that is in memory.
+
+    Raises
+    ------
+    CatalogError
+        As `read_table`; or if it is neither.
+    """
+    if isinstance(given, str | Path):
+        return read_table(given, ids=ids)
+    if not isinstance(given, pd.DataFrame):
+        to_pandas = getattr(given, "to_pandas", None)
+        if to_pandas is None:
+            raise CatalogError(f"a {type(given).__name__} is no table; give a DataFrame, an astropy Table or a file")
+        given = to_pandas()
+    frame = given if isinstance(given.index, pd.RangeIndex) else given.reset_index(drop=given.index.name is None)
+    if len(frame) == 0:
+        raise CatalogError("the table has no rows")
+    return _with_text_ids(with_names(frame.reset_index(drop=True), OURS), ids, name_of(given))
+
+
+def name_of(given: TableLike) -> str:
+    """What errors call a table: its path, or ``the table``."""
+    return str(given) if isinstance(given, str | Path) else "the table"
 
 
 def _read(path: Path, source: BinaryIO, ids: Sequence[str]) -> pd.DataFrame:

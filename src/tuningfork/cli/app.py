@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
 from importlib import import_module
@@ -10,6 +9,7 @@ from importlib import import_module
 import typer
 
 from tuningfork.errors import TuningforkError
+from tuningfork.process import tune_process
 
 # One module a verb, in the order of a job; each has a function `command`.
 VERBS = (
@@ -67,18 +67,9 @@ def _options(
     """Galaxy images in, a morphology catalogue out."""
 
 
-def _seldom_look_for_garbage() -> None:
-    """Have Python go through its objects less often.
-
-    The libraries make half a million that stay to the end. As Python is set, going through them over and over takes a
-    sixth of the time to the first prediction.
-    """
-    gc.set_threshold(10_000)
-
-
 def main() -> None:
     """Run the command; an error the user can mend is one line on standard error and exit code 2."""
-    _seldom_look_for_garbage()
+    tune_process()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("tuningfork").setLevel(logging.INFO)
     try:

@@ -39,7 +39,7 @@ def command(
     else:
         from tuningfork.inference import evaluate_model
 
-        evaluate_model(predictor, labels, out, split=split, where=where, seed=seed)
+        evaluate_model(predictor, labels, split=split, where=where, seed=seed).save(out)
 
     from tuningfork.evaluation import figures_text, read_evaluation
 

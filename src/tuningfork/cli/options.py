@@ -47,12 +47,21 @@ def image_options(
     CatalogError
         If one can't be understood.
     """
-    from tuningfork.images import Field, Reading, Survey, load_survey, parse_survey
     from tuningfork.sources import ImageOptions
 
-    stated = parse_survey(bands=bands, zero_point=zero_point, pixel_scale=pixel_scale, hdu=hdu)
-    reading = Reading(stated, load_survey(survey) if survey else Survey(), Field.parse(field))
-    return ImageOptions(id_column, file_column, tiles, reading)
+    return ImageOptions.of(
+        {
+            "id_column": id_column,
+            "file_column": file_column,
+            "tiles": tiles,
+            "survey": survey,
+            "bands": bands,
+            "zero_point": zero_point,
+            "pixel_scale": pixel_scale,
+            "hdu": hdu,
+            "field": field,
+        }
+    )
 
 
 def with_image_options(command: Callable[..., None]) -> Callable[..., None]:

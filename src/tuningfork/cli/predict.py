@@ -28,7 +28,7 @@ def command(
         int | None,
         typer.Option(
             metavar="VIEWS",
-            help="Test-time augmentation: average over 1, 2, 4, 8, 16 or 32 views. Default: as the model was calibrated.",
+            help="Test-time augmentation: average over 1, 2, 4, 8, 16 or 32 views. Default: as calibrated.",
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")] = "auto",

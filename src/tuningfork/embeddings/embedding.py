@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,11 @@ import pyarrow.parquet as pq
 
 from tuningfork.catalogs import Origin, write_parts
 from tuningfork.errors import EmbeddingError
+from tuningfork.files import whole_file
 from tuningfork.schemas import Schema, schema_from_dict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FORMAT = "tuningfork-embedding"
 VERSION = 1
@@ -38,13 +43,16 @@ class Embedding:
         What made it: `inputs` (images, model), `geometry`, `seed`, `maps` and their settings, `schemas`.
     schemas
         The class lists whose labels the table has.
+    encode
+        Features (M, F) of other images by the same model; None where the embedding was read from a file alone.
     """
 
     path: Path
-    table: pd.DataFrame
-    features: np.ndarray
-    manifest: dict[str, Any]
-    schemas: tuple[Schema, ...]
+    table: pd.DataFrame = field(repr=False)
+    features: np.ndarray = field(repr=False)
+    manifest: dict[str, Any] = field(repr=False)
+    schemas: tuple[Schema, ...] = field(repr=False)
+    encode: Callable[[Any], np.ndarray] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def readable(self) -> np.ndarray:
@@ -68,6 +76,70 @@ class Embedding:
         """The positions (N, 2) on the map `name`, NaN where the image could not be read."""
         return self.table[[f"{name}_x", f"{name}_y"]].to_numpy(dtype=np.float64, na_value=np.nan)
 
+    def to_frame(self) -> pd.DataFrame:
+        """The table with the features as columns `feature_0`, `feature_1` and so on, (N, columns)."""
+        names = [f"feature_{index}" for index in range(self.features.shape[1])]
+        return pd.concat([self.table, pd.DataFrame(self.features, columns=names, index=self.table.index)], axis=1)
+
+    def similar(self, query: Any, n: int = 12) -> pd.DataFrame:
+        """The `n` galaxies nearest to another, nearest first.
+
+        Parameters
+        ----------
+        query
+            The id of one of its galaxies; or one image that is not: a file, an array (H, W, C), a picture.
+        n
+            How many.
+
+        Returns
+        -------
+        DataFrame
+            `rank` (1 is nearest), `id_str`, `file_loc`, and `distance`: Euclidean, on standardised features.
+
+        Raises
+        ------
+        EmbeddingError
+            If there is no readable galaxy of that id, or the query is an image and no model is at hand.
+        """
+        from tuningfork.embeddings.similarity import nearest
+
+        return nearest(self, query, n)
+
+    def plot(self, schema: Schema | None = None) -> Figure:
+        """Its maps as a Matplotlib figure, coloured by class where classes are known.
+
+        Raises
+        ------
+        EmbeddingError
+            If it has no map.
+        """
+        from tuningfork.embeddings.draw import maps_figure
+        from tuningfork.plotting.style import styled
+
+        if not self.maps:
+            raise EmbeddingError('it has no map; embed with maps=["pca"], "tsne" or "umap"')
+        with styled():
+            return maps_figure(self, schema or next(iter(self.schemas), None))
+
+    def save(self, path: str | Path) -> Path:
+        """Write it as Parquet, as `tuningfork embed` does, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            If it can't be written.
+        """
+        with whole_file(Path(path)) as temporary:
+            shutil.copyfile(self.path, temporary)
+        return Path(path)
+
+    def __repr__(self) -> str:
+        n, width = self.features.shape
+        return f"Embedding: {n:,} images, {width} features, maps: {', '.join(self.maps) or 'none'}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>{self.table.head(5).to_html(index=False)}"
+
 
 def is_embedding(path: Path) -> bool:
     """Whether a file is an embedding, of whatever version."""
@@ -77,8 +149,8 @@ def is_embedding(path: Path) -> bool:
         return False
 
 
-def read_embedding(path: str | Path) -> Embedding:
-    """Read an embedding written by `tuningfork embed`.
+def read_embedding(path: str | Path, encode: Callable[[Any], np.ndarray] | None = None) -> Embedding:
+    """Read an embedding written by `tuningfork embed`; `encode` as of `Embedding`.
 
     Raises
     ------
@@ -96,7 +168,7 @@ def read_embedding(path: str | Path) -> Embedding:
     rows = pq.read_table(file)
     schemas = tuple(schema_from_dict(table, str(file)) for table in manifest["schemas"])
     return Embedding(
-        file, rows.drop_columns(["features"]).to_pandas(), feature_array(rows["features"]), manifest, schemas
+        file, rows.drop_columns(["features"]).to_pandas(), feature_array(rows["features"]), manifest, schemas, encode
     )
 
 

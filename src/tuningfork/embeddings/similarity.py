@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tuningfork.catalogs import write_table
 from tuningfork.embeddings.distances import neighbours, standardise
@@ -51,6 +53,34 @@ def similar(
     write_table(table.assign(distance=distances.ravel(), label=labels[found.ravel()]), target)
     _sheet(space, rows, found, labels, target.with_suffix(".png"))
     return target
+
+
+def nearest(embedding: Embedding, query: Any, n: int) -> pd.DataFrame:
+    """What `Embedding.similar` gives."""
+    rows = embedding.readable
+    if isinstance(query, str) and (embedding.table["id_str"] == query).any():
+        own = _row(embedding, query)
+        wanted, rows = embedding.features[[own]], rows[rows != own]
+    else:
+        wanted = _encoded(embedding, query)
+    spread = embedding.features[embedding.readable].std(axis=0, dtype=np.float64)
+    spread[spread == 0] = 1
+    apart = np.linalg.norm((embedding.features[rows] - wanted) / spread, axis=1)
+    order = np.argsort(apart, kind="stable")[:n]
+    found = embedding.table.iloc[rows[order]][["id_str", "file_loc"]].reset_index(drop=True)
+    found.insert(0, "rank", np.arange(1, len(order) + 1))
+    return found.assign(distance=apart[order])
+
+
+def _encoded(embedding: Embedding, query: Any) -> np.ndarray:
+    """The features (1, F) of one other image."""
+    if embedding.encode is None:
+        what = f"has no galaxy {query!r}" if isinstance(query, str) else "was read from a file, without its model"
+        raise EmbeddingError(f"{embedding.path} {what}; to compare another image, make the embedding with model.embed")
+    features = embedding.encode(query)
+    if len(features) != 1:
+        raise EmbeddingError(f"{len(features)} images were given; give one")
+    return features
 
 
 def labels_of(embedding: Embedding) -> np.ndarray:

@@ -110,12 +110,6 @@ def measures_of(predictions: pd.DataFrame, labels: pd.DataFrame, schema: Schema,
 
 
 def predicted_classes(predictions: pd.DataFrame, schema: Schema, where: str) -> np.ndarray:
-    """The index of the class that each galaxy is called, (N,): the most likely one where the table names none."""
+    """The index of the most probable class of each galaxy, (N,); of a table without probabilities the one it names."""
     values = probabilities(predictions, schema)
-    if values is None:
-        return class_indices(predictions, schema, where)
-    likeliest = np.asarray(values.argmax(axis=1))
-    if schema.summary_column not in predictions:
-        return likeliest
-    named = class_indices(predictions, schema, where)
-    return np.where(named >= 0, named, likeliest)
+    return class_indices(predictions, schema, where) if values is None else np.asarray(values.argmax(axis=1))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from tuningfork.explain.features import FeatureMap
-from tuningfork.plotting.style import INK, ORANGE, figure, head
+from tuningfork.plotting.style import INK, ORANGE, figure, head, styled
 
 PANEL = 2.6  # inches
 TILE = 1.05
@@ -33,10 +34,14 @@ BOTH = LinearSegmentedColormap.from_list(
 
 @dataclass(frozen=True)
 class Explanation:
-    """What is drawn of one galaxy.
+    """What an answer for one galaxy rests on; `plot` draws it.
 
     Parameters
     ----------
+    title
+        What is explained, in words.
+    column, value
+        The answer that is explained: its column in a predictions table, and the model's answer.
     image
         (size, size, C) in 0 to 1: the image as the network sees it.
     evidence, side
@@ -47,9 +52,15 @@ class Explanation:
     answers, unit
         The most likely answers: in words, the value as text, as a share of the most it can be, and whether it is the
         one explained; what the values are.
+    maps
+        The feature maps of the encoder, stage by stage.
+    record
+        The figures that sum it up, ready for JSON.
     """
 
     title: str
+    column: str
+    value: float
     image: np.ndarray
     evidence: np.ndarray
     side: int
@@ -59,6 +70,18 @@ class Explanation:
     extremes: tuple[float, float]
     answers: Sequence[tuple[str, str, float, bool]]
     unit: str
+    maps: Sequence[FeatureMap] = field(default=(), repr=False)
+    record: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def plot(self) -> Figure:
+        """The image, Grad-CAM, occlusion, the channels apart and the answers, as a Matplotlib figure."""
+        with styled():
+            return explanation_figure(self)
+
+    def plot_features(self) -> Figure:
+        """The feature maps layer by layer: the mean of the channels and the strongest of them."""
+        with styled():
+            return features_figure("Layer by layer, the mean and the strongest channels", self.maps)
 
 
 def explanation_figure(shown: Explanation) -> Figure:

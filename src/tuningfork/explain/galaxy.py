@@ -22,10 +22,8 @@ ANSWERS = 8  # shown beside the maps
 UNITS = {"tree": "predicted fractions of the votes", "classes": "predicted probabilities", "quantities": "predicted"}
 
 
-def explain_galaxy(
-    model: GalaxyModel, identity: str, pixels: np.ndarray, answer: str | None, plots: Sequence[Path]
-) -> dict[str, Any]:
-    """Draw the two plots of a galaxy, pixels (H, W, C) uint8 in the model's geometry; its record for the manifest."""
+def explain_pixels(model: GalaxyModel, identity: str, pixels: np.ndarray, answer: str | None) -> Explanation:
+    """Explain an answer for a galaxy, pixels (H, W, C) uint8 in the model's geometry; by default the leading one."""
     batch, size = pixels[None], model.spec.view.size
     image = network_view(model, batch)
     with torch.inference_mode():
@@ -37,9 +35,10 @@ def explain_galaxy(
     patch = default_patch(model)
     starts = patch_starts(size, patch, max(1, patch // 2))
     drops = patch_drops(model, batch, target, patch, starts)
-    title = f"{identity}: what “{target.words}” rests on ({target.column}, predicted {values[target.index]:.2f})"
-    shown = Explanation(
-        title=title,
+    return Explanation(
+        title=f"{identity}: what “{target.words}” rests on ({target.column}, predicted {values[target.index]:.2f})",
+        column=target.column,
+        value=float(values[target.index]),
         image=image[0].permute(1, 2, 0).cpu().numpy(),
         evidence=cam,
         side=heat.shape[-1],
@@ -49,20 +48,25 @@ def explain_galaxy(
         extremes=(float(drops.max()), float(drops.min())),
         answers=answer_lines(target, values, ANSWERS),
         unit=UNITS[target.schema.kind],
+        maps=feature_maps(model, batch),
+        record={
+            "answer": target.column,
+            "words": target.words,
+            "value": float(values[target.index]),
+            "gradcam": evidence_figures(cam) | {"side": heat.shape[-1]},
+            "occlusion": drop_figures(drops[0], starts, patch, size),
+        },
     )
+
+
+def draw_galaxy(identity: str, shown: Explanation, plots: Sequence[Path]) -> dict[str, Any]:
+    """Write the two plots of a galaxy; its record for the manifest."""
     with styled():
         save(explanation_figure(shown), plots[0])
         heading = f"{identity}: layer by layer, the mean and the strongest channels"
-        save(features_figure(heading, feature_maps(model, batch)), plots[1])
-    return {
-        "answer": target.column,
-        "words": target.words,
-        "value": float(values[target.index]),
-        "plots": [path.name for path in plots],
-        "gradcam": evidence_figures(cam) | {"side": heat.shape[-1]},
-        "occlusion": drop_figures(drops[0], starts, patch, size),
-        "sha256": {path.name: sha256(path) for path in plots},
-    }
+        save(features_figure(heading, shown.maps), plots[1])
+    hashes = {path.name: sha256(path) for path in plots}
+    return {**shown.record, "plots": [path.name for path in plots], "sha256": hashes}
 
 
 def evidence_figures(cam: np.ndarray) -> dict[str, float | None]:

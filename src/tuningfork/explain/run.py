@@ -15,15 +15,15 @@ from typing import Any
 import torch
 
 from tuningfork.errors import ImageError, OutputError
-from tuningfork.explain.galaxy import explain_galaxy
+from tuningfork.explain.galaxy import draw_galaxy, explain_pixels
 from tuningfork.explain.occluding import default_patch
 from tuningfork.explain.target import find_target
 from tuningfork.files import clear_temporaries, output_errors, read_json, sole_run, stamp, write_json
 from tuningfork.images import Decoded
 from tuningfork.models import GalaxyModel, load_model, model_folder, read_manifest
-from tuningfork.packs import ImageSource, PackSource, open_images
+from tuningfork.packs import ImageSource, Pack, PackSource, open_images
 from tuningfork.progress import progress_bar
-from tuningfork.sources import ImageOptions
+from tuningfork.sources import ImageOptions, Images
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ MANIFEST = "explanation.json"
 
 def explain_images(
     model: str | Path,
-    images: str | Path,
+    images: Images | Pack,
     out: str | Path,
     *,
     answer: str | None = None,
@@ -135,7 +135,8 @@ def _explain_one(
         return record | {"error": decoded.error}
     plots = _file_names(decoded.id_str, taken)
     record |= {"note": decoded.note} if decoded.note else {}
-    return record | explain_galaxy(network, decoded.id_str, decoded.pixels, answer, [folder / name for name in plots])
+    shown = explain_pixels(network, decoded.id_str, decoded.pixels, answer)
+    return record | draw_galaxy(decoded.id_str, shown, [folder / name for name in plots])
 
 
 def _resume(folder: Path, journal: Path, inputs: dict[str, Any]) -> list[dict[str, Any]]:

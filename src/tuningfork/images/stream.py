@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice, repeat
 from typing import Any
 
@@ -22,7 +19,6 @@ from tuningfork.images.geometry import Geometry
 from tuningfork.images.item import Item
 from tuningfork.images.position import position_note
 from tuningfork.images.reading import Reading
-from tuningfork.memory import keep_freed_memory
 from tuningfork.timing import Timing
 
 GROUP = 16  # images that one thread takes at a time: handing them over costs as much as a tenth of decoding one
@@ -86,16 +82,15 @@ def decode_stream(
 
     `rows` is what the catalogue says of each of the items, as `Reading.rows` gives it.
 
-    Unless told there is one thread a core and one more, for while another waits for its turn in Python.
+    By default there is one thread a core and one more, for while another waits for its turn in Python.
 
     At most 64 images a thread are held at once, however many there are.
     """
-    keep_freed_memory()
     threads = workers or (os.cpu_count() or 1) + 1
     waiting: deque[Future[list[Decoded]]] = deque()
     remaining, size = zip(items, rows or repeat(NOTHING), strict=False), 1
     how = reading or Reading()
-    with _quick_switching(), ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
+    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         try:
             while group := list(islice(remaining, size)):
                 size = min(GROUP, size + 1)  # small ones first: a short job is for all threads
@@ -111,39 +106,6 @@ def decode_stream(
 
 def _decode_group(asked: list[Asked], geometry: Geometry, reading: Reading) -> list[Decoded]:
     return [decode_item(one, geometry, reading) for one in asked]
-
-
-@contextmanager
-def _quick_switching() -> Iterator[None]:
-    """Have the interpreter pass from thread to thread sooner.
-
-    A thread that comes back from the decoder waits for its turn to run Python: up to 5 ms as Python is set, ten times
-    what it takes to decode an image. With a tenth of a millisecond two threads decode up to twice as many.
-    """
-    with _switching.lock:
-        _switching.streams += 1
-        if _switching.streams == 1:
-            _switching.before = sys.getswitchinterval()
-            sys.setswitchinterval(1e-4)
-    try:
-        yield
-    finally:
-        with _switching.lock:
-            _switching.streams -= 1
-            if _switching.streams == 0:
-                sys.setswitchinterval(_switching.before)
-
-
-@dataclass
-class _Switching:
-    """How many streams are open, and the interval to go back to after the last of them."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    streams: int = 0
-    before: float = 0.0
-
-
-_switching = _Switching()
 
 
 def next_batch(decoded: Iterator[Decoded], size: int, timing: Timing) -> list[Decoded]:

@@ -83,8 +83,18 @@ def _meanings(schema: Schema) -> Iterator[str]:
 def summary_column(schema: Schema) -> pa.Field:
     """The text that says the most likely class, or path down the tree."""
     if schema.kind == "classes":
-        return column(str(schema.summary_column), pa.string(), About("The class it is called", ucd="src.morph"))
+        return column(
+            str(schema.summary_column),
+            pa.string(),
+            About("The most probable class, where it belongs to one", ucd="src.morph"),
+        )
     return column(str(schema.summary_column), pa.string(), About("The most likely answers", ucd="src.morph"))
+
+
+def probability_column(schema: Schema) -> pa.Field:
+    """The probability of the most probable class."""
+    text = About("Probability of the most probable class", ucd="stat.probability;src.morph")
+    return column(f"{schema.summary_column}_probability", pa.float32(), text)
 
 
 _SURE = {

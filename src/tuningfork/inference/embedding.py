@@ -38,13 +38,13 @@ from tuningfork.inference.output import check_target
 from tuningfork.inference.ray import write_on_ray
 from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, Rows, nothing_read, write_shards
 from tuningfork.models import DEFAULT_MODEL, Model, load_model, read_manifest
-from tuningfork.packs import ImageSource, PackSource, open_images
+from tuningfork.packs import ImageSource, Pack, PackSource, open_images
 from tuningfork.schemas import Schema, class_indices, schema_to_dict
-from tuningfork.sources import ImageOptions
+from tuningfork.sources import ImageOptions, Images
 
 
 def embed(
-    images: str | Path,
+    images: Images | Pack,
     out: str | Path,
     *,
     model: str | Path = DEFAULT_MODEL,
@@ -102,7 +102,7 @@ def embed(
     check_target(target, (".parquet",), overwrite=overwrite)
     check_maps(maps)
     asked = source.pack.schemas if isinstance(source, PackSource) else network.schemas
-    labels, schemas = _labels(source.asked, asked, str(images))
+    labels, schemas = _labels(source.asked, asked, "the images")
     hashes = read_manifest(model)["sha256"]
     engine, what = find_engine(engine, hashes)
     job = {"verb": "embed", "images": source.describe(), "model": hashes} | what

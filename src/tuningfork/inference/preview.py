@@ -12,9 +12,9 @@ from PIL import Image
 from tuningfork.errors import ModelError
 from tuningfork.images import Decoded, Geometry, decode
 from tuningfork.models import DEFAULT_MODEL, TRAINING, ModelSpec, View, crop, model_folder, read_manifest
-from tuningfork.packs import open_images
+from tuningfork.packs import Pack, open_images
 from tuningfork.plotting.sheet import Row, Tile, contact_sheet
-from tuningfork.sources import ImageOptions
+from tuningfork.sources import ImageOptions, Images
 
 ACROSS = 6
 SEED = 7  # of the simulated galaxies
@@ -34,7 +34,7 @@ class Sight:
 
 
 def draw_preview(
-    images: str | Path,
+    images: Images | Pack,
     out: str | Path,
     *,
     n: int = 12,

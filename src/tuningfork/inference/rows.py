@@ -14,11 +14,13 @@ from tuningfork.inference.described import (
     answer_columns,
     names,
     numbers,
+    probability_column,
     remarks,
     summary_column,
     sure_columns,
     table_of,
 )
+from tuningfork.inference.naming import summaries
 from tuningfork.inference.sureness import Sureness
 from tuningfork.schemas import Schema
 
@@ -41,14 +43,15 @@ def prediction_rows(
     `note`, what a user should know of an image that was read, and `error`.
     """
     readable = np.array([entry.error is None for entry in batch], dtype=bool)
-    columns = names(batch)
+    columns, named = names(batch), summaries(answers, schemas)
     for schema in schemas:
         columns += numbers(answers[schema.name], answer_columns(schema), readable)
         if schema.summary_column:
             texts = np.full(len(batch), None, dtype=object)
-            weights = sure.class_weights.get(schema.name) if sure else None
-            texts[readable] = most_likely(answers[schema.name], schema, weights)
+            texts[readable] = named[schema.name]
             columns.append((summary_column(schema), pa.array(texts, pa.string())))
+        if schema.kind == "classes":
+            columns += numbers(answers[schema.name].max(axis=1)[:, None], [probability_column(schema)], readable)
         for which, values in (("low", sure.low), ("high", sure.high), ("spread", sure.spread)) if sure else ():
             if schema.name in values:
                 columns += numbers(values[schema.name], sure_columns(schema, which), readable)
@@ -58,27 +61,3 @@ def prediction_rows(
         flags[readable] = sure.ood_score > 1
         columns.append((OOD, pa.array(flags, mask=~readable)))
     return table_of(columns + remarks(batch))
-
-
-def most_likely(values: np.ndarray, schema: Schema, class_weights: np.ndarray | None = None) -> np.ndarray:
-    """The most likely class, or the most likely path down the tree as ``question=answer; ...``: (N,) of text.
-
-    The path follows the answer with the largest fraction of each question that the answers before it lead to.
-    `class_weights`, (C,), multiply the probabilities of classes before one is chosen.
-    """
-    if schema.kind == "classes":
-        weighted = values if class_weights is None else values * class_weights
-        return np.array(schema.class_names, dtype=object)[weighted.argmax(axis=1)]
-    paths = np.full(len(values), "", dtype=object)
-    chosen: dict[str, np.ndarray] = {}
-    for question in schema.walk:
-        part = schema.slices[question.name]
-        best = values[:, part].argmax(axis=1)
-        reached = np.ones(len(values), dtype=bool)
-        if question.parents:
-            reached = np.logical_or.reduce([chosen[parent] for parent in question.parents])
-        texts = np.array([f"{question.name}={answer.name}; " for answer in question.answers], dtype=object)[best]
-        paths = np.where(reached, paths + texts, paths)
-        for index, answer in enumerate(question.answers):
-            chosen[answer.column] = reached & (best == index)
-    return np.array([path.removesuffix("; ") for path in paths], dtype=object)

@@ -6,26 +6,36 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tuningfork.errors import PackError, SchemaError
-from tuningfork.evaluation import evaluate_predictions, write_evaluation
+from tuningfork.evaluation import Evaluation, evaluate_predictions
 from tuningfork.inference.streaming import predict_pack
 from tuningfork.models import read_manifest
-from tuningfork.packs import open_pack
+from tuningfork.packs import Pack, open_pack
 from tuningfork.schemas import schema_from_dict
 
 
 def evaluate_model(
     model: str | Path,
-    pack: str | Path,
-    out: str | Path,
+    pack: str | Path | Pack,
     *,
     split: str = "test",
     where: Sequence[str] = (),
     seed: int = 0,
     n_bootstrap: int = 1000,
-) -> Path:
-    """Predict for one split of a pack, evaluate against its labels, and write `evaluation.json` and plots to `out`.
+) -> Evaluation:
+    """Predict for one split of a pack, and evaluate against its labels.
 
-    `where` narrows the split to rows that have these values, each written ``column=value``.
+    Parameters
+    ----------
+    model
+        A model folder, or the name of a bundled model.
+    pack
+        A pack, or its folder.
+    split
+        ``train``, ``val``, ``test`` or ``all``.
+    where
+        Narrows the split to rows that have these values, each written ``column=value`` or ``column=one|other``.
+    seed, n_bootstrap
+        Of the resamples behind the 95 % intervals.
 
     Raises
     ------
@@ -35,9 +45,9 @@ def evaluate_model(
         If the pack has labels for none of the schemas that the model answers.
     """
     manifest = read_manifest(model)
-    if Path(pack).is_file():
+    if not isinstance(pack, Pack) and Path(pack).is_file():
         raise PackError(f"{pack} is no pack; a model is evaluated on one: make it with `tuningfork pack`")
-    data = open_pack(pack)
+    data = pack if isinstance(pack, Pack) else open_pack(pack)
     rows, chosen = data.rows(split, where), " and ".join([f"{split} split", *where])
     if len(rows) == 0:
         raise PackError(f"{data.path} has no galaxies in its {chosen}")
@@ -61,6 +71,6 @@ def evaluate_model(
         seed=seed,
     )
     row_of = dict(zip(labels["id_str"], rows, strict=True))
-    return write_evaluation(
-        Path(out), evaluation, predictions, labels, schemas, pixels=lambda id_str: data.pixels[row_of[id_str]]
+    return Evaluation(
+        evaluation, predictions, labels, tuple(schemas), pixels=lambda id_str: data.pixels[row_of[id_str]]
     )

@@ -20,7 +20,6 @@ from tuningfork.errors import OutputError
 from tuningfork.files import clear_temporaries, output_errors, read_json, whole_file, write_json
 from tuningfork.images import Decoded, next_batch
 from tuningfork.images.notes import Angles, count_notes, say_notes, widest
-from tuningfork.memory import keep_freed_memory
 from tuningfork.packs import ImageSource, PackSource
 from tuningfork.progress import progress_bar
 from tuningfork.timing import Timing
@@ -92,7 +91,6 @@ def shards(
 
     `seen` is told of each batch that has been worked off.
     """
-    keep_freed_memory()
     tables: list[pa.Table] = []
     timing, begun = timing or Timing(), time.monotonic()
     while part := next_batch(decoded, batch, timing):

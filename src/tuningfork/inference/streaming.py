@@ -30,13 +30,13 @@ from tuningfork.models import DEFAULT_MODEL, Model, load_model, read_manifest
 from tuningfork.models.views import check_views
 from tuningfork.packs import ImageSource, Pack, PackSource, open_images
 from tuningfork.progress import progress_bar
-from tuningfork.sources import ImageOptions
+from tuningfork.sources import ImageOptions, Images
 
 log = logging.getLogger(__name__)
 
 
 def predict(
-    images: str | Path,
+    images: Images | Pack,
     out: str | Path,
     *,
     model: str | Path = DEFAULT_MODEL,

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from tuningfork.catalogs import check_schemas, find_column, join_labels, listed, read_table
+from tuningfork.catalogs import TableLike, check_schemas, find_column, join_labels, listed, name_of, table_of
 from tuningfork.errors import CatalogError, OutputError, PackError
 from tuningfork.files import (
     TEMPORARY,
@@ -39,7 +39,7 @@ from tuningfork.packs.splitting import Splitting, plan_splits
 from tuningfork.packs.twins import twins
 from tuningfork.progress import progress_bar
 from tuningfork.schemas import Schema, load_schema, schema_of_column, schema_to_dict
-from tuningfork.sources import ImageOptions, Source, introduction, open_source
+from tuningfork.sources import ImageOptions, Images, Source, introduction, open_source
 from tuningfork.timing import Timing
 
 log = logging.getLogger(__name__)
@@ -50,11 +50,11 @@ LEFT_BY_A_KILL = ("pixels.npy", "catalog.parquet")  # by one that comes just bef
 
 
 def make_pack(
-    source: str | Path,
+    source: Images,
     out: str | Path,
     *,
-    labels: str | Path | None = None,
-    schemas: Sequence[str] = (),
+    labels: TableLike | None = None,
+    schemas: Sequence[str | Schema] = (),
     label_columns: Sequence[str] = (),
     geometry: Geometry | None = None,
     split: Mapping[str, float] | None = None,
@@ -73,9 +73,9 @@ def make_pack(
     out
         The folder to make.
     labels
-        A table to join by id; without it, the source's own columns are the labels.
+        A table to join by id, in a file or in memory; without it, the source's own columns are the labels.
     schemas
-        Names of bundled schemas or paths of TOML files that the labels answer.
+        Names of bundled schemas, paths of TOML files, or schemas, that the labels answer.
     label_columns
         Columns of the labels, each of which makes its own schema (`schemas.schema_of_column`).
     geometry
@@ -108,11 +108,11 @@ def make_pack(
     """
     folder = Path(out)
     geometry = geometry or Geometry()
-    loaded = [load_schema(name) for name in schemas]
+    loaded = [name if isinstance(name, Schema) else load_schema(name) for name in schemas]
     options = options or ImageOptions()
     images = _open(source, options, id_column, strict=labels is None)
     log.info("%s", introduction(images))
-    where = str(labels or source)
+    where = images.origin if labels is None else name_of(labels)
     table, loaded, facts = _catalog(images, labels, loaded, label_columns, id_column, where)
     give_back_freed_memory()  # reading a catalog takes twice what it holds
     splitting = plan_splits(table, loaded, split, seed, where)
@@ -145,7 +145,7 @@ def make_pack(
     raise PackError(f"none of the {images.n} images can be read; the first, {first['file_loc']}: {first['error']}")
 
 
-def _open(source: str | Path, options: ImageOptions, id_column: str | None, *, strict: bool) -> Source:
+def _open(source: Images, options: ImageOptions, id_column: str | None, *, strict: bool) -> Source:
     """The source, its ids from `id_column`; unless `strict` it need not have that column."""
     if id_column is None:
         return open_source(source, options)
@@ -159,7 +159,7 @@ def _open(source: str | Path, options: ImageOptions, id_column: str | None, *, s
 
 def _catalog(
     images: Source,
-    labels: str | Path | None,
+    labels: TableLike | None,
     schemas: Sequence[Schema],
     label_columns: Sequence[str],
     id_column: str | None,
@@ -168,7 +168,7 @@ def _catalog(
     """The table in the order asked, with its labels, checked; all schemas; and what the manifest says of them."""
     table, report = images.table.sort_index(), None
     if labels is not None:
-        given = read_table(labels, ids=[*([id_column] if id_column else []), *(schema.id_column for schema in schemas)])
+        given = table_of(labels, ids=[*([id_column] if id_column else []), *(schema.id_column for schema in schemas)])
         table, report = join_labels(table, given, where, schemas, id_column)
         if not schemas and not label_columns:
             log.warning("without --schema or --label the labels of %s can't be trained on or evaluated", where)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, replace
@@ -16,13 +17,13 @@ import pandas as pd
 from tuningfork.errors import PackError
 from tuningfork.images import Decoded, Geometry, Reading, decode_stream
 from tuningfork.packs.read import Pack, open_pack
-from tuningfork.sources import ImageOptions, introduction, open_source, refuse_output
+from tuningfork.sources import ImageOptions, Images, introduction, open_source, refuse_output
 
 log = logging.getLogger(__name__)
 
 
 def open_images(
-    images: str | Path,
+    images: Images | Pack,
     geometry: Geometry,
     workers: int | None = None,
     options: ImageOptions | None = None,
@@ -40,9 +41,9 @@ def open_images(
     PackError
         If it is a pack that can't be opened or is not of the model's geometry.
     """
-    if (Path(images) / "pack.json").exists():
-        packed = PackSource(open_pack(images), geometry)
-        log.info("%s images in the pack %s; ids are those of its catalog", f"{packed.n:,}", images)
+    if isinstance(images, Pack) or (isinstance(images, str | os.PathLike) and (Path(images) / "pack.json").exists()):
+        packed = PackSource(images if isinstance(images, Pack) else open_pack(Path(images)), geometry)
+        log.info("%s images in the pack %s; ids are those of its catalog", f"{packed.n:,}", packed.pack.path)
         return packed
     options = options or ImageOptions()
     reading = options.reading.like(trained or Reading())
@@ -54,10 +55,10 @@ def open_images(
 class ImageSource:
     """Images of any source, decoded in threads."""
 
-    def __init__(self, images: str | Path, geometry: Geometry, workers: int | None, options: ImageOptions) -> None:
+    def __init__(self, images: Images, geometry: Geometry, workers: int | None, options: ImageOptions) -> None:
         self.source = open_source(images, options)
         self.options, self.reading = options, options.reading
-        self.reading.check(self.source.table, str(images))
+        self.reading.check(self.source.table, self.source.origin)
         self.rows = self.source.table[self.reading.columns(self.source.table)]  # what the catalogue says of its images
         self.n = self.source.n
         self.geometry = geometry

@@ -16,7 +16,6 @@ from tuningfork.evaluation.bootstrap import Measure, estimate
 from tuningfork.evaluation.evaluate import measures_of
 from tuningfork.evaluation.tables import join
 from tuningfork.files import refuse_existing, stamp
-from tuningfork.inference.rows import most_likely
 from tuningfork.models import Model, load_model, read_manifest
 from tuningfork.packs import Pack, PackSource, open_pack
 from tuningfork.progress import progress_bar
@@ -103,8 +102,7 @@ def _curves(
                 for schema in schemas:
                     given, base = answers[schema.name], whole[schema.name]
                     change = float(np.sqrt(np.mean((given - base)[:, _shown(schema)] ** 2)))
-                    known = network.uncertainty.class_weights if network.uncertainty else {}
-                    figure, value = _figure(given, labels, schema, known.get(schema.name), seed)
+                    figure, value = _figure(given, labels, schema, seed)
                     points[schema.name].append({"level": level, "figure": figure, **value, "change": change})
                 advance(1)
             for schema in schemas:
@@ -121,13 +119,9 @@ def _answers(network: Model, pixels: np.ndarray, device: torch.device) -> dict[s
     return {name: torch.cat([part[name] for part in parts]).cpu().numpy() for name in parts[0]}
 
 
-def _figure(
-    answers: np.ndarray, labels: pd.DataFrame, schema: Schema, class_weights: np.ndarray | None, seed: int
-) -> tuple[str, dict[str, Any]]:
+def _figure(answers: np.ndarray, labels: pd.DataFrame, schema: Schema, seed: int) -> tuple[str, dict[str, Any]]:
     """The main figure of some answers: its name, and its value, interval and number of galaxies."""
     table = pd.DataFrame(answers, columns=list(schema.prediction_columns)).assign(id_str=labels["id_str"])
-    if schema.kind == "classes":
-        table[schema.label_column] = most_likely(answers, schema, class_weights)
     kept, known, _ = join(table, labels, [schema], "disturbed galaxies")
     measures = measures_of(kept, known, schema, "disturbed galaxies")
     name, measure = _main(measures, schema)

@@ -8,11 +8,11 @@ from dataclasses import MISSING, Field, fields
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tuningfork.errors import SchemaError
 from tuningfork.files import read_toml
-from tuningfork.schemas.schema import Answer, GalaxyClass, Quantity, Question, Schema
+from tuningfork.schemas.schema import Answer, GalaxyClass, Quantity, Question, Schema, Share
 
 # The name of a list of records in TOML, where one [[table]] is one record, and in `Schema`.
 LISTS = {"question": "questions", "class": "classes", "quantity": "quantities"}
@@ -58,7 +58,7 @@ def schema_from_dict(table: dict[str, Any], where: str = "schema") -> Schema:
     scalars = {key: value for key, value in table.items() if key not in LISTS}
     lists = {
         "questions": _records(table, "question", where, _question),
-        "classes": _records(table, "class", where, _plain(GalaxyClass)),
+        "classes": _records(table, "class", where, _class),
         "quantities": _records(table, "quantity", where, _plain(Quantity)),
     }
     try:
@@ -109,6 +109,12 @@ def _question(entry: dict[str, Any], where: str) -> Question:
     if "answers" in entry:
         entry = entry | {"answers": _records(entry, "answers", where, _plain(Answer))}
     return _record(Question, entry, where)
+
+
+def _class(entry: dict[str, Any], where: str) -> GalaxyClass:
+    if "requires" in entry:
+        entry = entry | {"requires": _records(entry, "requires", where, _plain(Share))}
+    return cast(GalaxyClass, _record(GalaxyClass, entry, where))
 
 
 def _plain(kind: type[Any]) -> Callable[[dict[str, Any], str], Any]:

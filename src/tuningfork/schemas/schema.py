@@ -50,11 +50,24 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Share:
+    """At least so much of those who were asked `question` of a decision tree gave `answer`: 0 to 1."""
+
+    question: str
+    answer: str
+    at_least: float
+
+
+@dataclass(frozen=True)
 class GalaxyClass:
-    """One class of a class list. A label may be given as `name`, as `label` or as the index in the list."""
+    """One class of a class list. A label may be given as `name`, as `label` or as the index in the list.
+
+    `requires` says which galaxies belong to it by the answers of a decision tree; none: that is not known.
+    """
 
     name: str
     label: str
+    requires: tuple[Share, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from tuningfork.catalogs import find_id_column, id_text, read_table, refuse_duplicates
+from tuningfork.catalogs import TableLike, find_id_column, id_text, name_of, refuse_duplicates, table_of
 from tuningfork.catalogs.ids import ID_NAMES, find_ids
 from tuningfork.catalogs.names import FILE_COLUMNS
 from tuningfork.errors import CatalogError
@@ -27,28 +27,31 @@ LIKE_AN_ID = re.compile(
 )
 
 
-def source_of_catalog(path: Path, origin: str, options: ImageOptions) -> FileSource:
+def source_of_catalog(catalog: TableLike, origin: str, options: ImageOptions) -> FileSource:
     """The galaxies of a catalogue, each with the file that it names.
 
-    A relative file is relative to the folder of the catalogue, or else to the working folder.
+    `catalog` is a file or a table in memory. A relative file is relative to the folder of the first, or else to the
+    working folder.
 
     Raises
     ------
     CatalogError
         If it names no files, an id is missing or stands twice.
     """
-    table = read_table(path, ids=[options.id_column] if options.id_column else [])
+    table = table_of(catalog, ids=[options.id_column] if options.id_column else [])
+    path = name_of(catalog)
     found = _find(table, path, options)
     if not any(map(any, found.files)):
         raise CatalogError(f"{path} names no images: its {found.said} is empty; give each galaxy its file")
     locations = [braced(row) for row in found.files]
     ids, told = _ids(table, locations, path, options.id_column)
-    refuse_duplicates(ids, str(path))
+    refuse_duplicates(ids, path)
     table = table.assign(id_str=ids, file_loc=pd.Series(locations, dtype=object, index=table.index))
     bands: list[Bands] = [tuple(zip(found.bands, row, strict=True)) if len(row) > 1 else () for row in found.files]
     notes = () if found.said == "file_loc" else (f"files are those of {found.said}",)
-    bases = (str(path.parent), *(("",) if path.parent != Path() else ()))
-    source = FileSource(table.reset_index(drop=True), origin, Told(told, notes), bases=bases, tables=(path,))
+    tables = (Path(catalog),) if isinstance(catalog, str | Path) else ()
+    bases = tuple(dict.fromkeys([*(str(file.parent) for file in tables if file.parent != Path()), ""]))
+    source = FileSource(table.reset_index(drop=True), origin, Told(told, notes), bases=bases, tables=tables)
     return replace(source, bands=bands) if found.bands else source
 
 
@@ -61,7 +64,7 @@ class _Found:
     bands: tuple[str, ...] = ()
 
 
-def _find(table: pd.DataFrame, path: Path, options: ImageOptions) -> _Found:
+def _find(table: pd.DataFrame, path: str, options: ImageOptions) -> _Found:
     asked, bands = options.file_column, options.reading.stated.bands or options.reading.assumed.bands
     each = _column_a_band(table, path, asked, bands)
     if each:
@@ -77,7 +80,7 @@ def _find(table: pd.DataFrame, path: Path, options: ImageOptions) -> _Found:
     return _Found(files, column if column == "file_loc" else f"the column {column}", tuple(bands) if counts else ())
 
 
-def _names(value: Any, bands: Sequence[str], path: Path) -> list[str]:
+def _names(value: Any, bands: Sequence[str], path: str) -> list[str]:
     """The file or files of a cell, which may be a list or a name with a place for the band."""
     several = list(value) if isinstance(value, (list, tuple)) or hasattr(value, "ndim") else [value]
     names = [_text(one) for one in several] or [""]
@@ -88,7 +91,7 @@ def _names(value: Any, bands: Sequence[str], path: Path) -> list[str]:
     return [names[0].replace(MARK, band) for band in bands]
 
 
-def _column(table: pd.DataFrame, path: Path, asked: str | None) -> str:
+def _column(table: pd.DataFrame, path: str, asked: str | None) -> str:
     """The column of the files."""
     lower = {str(name).casefold(): str(name) for name in reversed(table.columns)}
     if asked is not None:
@@ -104,7 +107,7 @@ def _column(table: pd.DataFrame, path: Path, asked: str | None) -> str:
     )
 
 
-def _column_a_band(table: pd.DataFrame, path: Path, asked: str | None, bands: Sequence[str]) -> dict[str, str]:
+def _column_a_band(table: pd.DataFrame, path: str, asked: str | None, bands: Sequence[str]) -> dict[str, str]:
     """The band of each column of files, where there is a column a band: `file_g`, `file_r`, or called as the bands."""
     if asked is not None and MARK in asked:
         wanted = {asked.replace(MARK, band): KNOWN.get(band, band) for band in bands or KNOWN}
@@ -124,10 +127,10 @@ def _column_a_band(table: pd.DataFrame, path: Path, asked: str | None, bands: Se
     return {}
 
 
-def _ids(table: pd.DataFrame, files: Sequence[str], path: Path, asked: str | None) -> tuple[pd.Series, str]:
+def _ids(table: pd.DataFrame, files: Sequence[str], path: str, asked: str | None) -> tuple[pd.Series, str]:
     """The ids, and where they come from: a column, or the names of the files where nothing looks like one."""
     if asked is not None or find_ids(table):
-        name = find_id_column(table, str(path), asked=asked)
+        name = find_id_column(table, path, asked=asked)
         return id_text(table[name]), f"those of the column {name}"
     like = [str(name) for name in table.columns if LIKE_AN_ID.fullmatch(str(name)) and table[name].is_unique]
     like = [name for name in like if name.casefold() not in FILE_COLUMNS and not name.startswith("file")]

@@ -8,8 +8,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from tuningfork.catalogs import is_table
+import pandas as pd
+
+from tuningfork.catalogs import TableLike, is_table, refuse_duplicates
 from tuningfork.errors import CatalogError
 from tuningfork.sources.archives import ENDINGS as ARCHIVES
 from tuningfork.sources.archives import ArchiveSource
@@ -24,13 +27,14 @@ from tuningfork.sources.gather import left_out, source_of_files
 from tuningfork.sources.hdf5 import ENDINGS as HDF5
 from tuningfork.sources.hdf5 import Hdf5Source
 from tuningfork.sources.location import is_remote, split_unit
+from tuningfork.sources.memory import Images, MemorySource
 from tuningfork.sources.metadata import with_metadata
-from tuningfork.sources.names import image_ending, is_fits_name, natural
+from tuningfork.sources.names import ids_of_names, image_ending, is_fits_name, natural
 from tuningfork.sources.options import ImageOptions
 from tuningfork.sources.parquet import ParquetShard, is_embedded
 from tuningfork.sources.pattern import source_of_pattern
 from tuningfork.sources.shards import ShardSource
-from tuningfork.sources.source import Source
+from tuningfork.sources.source import Source, Told
 from tuningfork.sources.walk import MANIFESTS, Walk, drop_plots, ending, walk
 
 log = logging.getLogger(__name__)
@@ -41,7 +45,7 @@ WHAT_IS = (
 )
 
 
-def open_source(source: str | Path, options: ImageOptions | None = None) -> Source:
+def open_source(source: Images, options: ImageOptions | None = None) -> Source:
     """Open a source of images; nothing is decoded yet.
 
     Parameters
@@ -50,8 +54,9 @@ def open_source(source: str | Path, options: ImageOptions | None = None) -> Sour
         A folder of images (looked through with its subfolders, links followed once, hidden ones left out) or of
         Parquet shards with a Hugging Face `image` struct; a glob pattern of either; a pattern with ``{band}``, a file a
         band; a catalog with `file_loc` (relative to the catalog's folder or the working folder, or absolute); an HDF5
-        file with a data set `images`, as Galaxy10 is; tar shards or zip files of images; a NumPy array of pixels; or
-        one image.
+        file with a data set `images`, as Galaxy10 is; tar shards or zip files of images; a NumPy file of pixels; or
+        one image. In memory: a DataFrame or an astropy Table that names files; a list of files; or whatever
+        `memory.MemorySource` takes.
     options
         Which columns of a catalog hold ids and files, and whatever else the user says of the images.
 
@@ -61,6 +66,8 @@ def open_source(source: str | Path, options: ImageOptions | None = None) -> Sour
         If there is nothing there, an id stands twice, or a catalog names no images.
     """
     options = options or ImageOptions()
+    if not isinstance(source, str | os.PathLike):
+        return _of_memory(source, options)
     text = os.path.expanduser(str(source))  # noqa: PTH111 -- a pattern is no path
     if is_remote(text):
         raise CatalogError(f"{text} is a remote address, and only files are read; download it and name the file")
@@ -80,7 +87,23 @@ def open_source(source: str | Path, options: ImageOptions | None = None) -> Sour
     return _of_pattern(text, options)
 
 
-def _of_catalog(path: Path, origin: str, options: ImageOptions) -> Source:
+def _of_memory(source: Any, options: ImageOptions) -> Source:
+    """A table, a list of files, or images."""
+    if isinstance(source, pd.DataFrame) or hasattr(source, "to_pandas"):
+        if options.tiles:
+            from tuningfork.sources.tiles import open_tiles  # astropy, which other sources need not wait for
+
+            return open_tiles(source, options.tiles, options)
+        return _of_catalog(source, "the table", options)
+    if isinstance(source, list | tuple) and source and all(isinstance(one, str | os.PathLike) for one in source):
+        names = [os.fspath(one) for one in source]
+        table = pd.DataFrame({"id_str": ids_of_names(names), "file_loc": names}, dtype=object)
+        refuse_duplicates(table["id_str"], "the list of files")
+        return FileSource(table, "the list of files", Told("the names of the files"))
+    return MemorySource(source)
+
+
+def _of_catalog(path: TableLike, origin: str, options: ImageOptions) -> Source:
     """A catalogue of files; galaxies that share one are cut out of it."""
     source = source_of_catalog(path, origin, options)
     if not source.table["file_loc"].duplicated().any():

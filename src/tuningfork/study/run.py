@@ -78,7 +78,7 @@ def run_study(
             places = folder / "models" / name, folder / "evaluations" / name
             try:
                 train(recipe, data.path, places[0])
-                evaluate_model(places[0], data.path, places[1], split=split, where=where)
+                evaluate_model(places[0], data, split=split, where=where).save(places[1])
                 row |= {"folder": name} | _outcome(*places)
             except TuningforkError as error:
                 log.warning("%s failed: %s", run.label, error)

@@ -3,6 +3,16 @@
 from tuningfork.training.augmentation import Augmentation, augment
 from tuningfork.training.fit import fingerprint, train
 from tuningfork.training.preparation import prepare
-from tuningfork.training.recipe import Recipe, bundled_recipes, load_recipe
+from tuningfork.training.recipe import Recipe, bundled_recipes, changed, load_recipe
 
-__all__ = ["Augmentation", "Recipe", "augment", "bundled_recipes", "fingerprint", "load_recipe", "prepare", "train"]
+__all__ = [
+    "Augmentation",
+    "Recipe",
+    "augment",
+    "bundled_recipes",
+    "changed",
+    "fingerprint",
+    "load_recipe",
+    "prepare",
+    "train",
+]

@@ -27,7 +27,6 @@ from tuningfork.files import (
     write_json,
     write_text,
 )
-from tuningfork.memory import keep_freed_memory
 from tuningfork.models import TRAINING, GalaxyModel, read_manifest, save_model
 from tuningfork.packs import Pack, open_pack
 from tuningfork.training.card import model_card
@@ -67,7 +66,6 @@ def train(
     ModelError
         If `out` holds a run of another recipe or pack, the loss is no longer finite, or no batch fits into memory.
     """
-    keep_freed_memory()
     folder, data = Path(out), open_pack(pack)
     run = fingerprint(recipe, data)
     if _already(folder, run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
@@ -164,6 +165,22 @@ def load_recipe(name_or_path: str | Path, changes: list[str] | tuple[str, ...] =
     return check_recipe(table, " ".join([f"recipe {text}", *(f"--set {change}" for change in changes)]))
 
 
+def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """A recipe with other values of some keys, such as ``{"optim.lr": 1e-3}``.
+
+    Raises
+    ------
+    RecipeError
+        If a key is unknown or a value wrong.
+    """
+    if not changes:
+        return recipe
+    table = recipe.model_dump(mode="python", by_alias=True)
+    for path, value in changes.items():
+        _put(table, path, value, path)
+    return check_recipe(table, f"recipe {recipe.name} with {', '.join(changes)}")
+
+
 def check_recipe(table: dict[str, Any], where: str) -> Recipe:
     """Build a recipe from a parsed table; the first thing wrong with it becomes a `RecipeError`."""
     try:
@@ -181,17 +198,22 @@ def _apply(table: dict[str, Any], change: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
+    _put(table, path, value, f"--set {change}")
+
+
+def _put(table: dict[str, Any], path: str, value: Any, said: str) -> None:
+    """Set one key of a nested table."""
     *parents, last = path.strip().split(".")
     node: Any = table
     for key in parents:
         if not isinstance(node, dict | list):
-            raise RecipeError(f"--set {change}: there is no {key!r}")
+            raise RecipeError(f"{said}: there is no {key!r}")
         try:
             node = node[int(key)] if isinstance(node, list) else node.setdefault(key, {})
         except (ValueError, IndexError) as error:
-            raise RecipeError(f"--set {change}: there is no {key!r}") from error
+            raise RecipeError(f"{said}: there is no {key!r}") from error
     if not isinstance(node, dict):
-        raise RecipeError(f"--set {change}: {'.'.join(parents)} holds no keys")
+        raise RecipeError(f"{said}: {'.'.join(parents)} holds no keys")
     node[last] = value
 
 

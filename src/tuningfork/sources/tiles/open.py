@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tuningfork.catalogs import find_id_column, positions, read_table, refuse_duplicates
+from tuningfork.catalogs import TableLike, find_id_column, name_of, positions, refuse_duplicates, table_of
 from tuningfork.errors import CatalogError
 from tuningfork.images.reading import Reading
 from tuningfork.sources.options import ImageOptions
@@ -19,7 +19,7 @@ from tuningfork.sources.tiles.find import Found, find_tiles
 from tuningfork.sources.tiles.source import TileSource
 
 
-def open_tiles(catalog: Path, pattern: str, options: ImageOptions) -> TileSource:
+def open_tiles(catalog: TableLike, pattern: str, options: ImageOptions) -> TileSource:
     """The galaxies of a catalogue, cut out of the tiles whose files match a pattern.
 
     Raises
@@ -27,10 +27,11 @@ def open_tiles(catalog: Path, pattern: str, options: ImageOptions) -> TileSource
     CatalogError
         If the catalogue has no ids or positions, no tile matches, or the field is no angle.
     """
-    table = read_table(catalog, ids=[options.id_column] if options.id_column else [])
-    column = find_id_column(table, str(catalog), asked=options.id_column)
+    table = table_of(catalog, ids=[options.id_column] if options.id_column else [])
+    where = name_of(catalog)
+    column = find_id_column(table, where, asked=options.id_column)
     table = table.assign(id_str=table[column])
-    refuse_duplicates(table["id_str"], str(catalog))
+    refuse_duplicates(table["id_str"], where)
     if not options.reading.field.is_angle:
         raise CatalogError(
             "galaxies are cut out of tiles by an angle: give --field such as 30arcsec, or 8.5*petro_r with a column of "
@@ -40,12 +41,13 @@ def open_tiles(catalog: Path, pattern: str, options: ImageOptions) -> TileSource
     found = find_tiles(pattern, bands, options.reading.stated.hdu or options.reading.assumed.hdu)
     if not any(one.grids for one in found):
         raise CatalogError(f"no tile of {pattern} can be used; the first: {found[0].tile.problem}")
-    places = positions(table, str(catalog))
+    places = positions(table, where)
     assigned = assign(places, found)
     names = np.array([*(one.tile.name for one in found), ""], dtype=object)  # the last is that of no tile: -1
     table = table.assign(file_loc=names[assigned.tile])
     told = _told(assigned.tile, found, f"those of the column {column}")
-    return in_order_of_tiles(table, places, assigned, found, TileOrigin(pattern, told, (catalog,), options.reading))
+    tables = (Path(catalog),) if isinstance(catalog, str | Path) else ()
+    return in_order_of_tiles(table, places, assigned, found, TileOrigin(pattern, told, tables, options.reading))
 
 
 @dataclass(frozen=True)

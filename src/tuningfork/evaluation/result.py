@@ -1,0 +1,82 @@
+"""What an evaluation found, as an object: figures, plots, and the rows that they are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from tuningfork.evaluation.evaluate import main_figures
+from tuningfork.evaluation.text import figures_text, in_words
+from tuningfork.evaluation.write import write_evaluation
+from tuningfork.schemas import Schema
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from tuningfork.evaluation.draw import Pixels
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Predictions measured against labels.
+
+    Parameters
+    ----------
+    content
+        All figures, as `evaluate_predictions` gives them and ``evaluation.json`` holds them.
+    predictions, labels
+        The tables that were compared.
+    schemas
+        What was predicted.
+    pixels
+        The picture of a galaxy by its id, (H, W, C) uint8, where pictures are at hand.
+    """
+
+    content: dict[str, Any]
+    predictions: pd.DataFrame = field(repr=False)
+    labels: pd.DataFrame = field(repr=False)
+    schemas: tuple[Schema, ...] = field(repr=False)
+    pixels: Pixels | None = field(default=None, repr=False)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The main figures, a row each: `schema`, `figure`, `value`, `low` and `high` (95 % interval), `n` galaxies."""
+        rows = [
+            (schema, in_words(name), entry["value"], *(entry["interval"] or (None, None)), entry["n"])
+            for schema, name, entry in main_figures(self.content)
+        ]
+        return pd.DataFrame(rows, columns=["schema", "figure", "value", "low", "high", "n"])
+
+    def plot(self) -> dict[str, Figure]:
+        """The plots of an evaluation folder as Matplotlib figures, by the name of their file."""
+        from tuningfork.evaluation.draw import draw
+        from tuningfork.evaluation.tables import join
+        from tuningfork.plotting.style import styled
+
+        kept, known, _ = join(self.predictions, self.labels, self.schemas, self.content["where"])
+        with styled():
+            return {plot.name: plot.figure for plot in draw(self.content, kept, known, self.schemas, self.pixels)}
+
+    def save(self, out: str | Path) -> Path:
+        """Write the folder that `tuningfork evaluate` writes: ``evaluation.json``, rows and plots.
+
+        Raises
+        ------
+        OutputError
+            If the folder can't be written.
+        """
+        return write_evaluation(
+            Path(out), self.content, self.predictions, self.labels, self.schemas, pixels=self.pixels
+        )
+
+    def __str__(self) -> str:
+        return figures_text(self.content)
+
+    def __repr__(self) -> str:
+        return f"Evaluation: {self.content['where']}\n{self}"
+
+    def _repr_html_(self) -> str:
+        shown = self.to_frame().style.format(precision=4, na_rep="–").hide(axis="index")
+        return str(shown.set_caption(f"{self.content['where']}; 95 % bootstrap intervals").to_html())

@@ -1,0 +1,142 @@
+"""Images that a program holds in memory: arrays, pictures of Pillow, units of FITS files."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from tuningfork.errors import CatalogError
+from tuningfork.images.geometry import SMALLEST
+from tuningfork.images.item import Item, Payload
+from tuningfork.sources.source import Told
+
+Images = str | os.PathLike[str] | Any  # what `open_source` takes: a place, a table, or images in memory
+_PNG = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # the kinds of picture that PNG keeps as they are
+
+
+class MemorySource:
+    """Images in memory; item i is the i-th of them, and its id is ``i``.
+
+    Parameters
+    ----------
+    images
+        uint8 pixels (N, H, W, C), (N, C, H, W), (N, H, W), (H, W, C) or (H, W); a Pillow image; a FITS unit of astropy
+        (an HDU) or several of one file (an HDUList); or a sequence of such images of any sizes.
+
+    Raises
+    ------
+    CatalogError
+        If there is none, one is something else, or the axes of an array can't be told apart.
+    """
+
+    def __init__(self, images: Any) -> None:
+        self.images = _split(images)
+        if not self.images:
+            raise CatalogError("there are no images; give one at least")
+        self.origin, self.told = "memory", Told("their places in the sequence")
+        names = [str(place) for place in range(len(self.images))]
+        self.table = pd.DataFrame({"id_str": names, "file_loc": [f"memory#{name}" for name in names]}, dtype=object)
+
+    @property
+    def n(self) -> int:
+        """The number of images."""
+        return len(self.images)
+
+    def items(self, start: int = 0) -> Iterator[Item]:
+        """The images from the `start`-th on."""
+        rows = zip(self.table["id_str"].iloc[start:], self.table["file_loc"].iloc[start:], strict=True)
+        for (identity, location), image in zip(rows, self.images[start:], strict=True):
+            yield Item(identity, location, partial(_payload, image))
+
+    def part(self, start: int, stop: int) -> MemorySource:
+        """The images from `start` to `stop`."""
+        part = object.__new__(MemorySource)
+        part.__dict__ = self.__dict__ | {"images": self.images[start:stop], "table": self.table.iloc[start:stop]}
+        return part
+
+    def describe(self) -> dict[str, Any]:
+        """How many there are, and a hash of their values."""
+        return {"kind": "memory", "origin": self.origin, "n": self.n, "sha256": self._digest}
+
+    @cached_property
+    def _digest(self) -> str:
+        digest = hashlib.sha256()
+        for image in self.images:
+            payload = _payload(image)
+            if isinstance(payload, np.ndarray):
+                digest.update(repr(payload.shape).encode())
+            digest.update(payload.tobytes() if isinstance(payload, np.ndarray) else payload)  # type: ignore[arg-type]
+        return digest.hexdigest()
+
+    def files(self) -> list[Path]:
+        """None."""
+        return []
+
+
+def _split(images: Any) -> list[Any]:
+    """Each image for itself."""
+    if _is_unit(images) or isinstance(images, Image.Image) or _is_file_of_units(images):
+        return [images]
+    if isinstance(images, list | tuple):
+        return [one for each in images for one in _one(each)]
+    return _arrays(np.asarray(images))
+
+
+def _one(image: Any) -> list[Any]:
+    found = _split(image)
+    if len(found) != 1:
+        raise CatalogError(f"one of the images is {len(found)} images; give a flat sequence, or one array of all")
+    return found
+
+
+def _arrays(array: np.ndarray) -> list[np.ndarray]:
+    """The images (H, W, C) in an array."""
+    if array.dtype != np.uint8:
+        raise CatalogError(
+            f"an array of {array.dtype}: which values are black and white is not stated. Give uint8 (0 to 255), or "
+            "flux as a FITS unit of astropy with its header"
+        )
+    if array.ndim == 2:
+        return [array[:, :, None]]
+    if array.ndim == 3:
+        if array.shape[2] < SMALLEST <= min(array.shape[:2]):
+            return [array]
+        if array.shape[0] < SMALLEST:
+            raise CatalogError(f"an array of shape {array.shape}: are these channels or images? Give (N, H, W, C)")
+        return list(array[..., None])
+    if array.ndim == 4 and (array.shape[1] < SMALLEST) != (array.shape[3] < SMALLEST):
+        return list(np.moveaxis(array, 1, 3) if array.shape[1] < SMALLEST else array)
+    raise CatalogError(f"an array of shape {array.shape} is no image; give (N, H, W, C), (N, H, W) or (H, W, C)")
+
+
+def _payload(image: Any) -> Payload:
+    """An image as a file would hold it, so that it is read by the same rules; arrays as they are."""
+    if isinstance(image, np.ndarray):
+        return image
+    buffer = io.BytesIO()
+    if isinstance(image, Image.Image):
+        image.save(buffer, "PNG" if image.mode in _PNG else "TIFF")
+        return buffer.getvalue()
+    from astropy.io import fits
+
+    units = image if _is_file_of_units(image) else [image]
+    first = isinstance(units[0], fits.PrimaryHDU)
+    fits.HDUList([*(() if first else (fits.PrimaryHDU(),)), *(unit.copy() for unit in units)]).writeto(buffer)
+    return buffer.getvalue()
+
+
+def _is_unit(image: Any) -> bool:
+    return hasattr(image, "header") and hasattr(image, "data") and not isinstance(image, np.ndarray)
+
+
+def _is_file_of_units(image: Any) -> bool:
+    return isinstance(image, list) and bool(image) and all(map(_is_unit, image)) and type(image) is not list
