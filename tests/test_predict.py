@@ -219,7 +219,7 @@ def test_a_model_without_the_challenge_cannot_make_a_submission(tmp_path: Path) 
 @settings(max_examples=20, deadline=None)
 def test_the_most_likely_path_follows_the_tree(seed: int) -> None:
     values = np.random.default_rng(seed).random((5, 37)).astype(np.float32)
-    for row, path in zip(values, most_likely(values, CHALLENGE), strict=True):
+    for row, path in zip(values, likely_paths(values, CHALLENGE), strict=True):
         steps = dict(step.split("=") for step in path.split("; "))
         chosen = set()
         for question in CHALLENGE.walk:

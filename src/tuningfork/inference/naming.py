@@ -22,8 +22,8 @@ def named_classes(values: np.ndarray, schema: Schema, trees: Mapping[str, tuple[
     schema
         The class list.
     trees
-        The answers of the same model to decision trees, by schema name: the schema and (N, K). Where the list says which
-        answers its classes require, a galaxy is called by its most probable class only where the tree says so, too.
+        The answers of the same model to decision trees, by schema name: the schema and (N, K). Where the list says
+        which answers its classes require, a galaxy is called by its most probable class only where the tree agrees.
     """
     best = values.argmax(axis=1)
     names = np.array([*schema.class_names, NONE], dtype=object)
@@ -81,8 +81,5 @@ def summaries(answers: Mapping[str, np.ndarray], schemas: Sequence[Schema]) -> d
     """The text of each schema's summary column, (N,), from the answers (N, K) to all schemas of a model."""
     trees = {schema.name: (schema, answers[schema.name]) for schema in schemas if schema.kind == "tree"}
     found = {name: likely_paths(values, tree) for name, (tree, values) in trees.items()}
-    return found | {
-        schema.name: named_classes(answers[schema.name], schema, trees)
-        for schema in schemas
-        if schema.kind == "classes"
-    }
+    lists = [schema for schema in schemas if schema.kind == "classes"]
+    return found | {schema.name: named_classes(answers[schema.name], schema, trees) for schema in lists}

@@ -26,6 +26,7 @@ from tuningfork.extras import require
 from tuningfork.files import whole_file
 from tuningfork.inference.shards import BATCH, Rows, Tally, claim, shard_path, shards
 from tuningfork.packs import ImageSource, PackSource
+from tuningfork.process import tune_process
 from tuningfork.progress import progress_bar
 from tuningfork.timing import Timing
 
@@ -206,6 +207,7 @@ class _Worker:
     """A process with a model of its own."""
 
     def __init__(self, folder: Path, make_rows: Any, threads: int) -> None:
+        tune_process()
         torch.set_num_threads(threads)
         self.folder = folder
         self.rows: Rows = require("ray", "ray").get(make_rows)()
