@@ -1,0 +1,168 @@
+"""The library as a notebook uses it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+from PIL import Image
+
+import tuningfork as tf
+from conftest import draw_galaxy
+from tuningfork.api.messages import as_arguments
+
+ANSWER = "smooth_or_featured_smooth"
+
+
+@pytest.fixture(scope="module")
+def model() -> tf.TrainedModel:
+    return tf.load_model("default")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Five galaxies as PNG, so that pixels are the same from a file and from memory."""
+    folder = tmp_path_factory.mktemp("pictures")
+    places = [folder / f"g{row}.png" for row in range(5)]
+    for row, place in enumerate(places):
+        Image.fromarray(draw_galaxy(0.3 + 0.15 * row, 0.5 * row, np.random.default_rng(row))).save(place)
+    return places
+
+
+def test_every_form_of_the_same_images_has_the_same_answers(model: tf.TrainedModel, pictures: list[Path]) -> None:
+    arrays = np.stack([np.asarray(Image.open(place)) for place in pictures])
+    frame = pd.DataFrame({"id_str": [f"a{row}" for row in range(5)], "file_loc": list(map(str, pictures))})
+    expected = model.predict(pictures[0].parent, tta=1)
+    assert list(expected["id_str"]) == [f"g{row}" for row in range(5)]
+    forms = {
+        "a list of files": pictures,
+        "an array": arrays,
+        "channels first": np.moveaxis(arrays, 3, 1),
+        "a list of arrays": list(arrays),
+        "pictures": [Image.open(place) for place in pictures],
+        "a DataFrame": frame,
+        "a Table": Table.from_pandas(frame),
+    }
+    for name, images in forms.items():
+        found = model.predict(images, tta=1)
+        np.testing.assert_array_equal(found[ANSWER], expected[ANSWER], err_msg=name)
+    np.testing.assert_array_equal(model.predict(arrays[2], tta=1)[ANSWER], expected[ANSWER][2:3])
+
+
+def test_images_of_any_size_are_brought_to_the_geometry(model: tf.TrainedModel, pictures: list[Path]) -> None:
+    small = Image.open(pictures[0])
+    large = small.resize((450, 450), Image.Resampling.BICUBIC)
+    found = model.predict([np.asarray(small), np.asarray(large)], tta=1)[ANSWER]
+    assert abs(found[0] - found[1]) < 0.05
+
+
+def test_a_fits_unit_in_memory_is_read_as_its_file(model: tf.TrainedModel, tmp_path: Path) -> None:
+    y, x = np.mgrid[:80, :80] - 39.5
+    flux = np.stack([np.exp(-np.hypot(x, y) / 6)] * 3).astype(np.float32)
+    unit = fits.PrimaryHDU(flux, fits.Header({"BUNIT": "nanomaggy", "BANDS": "grz"}))
+    unit.writeto(tmp_path / "g.fits")
+    of_file, of_unit = model.predict(tmp_path / "g.fits", tta=1), model.predict(unit, tta=1)
+    np.testing.assert_array_equal(of_file[ANSWER], of_unit[ANSWER])
+    assert of_file["note"][0] == of_unit["note"][0]
+    assert len(model.predict(fits.HDUList([unit]), tta=1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("images", "why"),
+    [
+        (np.zeros((2, 40, 40, 3)), "float64.*black and white"),
+        (np.zeros((3, 40, 40), np.uint8), "channels or images"),
+        (np.zeros((2, 2, 40, 40, 3), np.uint8), "is no image"),
+        ([], "no images"),
+        ([np.zeros((2, 40, 40, 3), np.uint8)], "flat sequence"),
+        (pd.DataFrame({"id_str": []}), "no rows"),
+    ],
+)
+def test_images_that_can_t_be_told_are_refused(model: tf.TrainedModel, images: object, why: str) -> None:
+    with pytest.raises(tf.TuningforkError, match=why):
+        model.predict(images)
+
+
+def test_errors_speak_of_arguments() -> None:
+    assert as_arguments("say which with --bands, such as g,r,z") == "say which with bands, such as g,r,z"
+    assert as_arguments("give --field such as 30arcsec") == "give field such as 30arcsec"
+    assert as_arguments("give --zero-point 22.5") == "give zero_point=22.5"
+    assert "--" not in as_arguments("choose another, or replace it with --overwrite")
+
+
+def test_an_output_is_written_and_resumed(model: tf.TrainedModel, pictures: list[Path], tmp_path: Path) -> None:
+    out = model.predict(pictures, tmp_path / "cat.parquet", tta=1, columns="schema")
+    assert out == tmp_path / "cat.parquet"
+    table = pd.read_parquet(out)
+    assert "Class1.1" in table and ANSWER not in table
+
+
+def test_the_model_says_what_it_is(model: tf.TrainedModel) -> None:
+    said = repr(model)
+    for word in ("37 vote fractions", "64 x 64 pixels", "calibrated", "BSD 3-Clause"):
+        assert word in said
+    assert "<table" in model._repr_html_()
+
+
+def test_an_embedding_in_memory(model: tf.TrainedModel, pictures: list[Path], tmp_path: Path) -> None:
+    found = model.embed(pictures, maps=["pca"])
+    assert found.features.shape == (5, model.network.n_features)
+    image = np.asarray(Image.open(pictures[3]))
+    for query in (str(pictures[3]), image):
+        near = found.similar(query, n=2)
+        assert near["id_str"][0] == "g3" and near["distance"][0] < 1e-3
+    assert "g3" not in set(found.similar("g3", n=4)["id_str"])
+    assert found.to_frame().shape[0] == 5
+    assert found.plot().axes
+    again = tf.read_embedding(found.save(tmp_path / "e.parquet"))
+    np.testing.assert_array_equal(again.features, found.features)
+    with pytest.raises(tf.TuningforkError, match="without its model"):
+        again.similar(image)
+
+
+def test_from_images_to_a_model_to_its_figures(galaxies: Path, tmp_path: Path) -> None:
+    frame = pd.read_parquet(galaxies)
+    data = tf.pack(
+        galaxies.parent / "images",
+        labels=frame.drop(columns="file_loc"),
+        schema=["gz-challenge", tf.load_schema("five-classes")],
+        size=40,
+        field=0.9,
+    )
+    assert data.pixels.shape[1:] == (40, 40, 3)
+    changes = {"encoder.options": {"width": 4}, "input.field": 0.9, "input.size": 32}
+    model = tf.train("tuningfork/fractions", data, epochs=1, lr=1e-3, changes=changes, accelerator="cpu")
+    assert model.manifest["recipe"]["optim"]["lr"] == 1e-3
+    found = model.evaluate(data, split="val")
+    table = found.to_frame()
+    assert {"value", "low", "high", "n"} <= set(table) and len(table)
+    assert "95 %" in found._repr_html_()
+    assert "gz-challenge-questions.png" in found.plot()
+    assert (found.save(tmp_path / "e") / "evaluation.json").exists()
+    explained = model.explain(data.pixels[0], answer="spiral_arms_yes")
+    assert explained.column == "spiral_arms_yes" and explained.plot().axes and explained.plot_features().axes
+    calibrated = model.calibrate(data, split="all", tta=1)
+    assert f"{ANSWER}_low" in calibrated.predict(data.pixels[:2])
+    with pytest.raises(tf.TuningforkError, match=r"optim\.speed"):
+        tf.train("tuningfork/fractions", data, changes={"optim.speed": 3})
+
+
+def test_the_import_changes_nothing_and_is_quick() -> None:
+    code = (
+        "import gc, os, sys; before = (dict(os.environ), sys.getswitchinterval(), gc.get_threshold());"
+        "import tuningfork; assert tuningfork.__version__;"
+        "assert before == (dict(os.environ), sys.getswitchinterval(), gc.get_threshold());"
+        "assert not {'torch', 'pandas', 'astropy', 'matplotlib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_name_is_there() -> None:
+    for name in tf.__all__:
+        assert getattr(tf, name).__doc__, name
