@@ -25,6 +25,7 @@ from tuningfork.catalogs import read_table
 from tuningfork.cli.app import build
 from tuningfork.errors import ModelError, OutputError, PackError, PredictionsError
 from tuningfork.inference import predict
+from tuningfork.inference.naming import likely_paths
 from tuningfork.packs import make_pack
 from tuningfork.schemas import check_labels, load_schema
 
