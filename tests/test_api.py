@@ -27,19 +27,19 @@ def model() -> tf.TrainedModel:
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Five galaxies as PNG, so that pixels are the same from a file and from memory."""
+    """Ten galaxies as PNG, so that pixels are the same from a file and from memory."""
     folder = tmp_path_factory.mktemp("pictures")
-    places = [folder / f"g{row}.png" for row in range(5)]
+    places = [folder / f"g{row}.png" for row in range(10)]
     for row, place in enumerate(places):
-        Image.fromarray(draw_galaxy(0.3 + 0.15 * row, 0.5 * row, np.random.default_rng(row))).save(place)
+        Image.fromarray(draw_galaxy(0.3 + 0.07 * row, 0.5 * row, np.random.default_rng(row))).save(place)
     return places
 
 
 def test_every_form_of_the_same_images_has_the_same_answers(model: tf.TrainedModel, pictures: list[Path]) -> None:
     arrays = np.stack([np.asarray(Image.open(place)) for place in pictures])
-    frame = pd.DataFrame({"id_str": [f"a{row}" for row in range(5)], "file_loc": list(map(str, pictures))})
+    frame = pd.DataFrame({"id_str": [f"a{row}" for row in range(10)], "file_loc": list(map(str, pictures))})
     expected = model.predict(pictures[0].parent, tta=1)
-    assert list(expected["id_str"]) == [f"g{row}" for row in range(5)]
+    assert list(expected["id_str"]) == [f"g{row}" for row in range(10)]
     forms = {
         "a list of files": pictures,
         "an array": arrays,
@@ -112,13 +112,13 @@ def test_the_model_says_what_it_is(model: tf.TrainedModel) -> None:
 
 def test_an_embedding_in_memory(model: tf.TrainedModel, pictures: list[Path], tmp_path: Path) -> None:
     found = model.embed(pictures, maps=["pca"])
-    assert found.features.shape == (5, model.network.n_features)
+    assert found.features.shape == (10, model.network.n_features)
     image = np.asarray(Image.open(pictures[3]))
     for query in (str(pictures[3]), image):
         near = found.similar(query, n=2)
         assert near["id_str"][0] == "g3" and near["distance"][0] < 1e-3
     assert "g3" not in set(found.similar("g3", n=4)["id_str"])
-    assert found.to_frame().shape[0] == 5
+    assert found.to_frame().shape[0] == 10
     assert found.plot().axes
     again = tf.read_embedding(found.save(tmp_path / "e.parquet"))
     np.testing.assert_array_equal(again.features, found.features)

@@ -32,6 +32,14 @@ def test_the_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
             command, shell=True, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PATH": path}
         )
         assert result.returncode == 0, f"{page.name}: {command}\n{result.stderr}"
+    if page.name != "how-to-galaxy10.md" and (
+        code := "\n".join(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL))
+    ):
+        whole = [sys.executable, "-W", "error", "-c", code]
+        result = subprocess.run(
+            whole, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"MPLBACKEND": "agg"}
+        )
+        assert result.returncode == 0, f"{page.name}: its Python\n{result.stderr}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -29,6 +29,7 @@ from tuningfork.training.data import BatchRows
 from tuningfork.training.preparation import prepare
 from tuningfork.training.recipe import OptimTable
 from tuningfork.training.task import build_schedule
+from tuningfork.training.trainer import precision_here
 from tuningfork.training.transfer import Phase
 
 COMMAND = [sys.executable, "-m", "tuningfork"]
@@ -292,3 +293,16 @@ def test_a_share_counts_only_where_no_other_head_learns(pack: Path, recipe_file:
     assert (alone.shares == 0.5).all(), "the head that wants more of a galaxy decides"
     with pytest.raises(RecipeError, match=r"head\.1\.share"):
         load_recipe(recipe_file, ["head.1.share=1.5"])
+
+
+@pytest.mark.parametrize(
+    ("capability", "accelerator", "used"),
+    [("AVX2", "cpu", "32"), ("DEFAULT", "auto", "32"), ("AVX512", "cpu", "bf16"), ("AVX2", "gpu", "bf16")],
+)
+def test_bfloat16_is_for_cpus_that_know_it(
+    capability: str, accelerator: str, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    assert precision_here("bf16", accelerator) == used
+    assert precision_here("16", accelerator) == "16"

@@ -21,6 +21,8 @@ from tuningfork.errors import ModelError, RecipeError
 from tuningfork.files import whole_file
 from tuningfork.training.recipe import Recipe
 
+log = logging.getLogger(__name__)
+
 
 class WholeCheckpoints(TorchCheckpointIO):
     """Checkpoints written beside their place and renamed: a kill or a full disk leaves the last whole one."""
@@ -67,7 +69,7 @@ def build_trainer(
     ]
     if run.patience is not None:
         callbacks.append(EarlyStopping(run.monitor, patience=run.patience, mode=mode, check_on_train_epoch_end=True))
-    precision = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[run.precision]
+    precision = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[precision_here(run.precision, accelerator)]
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     try:
         return L.Trainer(
@@ -93,6 +95,18 @@ def build_trainer(
         raise RecipeError(
             f"can't train on {nodes} x {devices} x {accelerator!r} here: {reason}; use --accelerator auto"
         ) from error
+
+
+def precision_here(asked: str, accelerator: str) -> str:
+    """The precision to train in: 32 bits in place of bfloat16 on a CPU that has no instructions for it.
+
+    There each product would be worked out by other means, thirteen times as slowly.
+    """
+    on_cpu = accelerator == "cpu" or (accelerator == "auto" and not torch.accelerator.is_available())
+    if asked == "bf16" and on_cpu and not torch.backends.cpu.get_cpu_capability().startswith(("AVX512", "AMX")):
+        log.info("this CPU has no instructions for bfloat16: training in 32 bits")
+        return "32"
+    return asked
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
