@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 import tuningfork
-from tuningfork.cli.app import VERBS
+from tuningfork.cli.app import VERBS as GROUPS
 
 ROOT = Path(__file__).parents[1]
+
+VERBS = [verb for verbs in GROUPS.values() for verb in verbs]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -17,7 +17,7 @@ def command(
     seed: Annotated[int, typer.Option(help="Of the isolation forest.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that stand there already.")] = False,
 ) -> None:
-    """Rank every galaxy by how unlike the others it is: isolation forest, and distance to its nearest neighbours."""
+    """Rank galaxies by how much they differ from the others: isolation forest, and distance to neighbours."""
     from tuningfork.embeddings import anomalies
 
     typer.echo(anomalies(embedding, out, n=n, seed=seed, overwrite=overwrite))

@@ -11,28 +11,14 @@ import typer
 from tuningfork.errors import TuningforkError
 from tuningfork.process import tune_process
 
-# One module a verb, in the order of a job; each has a function `command`.
-VERBS = (
-    "demo",
-    "simulate",
-    "pack",
-    "train",
-    "ensemble",
-    "calibrate",
-    "evaluate",
-    "robustness",
-    "predict",
-    "embed",
-    "similar",
-    "anomalies",
-    "explain",
-    "export",
-    "study",
-    "report",
-    "recipes",
-    "schemas",
-    "models",
-)
+# One module a verb, in groups and in the order of a job; each has a function `command`.
+VERBS = {
+    "Begin": ("demo", "simulate"),
+    "Use a model": ("predict", "embed", "similar", "anomalies", "explain", "report"),
+    "Make a model": ("pack", "train", "ensemble", "calibrate", "study", "export"),
+    "Judge a model": ("evaluate", "robustness"),
+    "Look up": ("recipes", "schemas", "models"),
+}
 
 INTERRUPTED = 130  # the exit code that typer gives to Ctrl-C
 
@@ -44,12 +30,13 @@ def build() -> typer.Typer:
         help="Galaxy images in, a morphology catalogue out.",
         no_args_is_help=True,
         add_completion=False,
-        rich_markup_mode=None,
+        rich_markup_mode="markdown",
         pretty_exceptions_enable=False,
     )
     app.callback()(_options)
-    for verb in VERBS:
-        app.command(verb.replace("_", "-"))(import_module(f"tuningfork.cli.{verb}").command)
+    for group, verbs in VERBS.items():
+        for verb in verbs:
+            app.command(verb, rich_help_panel=group)(import_module(f"tuningfork.cli.{verb}").command)
     return app
 
 

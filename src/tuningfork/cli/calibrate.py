@@ -20,7 +20,7 @@ def command(
         float, typer.Option(help="Name rare classes more readily: 0, fewest mistakes, to 1, all classes alike.")
     ] = 0.0,
 ) -> None:
-    """Measure a model's uncertainty: intervals, calibrated probabilities, and when an image is unlike any it knows."""
+    """Measure a model's uncertainty: conformal intervals, calibrated probabilities, the out-of-distribution flag."""
     from tuningfork.inference import calibrate
 
     typer.echo(f"calibrated: {calibrate(model, pack, split=split, where=where, tta=tta, balance=balance)}")

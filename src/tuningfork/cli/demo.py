@@ -30,3 +30,4 @@ def command(
     console.print(table)
     for name, path in result.paths.items():
         typer.echo(f"{name:12} {result.seconds[name]:4.0f} s   {path}")
+    typer.echo(f"open {result.paths['report']} in a browser: galaxies, figures and plots of all that was made")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuningfork.cli.options import Look, with_image_options
+from tuningfork.cli.options import SPEED, Look, with_image_options
 
 if TYPE_CHECKING:
     from tuningfork.sources import ImageOptions
@@ -20,20 +20,28 @@ def command(
     model: Annotated[str, typer.Option(help="A model folder, or the name of a bundled model.")] = "default",
     maps: Annotated[str, typer.Option(help="Maps to make: pca, tsne, umap, with commas between; or none.")] = "pca",
     seed: Annotated[int, typer.Option(help="Of the maps, and of the intervals of the purity.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")] = "auto",
+    device: Annotated[str, typer.Option(rich_help_panel=SPEED, help="cpu, cuda, cuda:1, mps, or auto.")] = "auto",
     engine: Annotated[
         str,
-        typer.Option(help="torch, fused, onnxruntime, openvino, compile, an exported folder, or auto: the quickest."),
+        typer.Option(
+            rich_help_panel=SPEED,
+            help="torch, fused, onnxruntime, openvino, compile, an exported folder, or auto: the quickest.",
+        ),
     ] = "auto",
     *,
     options: ImageOptions,
     look: Look = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; cores + 1 unless told.")] = None,
-    ray: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Work on a Ray cluster: its address, or local.")
+    workers: Annotated[
+        int | None, typer.Option(rich_help_panel=SPEED, min=1, help="Threads that decode. Default: cores + 1.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that stands there already.")] = False,
-    profile: Annotated[bool, typer.Option("--profile", help="Say at the end what the time went to.")] = False,
+    ray: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=SPEED, metavar="ADDRESS", help="Work on a Ray cluster: its address, or local."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there already.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", rich_help_panel=SPEED, help="Say at the end what the time went to.")
+    ] = False,
 ) -> None:
     """The features of every image, and where each lies on the map. A killed run goes on where it stopped."""
     from tuningfork.inference import draw_preview as draw_look

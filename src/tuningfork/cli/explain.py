@@ -19,12 +19,12 @@ def command(
     images: Annotated[str, typer.Argument(help="A folder, a glob, a catalog, Parquet or HDF5 with images, or a pack.")],
     out: Annotated[Path, typer.Argument(help="The folder to write.")],
     answer: Annotated[
-        str | None, typer.Option(help="The answer to explain, a prediction column; the most likely one unless told.")
+        str | None, typer.Option(help="The answer to explain, a prediction column; Default: the most likely one.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many images.")] = 12,
     *,
     options: ImageOptions,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an explanation that stands there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an explanation that is there.")] = False,
 ) -> None:
     """Grad-CAM, occlusion, feature maps layer by layer and the channels apart, for each image."""
     from tuningfork.explain import explain_images

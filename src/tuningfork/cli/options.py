@@ -11,6 +11,8 @@ import typer
 if TYPE_CHECKING:
     from tuningfork.sources import ImageOptions
 
+IMAGES, SPEED = "The images", "Speed"  # groups of options
+
 Look = Annotated[
     int | None,
     typer.Option("--look", min=1, metavar="N", help="Only draw the first N images as they will be seen, and stop."),
@@ -18,26 +20,45 @@ Look = Annotated[
 
 
 def image_options(
-    id_column: Annotated[str | None, typer.Option(help="The column of ids, in a catalogue or in labels.")] = None,
-    file_column: Annotated[str | None, typer.Option(help="The column of a catalogue that names the files.")] = None,
+    id_column: Annotated[
+        str | None, typer.Option(rich_help_panel=IMAGES, help="The column of ids, in a catalogue or in labels.")
+    ] = None,
+    file_column: Annotated[
+        str | None, typer.Option(rich_help_panel=IMAGES, help="The column of a catalogue that names the files.")
+    ] = None,
     tiles: Annotated[
         str | None,
-        typer.Option(help="Cut the galaxies out of these tiles, at their ra and dec: 'tiles/*-{band}.fits.fz'."),
+        typer.Option(
+            rich_help_panel=IMAGES,
+            help="Cut the galaxies out of these tiles, at their ra and dec: 'tiles/*-{band}.fits.fz'.",
+        ),
     ] = None,
     survey: Annotated[
         str | None,
         typer.Option(
-            help="What its files leave unsaid: legacy, sdss, hsc, kids, panstarrs, des, hst, jwst, euclid, rubin."
+            rich_help_panel=IMAGES,
+            help="What its files leave unsaid: legacy, sdss, hsc, kids, panstarrs, des, hst, jwst, euclid, rubin.",
         ),
     ] = None,
-    bands: Annotated[str | None, typer.Option(help="The bands of the planes or files, in their order: g,r,z.")] = None,
-    zero_point: Annotated[
-        str | None, typer.Option(help="The AB magnitude of a pixel value of 1; or one a band, with commas.")
+    bands: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=IMAGES, help="The bands of the planes or files, in their order: g,r,z."),
     ] = None,
-    pixel_scale: Annotated[float | None, typer.Option(help="Arcseconds a pixel.")] = None,
-    hdu: Annotated[str | None, typer.Option(help="The FITS unit that holds the image: its name or number.")] = None,
+    zero_point: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=IMAGES, help="The AB magnitude of a pixel value of 1; or one a band, with commas."
+        ),
+    ] = None,
+    pixel_scale: Annotated[float | None, typer.Option(rich_help_panel=IMAGES, help="Arcseconds a pixel.")] = None,
+    hdu: Annotated[
+        str | None, typer.Option(rich_help_panel=IMAGES, help="The FITS unit that holds the image: its name or number.")
+    ] = None,
     field: Annotated[
-        str, typer.Option(help="What is taken for a whole frame: 0.5 of an image, 30arcsec, 8.5*petro_r.")
+        str,
+        typer.Option(
+            rich_help_panel=IMAGES, help="What is taken for a whole frame: 0.5 of an image, 30arcsec, 8.5*petro_r."
+        ),
     ] = "1",
 ) -> ImageOptions:
     """What the options say, as the library takes it.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuningfork.cli.options import Look, with_image_options
+from tuningfork.cli.options import SPEED, Look, with_image_options
 
 if TYPE_CHECKING:
     from tuningfork.sources import ImageOptions
@@ -32,8 +32,12 @@ def command(
     *,
     options: ImageOptions,
     look: Look = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode; cores + 1 unless told.")] = None,
-    profile: Annotated[bool, typer.Option("--profile", help="Say at the end what the time went to.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(rich_help_panel=SPEED, min=1, help="Threads that decode. Default: cores + 1.")
+    ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", rich_help_panel=SPEED, help="Say at the end what the time went to.")
+    ] = False,
 ) -> None:
     """Pack images. Run the same command again on a killed run: it goes on where it stopped."""
     from tuningfork.catalogs import parse_fractions

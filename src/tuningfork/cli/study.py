@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,8 +37,32 @@ def command(
         )
     else:
         folder = run_study(load_study(name), pack, out, changes=change, split=split, where=where)
-        typer.echo(f"study: {folder}")
-        failed = [run["label"] for run in read_json(folder / "study.json", RecipeError)["runs"] if "error" in run]
+        runs = read_json(folder / "study.json", RecipeError)["runs"]
+        _show(runs, split)
+        typer.echo(f"study: {folder}; open {folder / 'report.html'}")
+        failed = [run["label"] for run in runs if "error" in run]
         if failed:
             typer.echo(f"failed: {', '.join(failed)}; the report and comparison.csv say why", err=True)
             raise typer.Exit(1)
+
+
+def _show(runs: list[dict[str, Any]], split: str) -> None:
+    """The first figure of each schema, a row a run."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("run", "figure", "value", "95 % interval", "n", "epochs", "seconds", title=f"On the {split} split")
+    for run in runs:
+        seen: set[str] = set()
+        for figure in run.get("figures", []):
+            if figure["schema"] in seen:
+                continue
+            seen.add(figure["schema"])
+            interval = " to ".join(f"{end:.4f}" for end in figure["interval"] or ())
+            value = "–" if figure["value"] is None else f"{figure['value']:.4f}"
+            cost = (str(run["epochs"]), f"{run['seconds']:.0f}")
+            table.add_row(
+                run["label"], f"{figure['schema']} {figure['figure']}", value, interval, f"{figure['n']:,}", *cost
+            )
+    if table.row_count:
+        Console().print(table)

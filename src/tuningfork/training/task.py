@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ from tuningfork.training.data import Batch
 from tuningfork.training.devices import SharedBatchNorm, device_count, sum_over_devices
 from tuningfork.training.recipe import OptimTable, Recipe
 from tuningfork.training.transfer import Phase, layer_groups, phases, release
+
+log = logging.getLogger(__name__)
 
 Sums = dict[str, torch.Tensor]
 Losses = list[torch.Tensor]
@@ -153,6 +156,7 @@ class Task(L.LightningModule):
         self.history.append(row)
         if self.trainer.is_global_zero:
             write_history(self.history, self.history_path)
+            log.info("%s", _line(row, self.recipe))
         if not math.isfinite(row["train_loss"] + row["val_loss"]):
             raise ModelError(
                 f"training has diverged in epoch {self.current_epoch + 1}: the loss is not finite; "
@@ -195,6 +199,14 @@ class Task(L.LightningModule):
         steps = int(self.trainer.estimated_stepping_batches) // self.recipe.optim.epochs
         schedule = build_schedule(optimizer, self.recipe.optim, self.phases, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _line(row: dict[str, float], recipe: Recipe) -> str:
+    """An epoch in one line: the losses, and the figure that the run is judged by."""
+    losses = f"loss {row['train_loss']:.4f} (train), {row['val_loss']:.4f} (val)"
+    judged = recipe.run.monitor
+    more = f", {judged} {row[judged]:.4f}" if judged != "val_loss" and judged in row else ""
+    return f"epoch {row['epoch']:.0f}/{recipe.optim.epochs}: {losses}{more}, {row['seconds']:.0f} s"
 
 
 def _add(sums: Sums, name: str, value: torch.Tensor, count: torch.Tensor) -> None:
