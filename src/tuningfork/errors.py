@@ -45,4 +45,4 @@ class EmbeddingError(TuningforkError):
 
 
 class OutputError(TuningforkError):
-    """An output can't be written: no permission, a full disk, or something else stands there."""
+    """An output can't be written: no permission, a full disk, or something else is in its place."""

@@ -99,7 +99,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def refuse_existing(paths: Iterable[Path], *, overwrite: bool) -> None:
-    """Raise an `OutputError` if one of these files stands there already and may not be replaced."""
+    """Raise an `OutputError` if one of these files exists already and may not be replaced."""
     for path in paths:
         if path.exists() and not overwrite:
             raise OutputError(f"{path} exists; choose another name, or replace it with --overwrite")

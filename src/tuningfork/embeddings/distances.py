@@ -39,7 +39,7 @@ def neighbours(
     k
         At most N - 1.
     rows
-        The points asked about; all of them unless told.
+        The points asked about. Default: all of them.
     advance
         Called with the number of points worked off since the last call.
 

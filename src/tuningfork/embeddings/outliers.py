@@ -47,7 +47,7 @@ def anomalies(embedding: str | Path, out: str | Path, *, n: int = 24, seed: int 
     EmbeddingError
         If the embedding can't be read, or has fewer than two readable galaxies.
     CatalogError, OutputError
-        If the table has another ending, can't be written, or stands there already and `overwrite` is not set.
+        If the table has another ending, can't be written, or exists already and `overwrite` is not set.
     """
     space, target = read_embedding(embedding), Path(out)
     refuse_existing(

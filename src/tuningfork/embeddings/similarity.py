@@ -36,7 +36,7 @@ def similar(
     EmbeddingError
         If the embedding can't be read, or holds no readable galaxy of that id.
     CatalogError, OutputError
-        If the table has another ending, can't be written, or stands there already and `overwrite` is not set.
+        If the table has another ending, can't be written, or exists already and `overwrite` is not set.
     """
     space, target = read_embedding(embedding), Path(out)
     refuse_existing([target, *[target.with_suffix(".png")]], overwrite=overwrite)

@@ -32,7 +32,7 @@ def occlusion(
         The answer: a prediction column of any of the model's heads.
     patch, stride
         The side of a patch and the step between patches, in pixels of the view; an eighth of the view and half a
-        patch unless told. The last patch ends at the rim.
+        patch by default. The last patch ends at the rim.
 
     Raises
     ------

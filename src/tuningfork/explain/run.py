@@ -53,7 +53,7 @@ def explain_images(
     out
         The folder to write: ``ID.png`` and ``ID-features.png`` for each galaxy, then ``explanation.json``.
     answer
-        The answer explained, a prediction column; unless told, for each galaxy the one that `leading_target` chooses.
+        The answer explained, a prediction column. Default: for each galaxy the one that `leading_target` chooses.
 
     options
         What is said of the images: which columns name them, how they are to be read.

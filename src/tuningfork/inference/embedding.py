@@ -84,7 +84,7 @@ def embed(
     With `profile` it is said at the end what the time went to.
 
     Rows are kept in shards beside `out` until all are there: the same call after a kill goes on after the last shard.
-    A file that stands there already is kept unless `overwrite`.
+    A file that exists already is kept unless `overwrite`.
 
     Raises
     ------

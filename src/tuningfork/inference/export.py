@@ -54,7 +54,7 @@ def export_model(
     ModelError
         If the model can't be read or exported, or the answers of its graphs are not torch's to 1e-4 (in 32 bits).
     OutputError
-        If `out` stands there already or can't be written.
+        If `out` exists already or can't be written.
     PackError
         If the pack is needed and not given, can't be opened, has another geometry or too few galaxies.
     TuningforkError

@@ -49,7 +49,7 @@ def chosen_names(columns: str, schemas: Sequence[Schema]) -> dict[str, str]:
 
 
 def check_target(out: Path, endings: Sequence[str], *, overwrite: bool) -> None:
-    """Refuse a file of another ending, one that stands there already, and one that can't be written."""
+    """Refuse a file of another ending, one that exists already, and one that can't be written."""
     if out.suffix not in endings:
         raise OutputError(f"{out}: the ending {out.suffix!r} is not one of {', '.join(filter(None, endings))}")
     if out.is_dir() and not out.suffix:

@@ -62,7 +62,7 @@ def write_on_ray(
     verb
         The name of the progress bar.
     workers
-        Cores of each worker: one, or the share of its GPU, unless told.
+        Cores of each worker: one, or the share of its GPU, by default.
     gpus
         Whether each worker takes a GPU, where the cluster has any.
     profile

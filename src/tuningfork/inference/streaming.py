@@ -84,7 +84,7 @@ def predict(
     Rows are kept in shards beside `out` until all are there: the same call after a kill goes on after the last shard.
     An unreadable image is a row with its `error`; where all are, the table is written, and then an error raised. The
     columns of a catalogue come after ours, each with its own name and type; one whose name is ours gets ``_catalogue``
-    after it. A file that stands there already is kept unless `overwrite`.
+    after it. A file that exists already is kept unless `overwrite`.
 
     Raises
     ------

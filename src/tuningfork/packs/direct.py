@@ -30,7 +30,7 @@ class DirectFile:
         self._blocks = mmap.mmap(-1, BLOCK)
 
     def write(self, rows: Sequence[np.ndarray], start: int) -> np.ndarray:
-        """Write arrays of one shape after the first `start` bytes, in place of what stands there.
+        """Write arrays of one shape after the first `start` bytes, in place of what is there.
 
         What the file holds beyond them is anything, and to be cut off in the end.
 
