@@ -58,7 +58,7 @@ def _info(fact: Fact) -> str:
 
 
 def _ids(names: Sequence[str]) -> list[str]:
-    """An identifier of each column, as near to its name as XML allows: the names that astropy gives columns by default."""
+    """An identifier of each column, as near to its name as XML allows: astropy calls columns so."""
     given: dict[str, None] = {}
     for name in names:
         identity = re.sub(r"[^A-Za-z0-9_.-]", "_", re.sub(r"^(?![A-Za-z_])", "_", name))
