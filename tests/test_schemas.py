@@ -31,6 +31,7 @@ from tuningfork.schemas import (
     schema_from_dict,
     schema_to_dict,
 )
+from tuningfork.schemas.schema import identifiers
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 BUNDLED = bundled_schemas()
@@ -154,7 +155,16 @@ def test_vote_counts_have_the_columns_of_galaxy_datasets(name: str) -> None:
     assert some <= set(schema.columns)
     for question in schema.questions:
         assert [answer.column for answer in question.answers] == [f"{question.name}_{a.name}" for a in question.answers]
-    assert schema.prediction_columns[0] == f"{first}_fraction"
+    assert schema.published_columns[0] == f"{first}_fraction"
+    assert schema.prediction_columns[0] == first.replace("-", "_")
+
+
+@given(st.lists(st.text(max_size=4), max_size=6, unique=True))
+def test_names_of_columns_are_identifiers_and_differ(names: list[str]) -> None:
+    found = identifiers(names)
+    assert len(set(found)) == len(names)
+    assert all(name.isidentifier() for name in found)
+    assert identifiers(["a-b", "a_b", "3d", "Größe"]) == ("a_b", "a_b_2", "_3d", "Größe")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,9 +24,22 @@ RESERVED = frozenset({"id_str", "file_loc", "image", "ra", "dec", "split", "note
 
 
 def identifier(name: str) -> str:
-    """A name as an identifier: letters, digits and underscores, the first of them no digit."""
-    plain = re.sub(r"[^0-9A-Za-z_]", "_", name)
-    return f"_{plain}" if plain[:1].isdigit() else plain
+    """A name as an identifier: letters of any alphabet, digits and underscores, the first of them no digit."""
+    plain = "".join(letter if f"_{letter}".isidentifier() else "_" for letter in name)
+    return plain if plain.isidentifier() else f"_{plain}"
+
+
+def identifiers(names: Iterable[str]) -> tuple[str, ...]:
+    """Names as identifiers, none of them twice: ``a-b`` and ``a_b`` are ``a_b`` and ``a_b_2``."""
+    given: dict[str, None] = {}
+    for name in names:
+        plain, number = identifier(name), 1
+        unique = plain
+        while unique in given:
+            number += 1
+            unique = f"{plain}_{number}"
+        given[unique] = None
+    return tuple(given)
 
 
 @dataclass(frozen=True)
@@ -162,8 +174,8 @@ class Schema:
         """
         if self.kind == "tree":
             pairs = [f"{question.name}_{answer.name}" for question in self.questions for answer in question.answers]
-            return tuple(map(identifier, pairs))
-        return tuple(map(identifier, self.published_columns))
+            return identifiers(pairs)
+        return identifiers(self.published_columns)
 
     @cached_property
     def published_columns(self) -> tuple[str, ...]:
