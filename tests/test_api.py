@@ -9,13 +9,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from astropy.io import fits
 from astropy.table import Table
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import CSVLogger
 from PIL import Image
+from torch import nn
+from torch.utils.data import Dataset
 
 import tuningfork as tf
 from conftest import draw_galaxy
 from tuningfork.api.messages import as_arguments
+from tuningfork.models.heads.base import masked_sum
+from tuningfork.models.heads.classes import ClassesHead
 
 ANSWER = "smooth_or_featured_smooth"
 
@@ -166,3 +173,85 @@ def test_the_import_changes_nothing_and_is_quick() -> None:
 def test_every_name_is_there() -> None:
     for name in tf.__all__:
         assert getattr(tf, name).__doc__, name
+
+
+class Halves(nn.Module):
+    """An encoder of a user's own: the mean colour of each half."""
+
+    def __init__(self, channels: int, parts: int = 2) -> None:
+        super().__init__()
+        self.pool, self.scale = nn.AdaptiveAvgPool2d((1, parts)), nn.Parameter(torch.ones(channels * parts))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.pool(images).flatten(1) * self.scale
+
+
+class Focal(ClassesHead):
+    """A head of a user's own: it minds easy galaxies less."""
+
+    losses = ("focal",)
+
+    def loss(self, raw: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        known = ~torch.isnan(targets[:, 0])
+        chosen = raw.log_softmax(1).gather(1, targets.nan_to_num().long())[:, 0]
+        return masked_sum(-((1 - chosen.exp()) ** 2) * chosen, known)
+
+
+class Pairs(Dataset):
+    """Pairs of a picture and a label."""
+
+    def __len__(self) -> int:
+        return 40
+
+    def __getitem__(self, row: int) -> tuple[torch.Tensor, str]:
+        pixels = draw_galaxy(0.9 if row % 2 else 0.3, row, np.random.default_rng(row))
+        return torch.from_numpy(pixels), "round" if row % 2 else "cigar"
+
+
+class Counted(Callback):
+    """Counts epochs."""
+
+    epochs = 0
+
+    def on_train_epoch_end(self, *_: object) -> None:
+        self.epochs += 1
+
+
+def test_encoder_head_augmentation_data_set_and_callback_of_one_s_own(tmp_path: Path) -> None:
+    tf.register_encoder("halves", Halves)
+    tf.register_head("focal", Focal)
+    data = tf.pack(Pairs(), label="label", size=40, field=0.9)
+    assert data.schemas[0].class_names == ("cigar", "round")
+    seen: list[torch.Size] = []
+
+    def darker(images: torch.Tensor) -> torch.Tensor:
+        seen.append(images.shape)
+        return images * 0.9
+
+    counted, logger = Counted(), CSVLogger(tmp_path)
+    changes = {
+        "encoder": {"name": "halves", "options": {"parts": 3}},
+        "input": {"field": 0.9, "size": 32},
+        "head": [{"schema": data.schemas[0].name, "kind": "focal"}],
+        "run.ema": None,
+    }
+    model = tf.train(
+        "tuningfork/fractions",
+        data,
+        tmp_path / "model",
+        epochs=2,
+        changes=changes,
+        augmentation=darker,
+        callbacks=[counted],
+        loggers=[logger],
+        accelerator="cpu",
+    )
+    assert counted.epochs == 2 and seen[0][1:] == (3, 32, 32)
+    assert len(model.predict(data)) == 40
+    assert list(tmp_path.glob("lightning_logs/*/metrics.csv"))
+    with pytest.raises(tf.TuningforkError, match="another recipe"):  # it is another run without the augmentation
+        tf.train("tuningfork/fractions", data, tmp_path / "model", epochs=2, changes=changes, accelerator="cpu")
+    with pytest.raises(tf.TuningforkError, match="already"):
+        tf.register_encoder("plain", Halves)
+    with pytest.raises(tf.TuningforkError, match="register_encoder"):
+        tf.train("tuningfork/fractions", data, changes=changes | {"encoder": {"name": "unheard-of"}})

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tuningfork.explain import Explanation, explain_images
     from tuningfork.images import Survey
     from tuningfork.inference import draw_preview, export_model
-    from tuningfork.models import bundled_models, make_ensemble
+    from tuningfork.models import bundled_models, make_ensemble, register_encoder, register_head
     from tuningfork.packs import Pack, open_pack
     from tuningfork.process import tune_process
     from tuningfork.report import write_report
@@ -57,6 +57,8 @@ _HOMES = {
     "open_pack": "packs",
     "pack": "api",
     "read_embedding": "embeddings",
+    "register_encoder": "models",
+    "register_head": "models",
     "run_study": "study",
     "simulate_galaxies": "simulate",
     "train": "api",
@@ -92,6 +94,8 @@ __all__ = [
     "open_pack",
     "pack",
     "read_embedding",
+    "register_encoder",
+    "register_head",
     "run_study",
     "simulate_galaxies",
     "train",

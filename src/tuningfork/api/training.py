@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuningfork.api.messages import speaks_python
 from tuningfork.api.model import TrainedModel
 from tuningfork.api.scratch import scratch_folder
 from tuningfork.packs import Pack
-from tuningfork.training import Recipe, changed, load_recipe
+from tuningfork.training import Additions, Recipe, changed, load_recipe
 from tuningfork.training import train as train_folder
+
+if TYPE_CHECKING:
+    import torch
+    from lightning.pytorch.callbacks import Callback
+    from lightning.pytorch.loggers import Logger
 
 
 @speaks_python
@@ -26,6 +31,9 @@ def train(
     batch_size: int | None = None,
     seed: int | None = None,
     changes: Mapping[str, Any] | None = None,
+    augmentation: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    callbacks: Sequence[Callback] = (),
+    loggers: Sequence[Logger] = (),
     devices: int = 1,
     accelerator: str = "auto",
 ) -> TrainedModel:
@@ -44,6 +52,10 @@ def train(
         In place of ``optim.epochs``, ``optim.lr``, ``optim.batch_size`` and ``run.seed`` of the recipe.
     changes : mapping, optional
         Other keys of the recipe and their values, such as ``{"encoder.name": "resnet18"}``.
+    augmentation : callable, optional
+        After the recipe's own augmentation: training images (N, C, size, size) float32 in 0 to 1 to such images.
+    callbacks, loggers : sequence, optional
+        Of Lightning, beside our own.
     devices : int
         How many devices to train on.
     accelerator : {'auto', 'cpu', 'gpu', 'mps'}
@@ -71,5 +83,6 @@ def train(
         Path(out) if out is not None else scratch_folder() / "model",
         devices=devices,
         accelerator=accelerator,
+        additions=Additions(callbacks, loggers, augmentation),
     )
     return TrainedModel(folder)

@@ -1,6 +1,6 @@
 """A model is an encoder and one head a schema; a model folder is its weights and its manifest, never a pickle."""
 
-from tuningfork.models.encoders import build_encoder, own_encoders, pretrained_colours
+from tuningfork.models.encoders import build_encoder, own_encoders, pretrained_colours, register_encoder
 from tuningfork.models.ensemble import make_ensemble
 from tuningfork.models.folder import (
     DEFAULT_MODEL,
@@ -12,7 +12,7 @@ from tuningfork.models.folder import (
     save_model,
     seal,
 )
-from tuningfork.models.heads import HEADS, Head, HeadSpec, build_head
+from tuningfork.models.heads import HEADS, Head, HeadSpec, build_head, register_head
 from tuningfork.models.model import Ensemble, GalaxyModel, Look, Model, ModelSpec
 from tuningfork.models.stages import encoder_stages
 from tuningfork.models.view import View, Warps, crop, warp
@@ -41,6 +41,8 @@ __all__ = [
     "own_encoders",
     "pretrained_colours",
     "read_manifest",
+    "register_encoder",
+    "register_head",
     "save_model",
     "seal",
     "warp",

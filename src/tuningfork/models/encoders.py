@@ -21,6 +21,36 @@ def own_encoders() -> list[str]:
     return sorted(OWN)
 
 
+def register_encoder(name: str, build: Callable[..., nn.Module]) -> None:
+    """Let recipes use an encoder of your own as ``encoder.name = name``.
+
+    Parameters
+    ----------
+    name : str
+        Its name. A program that loads a model with this encoder registers it first.
+    build : callable
+        ``build(channels, **options)`` gives a module that turns images (N, channels, size, size) into features (N, F);
+        `options` are those of the recipe's ``encoder.options``.
+
+    Raises
+    ------
+    ModelError
+        If another encoder of ours has this name.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> import tuningfork as tf
+    >>> def build(channels, width=8):
+    ...     return nn.Sequential(nn.Conv2d(channels, width, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    >>> tf.register_encoder("tiny", build)
+    """
+    known = OWN.get(name, build)
+    if known is not build and getattr(known, "__qualname__", "") != getattr(build, "__qualname__", ""):
+        raise ModelError(f"there is an encoder called {name!r} already; choose another name")
+    OWN[name] = build
+
+
 def build_encoder(
     name: str, *, channels: int, size: int, pretrained: bool = False, options: dict[str, Any] | None = None
 ) -> nn.Module:
@@ -59,7 +89,9 @@ def _timm_encoder(name: str, channels: int, size: int, pretrained: bool, options
     if ":" not in name and name not in known and name.split(".", maxsplit=1)[0] not in known:
         near = get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "see timm.list_models()"
-        raise ModelError(f"no encoder named {name!r}; {hint}")
+        raise ModelError(
+            f"no encoder named {name!r}; {hint}; one of your own is registered first (tuningfork.register_encoder)"
+        )
     settings: dict[str, Any] = {"pretrained": pretrained, "in_chans": channels, "num_classes": 0} | options
     try:
         with _timm_quiet():

@@ -30,7 +30,8 @@ class MemorySource:
     ----------
     images
         uint8 pixels (N, H, W, C), (N, C, H, W), (N, H, W), (H, W, C) or (H, W); a Pillow image; a FITS unit of astropy
-        (an HDU) or several of one file (an HDUList); or a sequence of such images of any sizes.
+        (an HDU) or several of one file (an HDUList); a sequence of such images of any sizes; or a map-style Dataset of
+        torch, of images or of pairs (image, label), whose labels are the column `label`.
 
     Raises
     ------
@@ -39,12 +40,14 @@ class MemorySource:
     """
 
     def __init__(self, images: Any) -> None:
-        self.images = _split(images)
+        self.images, labels = _with_labels(images)
         if not self.images:
             raise CatalogError("there are no images; give one at least")
         self.origin, self.told = "memory", Told("their places in the sequence")
         names = [str(place) for place in range(len(self.images))]
         self.table = pd.DataFrame({"id_str": names, "file_loc": [f"memory#{name}" for name in names]}, dtype=object)
+        if labels is not None:
+            self.table["label"] = labels
 
     @property
     def n(self) -> int:
@@ -80,6 +83,19 @@ class MemorySource:
     def files(self) -> list[Path]:
         """None."""
         return []
+
+
+def _with_labels(images: Any) -> tuple[list[Any], list[Any] | None]:
+    """The images, and their labels where each has one."""
+    if isinstance(images, list | tuple | np.ndarray | Image.Image) or not hasattr(type(images), "__getitem__"):
+        return _split(images), None
+    if hasattr(images, "__array__") or _is_unit(images) or not hasattr(images, "__len__"):
+        return _split(images), None
+    entries = [images[row] for row in range(len(images))]
+    if not all(isinstance(entry, tuple) and len(entry) == 2 for entry in entries):
+        return _split(entries), None
+    labels = [label.item() if hasattr(label, "item") else label for _, label in entries]
+    return _split([image for image, _ in entries]), labels
 
 
 def _split(images: Any) -> list[Any]:

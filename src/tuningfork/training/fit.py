@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from itertools import cycle
 from pathlib import Path
@@ -29,6 +30,7 @@ from tuningfork.files import (
 )
 from tuningfork.models import TRAINING, GalaxyModel, read_manifest, save_model
 from tuningfork.packs import Pack, open_pack
+from tuningfork.training.additions import Additions
 from tuningfork.training.card import model_card
 from tuningfork.training.data import Batch, BatchRows, loader
 from tuningfork.training.lr_finder import find_rate
@@ -50,9 +52,18 @@ log = logging.getLogger(__name__)
 
 
 def train(
-    recipe: Recipe, pack: str | Path, out: str | Path, *, devices: int = 1, nodes: int = 1, accelerator: str = "auto"
+    recipe: Recipe,
+    pack: str | Path,
+    out: str | Path,
+    *,
+    devices: int = 1,
+    nodes: int = 1,
+    accelerator: str = "auto",
+    additions: Additions | None = None,
 ) -> Path:
     """Train the model of `recipe` on `pack` and write its folder to `out`, with `devices` of each of `nodes` machines.
+
+    `additions` are callbacks, loggers and an augmentation of the caller's own.
 
     The checkpoint after each epoch lies in `out`/checkpoints: the same call on a killed run goes on after the last
     whole epoch, and on the CPU ends with the same weights as an unbroken run. Batches that don't fit into memory are
@@ -67,7 +78,8 @@ def train(
         If `out` holds a run of another recipe or pack, the loss is no longer finite, or no batch fits into memory.
     """
     folder, data = Path(out), open_pack(pack)
-    run = fingerprint(recipe, data)
+    additions = additions or Additions()
+    run = fingerprint(recipe, data) | additions.fingerprint()
     if _already(folder, run):
         log.info("%s is already trained with this recipe and pack; nothing to do", folder)
         return folder
@@ -75,7 +87,7 @@ def train(
     if world > 1 and recipe.optim.find_lr:
         raise RecipeError("optim.find_lr works on one device; find the rate there, then set it")
     L.seed_everything(recipe.run.seed, verbose=False)
-    material = prepare(recipe, data)
+    material = replace(prepare(recipe, data), additions=additions)
     batches = _sampler(recipe, material, world=world)
     shared = min(recipe.optim.batch_size, batches.drawn, len(material.rows["val"]))
     if not 1 <= world <= shared:
@@ -83,7 +95,9 @@ def train(
             f"{world} devices can't share batches of {recipe.optim.batch_size} of {batches.drawn} training and "
             f"{len(material.rows['val'])} validation galaxies; use at most {shared}"
         )
-    trainer = build_trainer(recipe, folder, accelerator, len(batches), devices=devices, nodes=nodes)
+    trainer = build_trainer(
+        recipe, folder, accelerator, len(batches), devices=devices, nodes=nodes, additions=additions
+    )
     model = build_model(recipe, material)  # before the folder is claimed: weights may be out of reach
     with sole_run(folder, ModelError) if trainer.is_global_zero else nullcontext():
         if trainer.is_global_zero:
@@ -144,7 +158,13 @@ def _fit_in_memory(recipe: Recipe, material: Material, folder: Path, trainer: L.
                 ) from error
             recipe = _halved(recipe, folder)
         model = build_model(recipe, material)
-        trainer = build_trainer(recipe, folder, trainer.strategy.root_device.type, len(_sampler(recipe, material)))
+        trainer = build_trainer(
+            recipe,
+            folder,
+            trainer.strategy.root_device.type,
+            len(_sampler(recipe, material)),
+            additions=material.additions,
+        )
 
 
 def _halved(recipe: Recipe, folder: Path) -> Recipe:
@@ -186,6 +206,7 @@ def _already(folder: Path, run: dict[str, Any]) -> bool:
 def _fit(recipe: Recipe, material: Material, folder: Path, trainer: L.Trainer, model: GalaxyModel) -> Task:
     """Fit from the start or from the last whole epoch."""
     task = Task(model, recipe, folder / "history.csv", keep=partial(_keep, material, folder))
+    task.augmentation = material.additions.augmentation
     if recipe.optim.find_lr:
         rate = find_rate(task, _endless(recipe, material), trainer.strategy.root_device, folder / "lr-finder.csv")
         log.info("the learning-rate finder chose %g", rate)

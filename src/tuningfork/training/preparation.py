@@ -14,6 +14,7 @@ from tuningfork.models import GalaxyModel, ModelSpec, View, crop, load_model, pr
 from tuningfork.models.heads.classes import ClassesHead
 from tuningfork.packs import Pack
 from tuningfork.schemas import Schema
+from tuningfork.training.additions import NONE, Additions
 from tuningfork.training.recipe import Recipe
 from tuningfork.training.teacher import hashes_of_answers, teach
 from tuningfork.training.transfer import layer_groups, phases
@@ -26,7 +27,7 @@ class Material:
     """A pack as a recipe uses it: targets (N, T) of each schema, and the rows of the splits train and val.
 
     `shares` is the share of each training row that an epoch takes, as `BatchRows` reads it; `teachers` the SHA-256 of
-    the answers that a head learns from, by schema name.
+    the answers that a head learns from, by schema name. `additions` are those of `train`.
     """
 
     pack: Pack
@@ -35,6 +36,7 @@ class Material:
     rows: dict[str, np.ndarray]
     shares: np.ndarray
     teachers: dict[str, str]
+    additions: Additions = NONE
 
 
 def prepare(recipe: Recipe, pack: Pack) -> Material:

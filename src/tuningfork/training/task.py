@@ -50,6 +50,7 @@ class Task(L.LightningModule):
             self.average.requires_grad_(False)
         self.history_path = history_path
         self.keep = keep
+        self.augmentation: Callable[[torch.Tensor], torch.Tensor] | None = None
         self.history: list[dict[str, float]] = []
         self._figures: dict[str, float] = {}
         self._train: Sums = {}
@@ -95,6 +96,8 @@ class Task(L.LightningModule):
         images = augment(
             batch.pixels, spec.view, spec.geometry, table, batch.seed, first=batch.first, whole=batch.whole
         )
+        if self.augmentation is not None:
+            images = self.augmentation(images)
         devices = device_count()
         with SharedBatchNorm() if devices > 1 else nullcontext():
             losses, counts = self._losses(self.model, images, batch, sums)

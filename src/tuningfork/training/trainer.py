@@ -19,6 +19,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from tuningfork.errors import ModelError, RecipeError
 from tuningfork.files import whole_file
+from tuningfork.training.additions import Additions
 from tuningfork.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,14 @@ class EpochsFromOne(RichProgressBar):
 
 
 def build_trainer(
-    recipe: Recipe, folder: Path, accelerator: str, steps: int, *, devices: int = 1, nodes: int = 1
+    recipe: Recipe,
+    folder: Path,
+    accelerator: str,
+    steps: int,
+    *,
+    devices: int = 1,
+    nodes: int = 1,
+    additions: Additions | None = None,
 ) -> L.Trainer:
     """The trainer of a recipe on `devices` of each of `nodes` machines; `steps` is the number of batches an epoch.
 
@@ -69,6 +77,8 @@ def build_trainer(
     ]
     if run.patience is not None:
         callbacks.append(EarlyStopping(run.monitor, patience=run.patience, mode=mode, check_on_train_epoch_end=True))
+    more = additions or Additions()
+    callbacks += more.callbacks
     precision = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[precision_here(run.precision, accelerator)]
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     try:
@@ -83,7 +93,7 @@ def build_trainer(
             accumulate_grad_batches=optim.accumulate,
             gradient_clip_val=optim.clip,
             callbacks=callbacks,
-            logger=TensorBoardLogger(folder / "logs", name="", version=""),
+            logger=[TensorBoardLogger(folder / "logs", name="", version=""), *more.loggers],
             log_every_n_steps=min(20, steps),
             use_distributed_sampler=False,
             num_sanity_val_steps=0,

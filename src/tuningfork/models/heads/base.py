@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from torch import nn
 
 from tuningfork.schemas import Schema
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+HEADS: dict[str, type[Head]] = {}  # by kind; `register_head` adds to it
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -53,7 +54,7 @@ class HeadSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_name: str = Field(alias="schema")
-    kind: Literal["classes", "sigmoid", "tree", "dirichlet", "quantities"]
+    kind: str
     loss: str = ""
     weight: float = Field(1.0, gt=0)
     share: float = Field(1.0, gt=0, le=1)
@@ -64,6 +65,13 @@ class HeadSpec(BaseModel):
     class_weights: Literal["balanced"] | tuple[float, ...] | None = None
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     quantity_weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        if kind not in HEADS:
+            raise ValueError(f"one of {', '.join(HEADS)} is needed")
+        return kind
 
     @model_validator(mode="after")
     def _one_dropout_a_layer(self) -> HeadSpec:

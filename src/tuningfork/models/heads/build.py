@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tuningfork.errors import RecipeError
-from tuningfork.models.heads.base import Head, HeadSpec
+from tuningfork.models.heads.base import HEADS, Head, HeadSpec
 from tuningfork.models.heads.classes import ClassesHead
 from tuningfork.models.heads.dirichlet import DirichletHead
 from tuningfork.models.heads.quantities import QuantitiesHead
@@ -11,13 +11,36 @@ from tuningfork.models.heads.sigmoid import SigmoidHead
 from tuningfork.models.heads.tree import TreeHead
 from tuningfork.schemas import Schema
 
-HEADS: dict[str, type[Head]] = {
+HEADS |= {
     "classes": ClassesHead,
     "sigmoid": SigmoidHead,
     "tree": TreeHead,
     "dirichlet": DirichletHead,
     "quantities": QuantitiesHead,
 }
+
+
+def register_head(kind: str, head: type[Head]) -> None:
+    """Let recipes use a head of your own as ``head.0.kind = kind``.
+
+    Parameters
+    ----------
+    kind : str
+        Its name. A program that loads a model with this head registers it first.
+    head : type
+        A subclass of `Head`: it says which kinds of schema it answers (`schema_kinds`), its losses, and how raw outputs
+        become answers.
+
+    Raises
+    ------
+    RecipeError
+        If another head has this name, or it is no `Head`.
+    """
+    if not issubclass(head, Head):
+        raise RecipeError(f"{head.__name__} is no Head; derive it from tuningfork.models.Head")
+    if HEADS.get(kind, head).__qualname__ != head.__qualname__:
+        raise RecipeError(f"there is a head called {kind!r} already; choose another name")
+    HEADS[kind] = head
 
 
 def build_head(features: int, schema: Schema, spec: HeadSpec) -> Head:
