@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check results bench peers clean
+.PHONY: install demo test check results bench peers docs clean
 
 install: $(STAMP)
 
@@ -25,6 +25,10 @@ check: install
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+# The site, in docs/_build/html. Warnings are errors; tutorials are run, and kept until they change.
+docs: install
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -W --keep-going -n -b html docs docs/_build/html
+
 # Every figure of the bundled model on the shared galaxies, from the weights in the package.
 results: install
 	$(BIN)/python benchmarks/results.py
@@ -42,4 +46,4 @@ peers:
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check 'zoobot==2.9.0' 'galaxy-datasets==0.0.25' lightning timm webdataset
 
 clean:
-	rm -rf $(VENV) .venv-peers demo-out build dist
+	rm -rf $(VENV) .venv-peers demo-out build dist docs/_build

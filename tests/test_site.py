@@ -1,0 +1,26 @@
+"""The documentation site: the reference names the whole library, and its pages are complete."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import tuningfork
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def test_the_reference_names_every_public_name_and_no_other() -> None:
+    text = (DOCS / "reference" / "python.md").read_text(encoding="utf-8")
+    blocks = re.findall(r":nosignatures:\n\n((?:   \S+\n)+)", text)
+    named = [name for block in blocks for name in block.split()]
+    assert len(named) == len(set(named))
+    assert {name for name in named if "." not in name} == set(tuningfork.__all__)
+
+
+def test_the_front_page_leads_to_every_page() -> None:
+    front = (DOCS / "index.md").read_text(encoding="utf-8")
+    listed = {name for block in re.findall(r":hidden:\n\n(.*?)```", front, flags=re.DOTALL) for name in block.split()}
+    pages = {path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md")}
+    pages = {page for page in pages if not page.startswith(("_", "tutorials/", "reference/generated"))}
+    assert pages - {"index"} == listed - {"tutorials/index"}
