@@ -59,11 +59,11 @@ def test_version() -> None:
         (["similar", "nowhere.parquet", "g1"], "no embedding at nowhere.parquet"),
         (["anomalies", "nowhere.parquet"], "no embedding at nowhere.parquet"),
         (["train", "tuningfork/smal", "pack", "out"], "did you mean 'tuningfork/small'"),
-        (["evaluate", "nowhere", "pack", "out"], "no model at nowhere"),
+        (["evaluate", "nowhere", "pack", "out"], "no model named 'nowhere'"),
         (["report", "nowhere", "--out", "r.html"], "nowhere"),
         (["schemas", "show", "gz3"], "did you mean 'gz2'"),
         (["recipes", "show", "serrano/cropp"], "did you mean 'serrano/crop'"),
-        (["models", "show", "nowhere"], "no model at nowhere"),
+        (["models", "show", "nowhere"], "no model named 'nowhere'"),
     ],
 )
 def test_an_error_is_one_line_and_exit_code_2(arguments: list[str], says: str, tmp_path: Path) -> None:

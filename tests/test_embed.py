@@ -18,7 +18,6 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-import tuningfork.inference.embedding as room
 from tuningfork.cli.app import build
 from tuningfork.embeddings import Embedding, anomalies, read_embedding, read_purity, similar
 from tuningfork.embeddings.pictures import finder
@@ -109,8 +108,8 @@ def test_an_unreadable_image_is_a_row_with_its_error(galaxies: Path, model: Path
 
 KILLABLE = """
 import sys, time
-import tuningfork.inference.embedding as room
-room.BATCH, room.ROWS_A_SHARD = 4, 8
+import tuningfork.inference.embedding as room, tuningfork.inference.shards as shards
+shards.BATCH, shards.ROWS_A_SHARD = 4, 8
 real, calls = room._batch_rows, []
 def slow(*arguments):
     calls.append(1)
@@ -125,8 +124,8 @@ print(len(calls))
 def test_killed_and_run_again_no_row_is_lost_or_changed(
     galaxies: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "BATCH", 4)
-    monkeypatch.setattr(room, "ROWS_A_SHARD", 8)
+    monkeypatch.setattr("tuningfork.inference.shards.BATCH", 4)
+    monkeypatch.setattr("tuningfork.inference.shards.ROWS_A_SHARD", 8)
     unbroken = embed(galaxies, tmp_path / "unbroken.parquet", model=model, device="cpu")
     out, shards = tmp_path / "killed.parquet", tmp_path / ".killed.parquet.partial"
     with subprocess.Popen(

@@ -112,7 +112,10 @@ def test_rows_of_another_engine_are_not_gone_on_with(
         patch.setattr(streaming, "write_output", full)
         predict(pack, tmp_path / "o.parquet", model=model, engine="torch")
     assert list((tmp_path / ".o.parquet.partial").glob("0*.parquet"))
-    resumed = pd.read_parquet(predict(pack, tmp_path / "o.parquet", model=model, engine=exported["onnx-int8"]))
+    int8 = exported["onnx-int8"]
+    with pytest.raises(OutputError, match=r"another predict \(engine .*begin anew with --overwrite"):
+        predict(pack, tmp_path / "o.parquet", model=model, engine=int8)
+    resumed = pd.read_parquet(predict(pack, tmp_path / "o.parquet", model=model, engine=int8, overwrite=True))
     alone = pd.read_parquet(predict(pack, tmp_path / "alone.parquet", model=model, engine=exported["onnx-int8"]))
     pd.testing.assert_frame_equal(resumed, alone)
 
@@ -207,9 +210,9 @@ def test_a_graph_that_answers_otherwise_is_not_written(
 
 
 def test_what_a_kill_left_is_cleared(model: Path, tmp_path: Path) -> None:
-    left = tmp_path / ".unfinished-out"
-    left.mkdir()
-    (left / "model.xml").write_text("half")
+    left = tmp_path / ".out.partial"
+    (left / "making").mkdir(parents=True)
+    (left / "making" / "model.xml").write_text("half")
     export_model(model, tmp_path / "out")
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"model.onnx", "export.json"}

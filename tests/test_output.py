@@ -212,10 +212,9 @@ def test_an_embedding_carries_them_too(catalogue: Path, model: Path, tmp_path: P
 def test_a_folder_of_parts_holds_them_all(
     catalogue: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import tuningfork.inference.streaming as room
 
-    monkeypatch.setattr(room, "BATCH", 2)
-    monkeypatch.setattr(room, "ROWS_A_SHARD", 4)
+    monkeypatch.setattr("tuningfork.inference.shards.BATCH", 2)
+    monkeypatch.setattr("tuningfork.inference.shards.ROWS_A_SHARD", 4)
     whole = pq.read_table(predict(catalogue, tmp_path / "out.parquet", model=model, device="cpu"))
     folder = predict(catalogue, tmp_path / "out", model=model, device="cpu")
     parts = sorted(folder.iterdir())

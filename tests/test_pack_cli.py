@@ -69,7 +69,7 @@ def test_every_fault_of_the_input_is_one_line_and_exit_code_2(
         ([images, "out", "--labels", "twice.csv", "--id-column", "name"], "no column 'name'"),
         ([images, "out", "--field", "1.5"], "a field of 1.5"),
         ([images, "out", "--split", "0.8/0.3"], "0.8/0.3"),
-        ([images, "labels.csv"], "holds something that is no pack"),
+        ([images, "labels.csv"], "is a file; name a folder"),
     ]
     before = sorted(tmp_path.iterdir())
     for arguments, says in cases:

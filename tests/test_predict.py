@@ -26,6 +26,7 @@ from tuningfork.cli.app import build
 from tuningfork.errors import ModelError, OutputError, PackError, PredictionsError
 from tuningfork.inference import predict
 from tuningfork.inference.naming import likely_paths
+from tuningfork.jobs import Job
 from tuningfork.packs import make_pack
 from tuningfork.schemas import check_labels, load_schema
 
@@ -118,12 +119,12 @@ def test_images_a_catalog_and_a_pack_agree(galaxies: Path, pack: Path, model: Pa
 
 KILLABLE = """
 import sys, time
-import tuningfork.inference.streaming as room
-room.BATCH, room.ROWS_A_SHARD = 4, 8
+import tuningfork.inference.streaming as room, tuningfork.inference.shards as shards
+shards.BATCH, shards.ROWS_A_SHARD = 4, 8
 real = room._batch_rows
-def slow(*arguments):
+def slow(*arguments, **views):
     time.sleep(0.05)
-    return real(*arguments)
+    return real(*arguments, **views)
 room._batch_rows = slow
 room.predict(sys.argv[1], sys.argv[2], model=sys.argv[3], device="cpu")
 """
@@ -158,8 +159,72 @@ def test_shards_of_another_job_are_not_taken(messy: Path, galaxies: Path, model:
     stale.mkdir()
     (stale / "job.json").write_text('{"job": "another"}')
     (stale / "000000000000.parquet").write_bytes(b"rubbish")
-    predict(messy, out, model=model)
+    with pytest.raises(OutputError, match=r"the work of another predict .* or begin anew with --overwrite"):
+        predict(messy, out, model=model)
+    assert (stale / "000000000000.parquet").read_bytes() == b"rubbish"
+    predict(messy, out, model=model, overwrite=True)
     assert len(pd.read_parquet(out)) == 17
+    assert not stale.exists()
+
+
+def interrupted(images: Path, out: Path, model: Path, patch: pytest.MonkeyPatch) -> None:
+    """A prediction that is killed when all its shards are there."""
+    with patch.context() as killed:
+        killed.setattr("tuningfork.inference.shards.BATCH", 4)
+        killed.setattr("tuningfork.inference.shards.ROWS_A_SHARD", 4)
+        killed.setattr("tuningfork.inference.bulk.in_order", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            predict(images, out, model=model, device="cpu", engine="torch")
+
+
+def test_rows_of_images_that_have_not_changed_are_kept(
+    galaxies: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One image is another by now, and some have come: only what they touch is made again."""
+    images, out = tmp_path / "images", tmp_path / "out.parquet"
+    images.mkdir()
+    for path in sorted((galaxies.parent / "images").iterdir())[:18]:
+        shutil.copy(path, images)
+    interrupted(images, out, model, monkeypatch)
+    shutil.copy(images / "g0000.jpg", images / "g0006.jpg")
+    shutil.copy(images / "g0000.jpg", images / "g9000.jpg")
+    monkeypatch.setattr("tuningfork.inference.shards.BATCH", 4)
+    with caplog.at_level(logging.INFO, "tuningfork"):
+        predict(images, out, model=model, device="cpu", engine="torch")
+    assert "going on after the 12 rows that an earlier run left" in caplog.text
+    assert "6 rows that an earlier run left are made again: their images have changed since" in caplog.text
+    whole = predict(images, tmp_path / "whole.parquet", model=model, device="cpu", engine="torch")
+    pd.testing.assert_frame_equal(pd.read_parquet(out), pd.read_parquet(whole), atol=1e-6, rtol=0)
+
+
+def test_what_has_changed_is_said_and_nothing_removed(
+    galaxies: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.parquet"
+    interrupted(galaxies.parent / "images", out, model, monkeypatch)
+    before = {path.name for path in (tmp_path / ".out.parquet.partial").iterdir()}
+    with pytest.raises(OutputError, match=r"another predict \(views was 1, is 2\)"):
+        predict(galaxies.parent / "images", out, model=model, device="cpu", engine="torch", views=2)
+    assert {path.name for path in (tmp_path / ".out.parquet.partial").iterdir()} == before
+
+
+@pytest.mark.parametrize("step", ["deliver", "_empty"])
+def test_a_result_that_was_whole_is_only_delivered(
+    messy: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """A kill before it was moved to its place, or while it was cleared up behind it; another asking is no mistake."""
+    out = tmp_path / "out.parquet"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Job, step, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        predict(messy, out, model=model)
+    assert out.exists() == (step == "_empty")
+    with monkeypatch.context() as patch:
+        patch.setattr("tuningfork.inference.bulk.use_engine", None)
+        predict(messy, out, model=model)
+    assert len(pd.read_parquet(out)) == 17
+    assert {path.name for path in tmp_path.iterdir() if path.name.startswith(".")} == set()
+    with pytest.raises(OutputError, match="--overwrite"):
+        predict(messy, out, model=model)
 
 
 def test_a_file_that_stands_there_is_kept(messy: Path, model: Path, tmp_path: Path) -> None:

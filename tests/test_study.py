@@ -111,10 +111,10 @@ def test_a_study_compares_on_the_rows_asked_for(recipe_file: Path, pack: Path, t
 
 def test_another_study_or_folder_is_left_alone(study: Path, study_file: Path, pack: Path, model: Path) -> None:
     before = (study / "comparison.csv").read_bytes()
-    with pytest.raises(OutputError, match="holds a study of other recipes"):
+    with pytest.raises(OutputError, match="the work of another study"):
         run_study(load_study(study_file), pack, study, changes=["optim.lr=3e-3"])
     assert (study / "comparison.csv").read_bytes() == before
-    with pytest.raises(OutputError, match="is not this study"):
+    with pytest.raises(OutputError, match="holds something else"):
         run_study(load_study(study_file), pack, model)
 
 

@@ -133,11 +133,11 @@ def test_an_error_is_one_line_and_exit_code_2(pack: Path, recipe_file: Path, tmp
 
 
 def test_a_folder_of_another_run_is_left_alone(model: Path, pack: Path, recipe_file: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="another recipe or pack"):
+    with pytest.raises(ModelError, match="the work of another training run"):
         train(load_recipe(recipe_file, ["run.seed=99"]), pack, model)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
-    with pytest.raises(ModelError, match="not a training run"):
+    with pytest.raises(ModelError, match="holds something else"):
         train(load_recipe(recipe_file), pack, tmp_path / "mine")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
@@ -159,7 +159,7 @@ def test_an_altered_or_missing_file_is_refused(model: Path, tmp_path: Path) -> N
     (copy / "model.json").write_text(json.dumps({"format": "tuningfork-model", "version": 99}))
     with pytest.raises(ModelError, match="update it"):
         load_model(copy)
-    with pytest.raises(ModelError, match="no model at"):
+    with pytest.raises(ModelError, match="no model named"):
         load_model(tmp_path / "nowhere")
 
 

@@ -160,7 +160,7 @@ def test_a_run_knows_which_encoder_it_started_from(model: Path, pack: Path, reci
     assert read_manifest(folder)["data"]["start"] == read_manifest(model)["sha256"]
     shutil.rmtree(start)
     train(load_recipe(recipe_file, ["run.seed=4", "optim.epochs=1"]), pack, start, accelerator="cpu")
-    with pytest.raises(ModelError, match="holds a run of another recipe or pack"):
+    with pytest.raises(ModelError, match="the work of another training run"):
         train(recipe, pack, tmp_path / "m", accelerator="cpu")
 
 
@@ -307,7 +307,7 @@ def test_a_taught_run_trains_and_knows_its_teacher(
     table = pd.read_parquet(mine)
     table["smooth_or_featured_smooth"] = 0.5
     table.to_parquet(mine)
-    with pytest.raises(ModelError, match="holds a run of another recipe or pack"):
+    with pytest.raises(ModelError, match="the work of another training run"):
         train(recipe, pack, tmp_path / "out")
 
 

@@ -13,15 +13,15 @@ def command(
 ) -> None:
     """List the models that ship with the package, or show the card of one: tuningfork models show default."""
     from tuningfork.errors import ModelError
+    from tuningfork.files import read_text
+    from tuningfork.manifests import ModelManifest
     from tuningfork.models.folder import bundled_models, model_folder, read_manifest
 
     if action == "show" and name:
         folder = model_folder(name)
-        read_manifest(folder)
-        card = folder / "card.md"
-        if not card.exists():
-            raise ModelError(f"{card} is missing; copy the whole model folder, or train it again")
-        typer.echo(card.read_text(encoding="utf-8"))
+        written = ModelManifest.read(folder)
+        written.check(folder, ["card.md"])
+        typer.echo(read_text(written.file(folder, "card.md"), ModelError))
     elif action == "list" and not name:
         for entry in bundled_models():
             manifest = read_manifest(entry)

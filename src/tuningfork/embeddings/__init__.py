@@ -6,7 +6,7 @@ from tuningfork.embeddings.maps import check_maps, make_maps
 from tuningfork.embeddings.outliers import anomalies
 from tuningfork.embeddings.purity import measure_purity
 from tuningfork.embeddings.similarity import similar
-from tuningfork.embeddings.summary import read_purity, write_summary
+from tuningfork.embeddings.summary import read_purity, summary_files, write_summary
 
 __all__ = [
     "Embedding",
@@ -20,6 +20,7 @@ __all__ = [
     "read_purity",
     "similar",
     "standardise",
+    "summary_files",
     "write_embedding",
     "write_summary",
 ]

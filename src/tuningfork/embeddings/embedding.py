@@ -18,13 +18,12 @@ import pyarrow.parquet as pq
 from tuningfork.catalogs import Origin, write_parts
 from tuningfork.errors import EmbeddingError
 from tuningfork.files import whole_file
+from tuningfork.manifests import EmbeddingManifest
 from tuningfork.schemas import Schema, schema_from_dict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FORMAT = "tuningfork-embedding"
-VERSION = 1
 _KEY = b"tuningfork"
 
 
@@ -144,7 +143,7 @@ class Embedding:
 def is_embedding(path: Path) -> bool:
     """Whether a file is an embedding, of whatever version."""
     try:
-        return _manifest(path).get("format") == FORMAT
+        return _manifest(path).get("format") == EmbeddingManifest.FORMAT
     except EmbeddingError:
         return False
 
@@ -159,12 +158,9 @@ def read_embedding(path: str | Path, encode: Callable[[Any], np.ndarray] | None 
     """
     file = Path(path)
     manifest = _manifest(file)
-    if manifest.get("format") != FORMAT:
+    if manifest.get("format") != EmbeddingManifest.FORMAT:
         raise EmbeddingError(f"{file} is no embedding; make one with `tuningfork embed`")
-    if manifest.get("version") != VERSION:
-        raise EmbeddingError(
-            f"{file} has format version {manifest.get('version')}; this software reads {VERSION}: update it"
-        )
+    EmbeddingManifest.of(manifest, file)
     rows = pq.read_table(file)
     schemas = tuple(schema_from_dict(table, str(file)) for table in manifest["schemas"])
     return Embedding(
@@ -195,6 +191,6 @@ def _manifest(path: Path) -> dict[str, Any]:
     try:
         text = (pq.read_schema(path).metadata or {}).get(_KEY, b"{}")
         manifest = json.loads(text)
-    except (OSError, pa.ArrowException, ValueError) as error:
+    except (OSError, pa.ArrowException, ValueError, RecursionError) as error:
         raise EmbeddingError(f"{path} can't be read as Parquet; an embedding is made by `tuningfork embed`") from error
     return manifest if isinstance(manifest, dict) else {}

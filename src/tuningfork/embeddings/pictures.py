@@ -12,8 +12,8 @@ import numpy as np
 
 from tuningfork.embeddings.embedding import Embedding
 from tuningfork.errors import EmbeddingError, TuningforkError
-from tuningfork.files import read_json
 from tuningfork.images import Geometry, decode_stream
+from tuningfork.manifests import PackManifest
 from tuningfork.sources import ImageOptions, open_source
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def finder(embedding: Embedding) -> Find:
 
 def _of_pack(folder: Path, images: dict[str, Any]) -> Find:
     """Row i of the embedding is row i of the pack, if it is still that pack."""
-    if read_json(folder / "pack.json", EmbeddingError).get("sha256") != images["sha256"]:
+    if PackManifest.read(folder).sha256 != images["sha256"]:
         raise EmbeddingError(f"{folder} is not the pack the embedding was made from; embed again")
     try:
         pixels = np.load(folder / "pixels.npy", mmap_mode="r")

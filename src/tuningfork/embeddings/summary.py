@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,8 @@ from tuningfork.embeddings.embedding import read_embedding
 from tuningfork.embeddings.purity import N_BOOTSTRAP, measure_purity
 from tuningfork.errors import EmbeddingError
 from tuningfork.files import output_errors, read_json, sha256, stamp, write_json
+from tuningfork.manifests import PurityManifest
 from tuningfork.plotting.style import save, styled
-
-FORMAT = "tuningfork-purity"
-VERSION = 1
 
 
 def write_summary(path: Path, *, seed: int = 0, n_bootstrap: int = N_BOOTSTRAP) -> None:
@@ -37,11 +36,9 @@ def write_summary(path: Path, *, seed: int = 0, n_bootstrap: int = N_BOOTSTRAP) 
         for name, result in found.items():
             for split, group in result["splits"].items():
                 save(mixing_figure(group, result["classes"], split), _beside(path, f"mixing-{name}-{split}.png"))
-    write_json(
-        purity_file(path),
-        stamp(FORMAT, VERSION)
-        | {"seed": seed, "n_bootstrap": n_bootstrap, "schemas": found, "sha256": {path.name: sha256(path)}},
-    )
+    stamped = stamp(PurityManifest.FORMAT, PurityManifest.VERSION)
+    content = {"seed": seed, "n_bootstrap": n_bootstrap, "schemas": found, "sha256": {path.name: sha256(path)}}
+    write_json(purity_file(path), stamped | content)
 
 
 def read_purity(path: Path) -> dict[str, Any] | None:
@@ -49,9 +46,17 @@ def read_purity(path: Path) -> dict[str, Any] | None:
     file = purity_file(path)
     if not file.exists():
         return None
-    manifest: dict[str, Any] = read_json(file, EmbeddingError)
-    known = isinstance(manifest, dict) and (manifest.get("format"), manifest.get("version")) == (FORMAT, VERSION)
-    return manifest if known and manifest["sha256"] == {path.name: sha256(path)} else None
+    try:
+        manifest = PurityManifest.of(read_json(file, EmbeddingError), file)
+    except EmbeddingError:
+        return None
+    return manifest.content if manifest.sha256 == {path.name: sha256(path)} else None
+
+
+def summary_files(path: Path) -> list[Path]:
+    """What lies beside an embedding, or where one is to be, under the names of `write_summary`."""
+    plots = [each for kind in ("maps*.png", "mixing-*.png") for each in path.parent.glob(f"{escape(path.stem)}-{kind}")]
+    return sorted([*plots, purity_file(path)])
 
 
 def purity_file(path: Path) -> Path:

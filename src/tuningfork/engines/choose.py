@@ -166,7 +166,7 @@ def _first_pixels(source: ImageSource | PackSource, count: int) -> np.ndarray:
     """The pixels of those of the first `count` images that can be read."""
     decoded = source.decoded(0)
     pixels = [entry.pixels for entry in islice(decoded, count) if entry.pixels is not None]
-    decoded.close()  # type: ignore[attr-defined]
+    decoded.close()
     return np.stack(pixels) if pixels else np.empty(0, np.uint8)
 
 

@@ -12,12 +12,8 @@ from tuningfork.engines.engine import Engine
 from tuningfork.engines.formats import FORMATS
 from tuningfork.engines.load import attach
 from tuningfork.errors import ModelError
-from tuningfork.files import read_json, sha256
+from tuningfork.manifests import ExportManifest
 from tuningfork.models import GalaxyModel, Model
-
-FORMAT = "tuningfork-export"
-VERSION = 1
-MANIFEST = "export.json"
 
 
 def origin(hashes: Mapping[str, str]) -> dict[str, str]:
@@ -33,22 +29,11 @@ def read_export(folder: Path, hashes: Mapping[str, str]) -> dict[str, Any]:
     ModelError
         If there is none, a file is not the one it speaks of, or the model of these hashes is not what was exported.
     """
-    path = folder / MANIFEST
-    if not path.exists():
-        raise ModelError(f"{folder} holds no {MANIFEST}: it is no exported model; make one with `tuningfork export`")
-    manifest = read_json(path, ModelError)
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise ModelError(f"{path} is not the manifest of an exported model")
-    if manifest.get("version") != VERSION:
-        raise ModelError(
-            f"{path} has format version {manifest.get('version')}; this software reads {VERSION}: export again"
-        )
-    if manifest["model"]["sha256"] != origin(hashes):
-        raise ModelError(f"{folder} was exported from another model ({manifest['model']['name']}); export this one")
-    for name, digest in manifest["sha256"].items():
-        if not (folder / name).exists() or sha256(folder / name) != digest:
-            raise ModelError(f"{folder / name} is missing or altered; export again")
-    return manifest
+    manifest = ExportManifest.read(folder)
+    if manifest.model.sha256 != origin(hashes):
+        raise ModelError(f"{folder} was exported from another model ({manifest.model.name}); export this one")
+    manifest.check(folder, {*manifest.sha256, *(network.file for network in manifest.networks)})
+    return manifest.content
 
 
 def load_export(model: Model, folder: Path, manifest: Mapping[str, Any], device: torch.device) -> None:

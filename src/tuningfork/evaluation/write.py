@@ -8,16 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from tuningfork.errors import PredictionsError
 from tuningfork.evaluation.draw import Pixels, draw
 from tuningfork.evaluation.tables import join
-from tuningfork.files import output_errors, read_json, sha256, stamp, whole_file, write_json
+from tuningfork.files import output_errors, whole_file
+from tuningfork.manifests import EvaluationManifest
 from tuningfork.plotting.style import save, styled
 from tuningfork.schemas import Schema
-
-FORMAT = "tuningfork-evaluation"
-VERSION = 1
-MANIFEST = "evaluation.json"
 
 
 def write_evaluation(
@@ -40,7 +36,7 @@ def write_evaluation(
     kept, known, _ = join(predictions, labels, schemas, evaluation["where"])
     with output_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-        (out / MANIFEST).unlink(missing_ok=True)  # the old one must not speak for new plots
+        (out / EvaluationManifest.NAME).unlink(missing_ok=True)  # the old one must not speak for new plots
     captions = {}
     with styled():
         for plot in draw(evaluation, kept, known, schemas, pixels):
@@ -48,14 +44,8 @@ def write_evaluation(
             captions[plot.name] = plot.caption
     with whole_file(out / "predictions.parquet") as temporary:
         kept.to_parquet(temporary, index=False)
-    manifest = {
-        **stamp(FORMAT, VERSION),
-        **evaluation,
-        "plots": list(captions),
-        "captions": captions,
-        "sha256": {name: sha256(out / name) for name in (*captions, "predictions.parquet")},
-    }
-    write_json(out / MANIFEST, manifest)
+    content = evaluation | {"plots": list(captions), "captions": captions}
+    EvaluationManifest.write(out, content, [*captions, "predictions.parquet"])
     return out
 
 
@@ -67,12 +57,4 @@ def read_evaluation(folder: Path) -> dict[str, Any]:
     PredictionsError
         If there is none, or it is not an evaluation's, or of a version this software can't read.
     """
-    path = folder / MANIFEST
-    manifest: dict[str, Any] = read_json(path, PredictionsError)
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise PredictionsError(f"{path} is not the manifest of an evaluation")
-    if manifest.get("version") != VERSION:
-        raise PredictionsError(
-            f"{path} has format version {manifest.get('version')}; this software reads {VERSION}: update it"
-        )
-    return manifest
+    return EvaluationManifest.read(folder).content

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import re
-import shutil
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -18,8 +15,10 @@ from tuningfork.errors import ImageError, OutputError
 from tuningfork.explain.galaxy import draw_galaxy, explain_pixels
 from tuningfork.explain.occluding import default_patch
 from tuningfork.explain.target import find_target
-from tuningfork.files import clear_temporaries, output_errors, read_json, sole_run, stamp, write_json
+from tuningfork.files import output_errors
 from tuningfork.images import Decoded
+from tuningfork.jobs import Inputs, Job, Journal, refuse_occupied, within
+from tuningfork.manifests import ExplanationManifest
 from tuningfork.models import GalaxyModel, load_model, model_folder, read_manifest
 from tuningfork.packs import ImageSource, Pack, PackSource, open_images
 from tuningfork.progress import progress_bar
@@ -27,9 +26,7 @@ from tuningfork.sources import ImageOptions, Images
 
 log = logging.getLogger(__name__)
 
-FORMAT = "tuningfork-explanation"
-VERSION = 1
-MANIFEST = "explanation.json"
+JOURNAL, PLOTS = "journal.jsonl", "plots"  # in the work folder
 
 
 def explain_images(
@@ -78,13 +75,34 @@ def explain_images(
         find_target(network, answer)
     source = open_images(images, network.spec.geometry, options=options, trained=network.spec.trained)
     inputs = {"model": read_manifest(model)["sha256"], "images": source.describe(), "answer": answer, "limit": limit}
-    work = folder.parent / f".{folder.name}.partial"
-    _refuse_others(folder, work, overwrite=overwrite)
+    job = Job(
+        Inputs(
+            "explain",
+            ExplanationManifest.VERSION,
+            {"answer": answer, "limit": limit},
+            inputs["images"],
+            inputs["model"],
+        ),
+        folder,
+        within(folder),
+        anew="begin anew with --overwrite",
+    )
+    if job.settled(job.fingerprint):
+        log.info("%s is whole already; nothing to do", folder)
+        return folder
+    if not job.begun:
+        _refuse_others(folder, overwrite=overwrite)
     network.to("cuda" if torch.cuda.is_available() else "cpu")
-    with sole_run(work, OutputError):
-        records = _explain_rest(folder, work / "journal.jsonl", network, source, inputs)
-        write_json(folder / MANIFEST, _manifest(records, model_folder(model).name, network, inputs))
-        shutil.rmtree(work)
+    with job.run(overwrite=overwrite):
+        if job.made(job.fingerprint):
+            records = Journal(job.work / JOURNAL).read()
+        else:
+            records = _explain_rest(job.work, network, source, inputs)
+            manifest = _manifest(records, model_folder(model).name, network, inputs)
+            ExplanationManifest.write(job.work / PLOTS, manifest)
+            job.seal(job.work / PLOTS, job.fingerprint)
+        _remove_old(folder, records)
+        job.deliver(job.fingerprint, folder, ExplanationManifest.NAME)
     if not any("error" not in record for record in records):
         raise ImageError(
             f"none of the {len(records)} images could be read; the first, {records[0]['id_str']}: {records[0]['error']}"
@@ -92,32 +110,32 @@ def explain_images(
     return folder
 
 
-def _refuse_others(folder: Path, work: Path, *, overwrite: bool) -> None:
+def _refuse_others(folder: Path, *, overwrite: bool) -> None:
     """Only an empty folder is written to, one that a killed run left, or, to overwrite, an explanation's."""
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file; name a folder")
-    if not folder.exists() or not any(folder.iterdir()) or (work / "journal.jsonl").exists():
-        return
-    if not (folder / MANIFEST).exists():
-        raise OutputError(f"{folder} holds other files; name an empty folder or a new one")
-    if not overwrite:
+    if not (folder / ExplanationManifest.NAME).exists():
+        refuse_occupied(folder, OutputError)
+    elif not overwrite:
         raise OutputError(f"{folder} holds an explanation; choose another folder, or replace it with --overwrite")
 
 
 def _explain_rest(
-    folder: Path, journal: Path, network: GalaxyModel, source: PackSource | ImageSource, inputs: dict[str, Any]
+    work: Path, network: GalaxyModel, source: PackSource | ImageSource, inputs: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """Explain the galaxies that are not in the journal yet; the records of all."""
-    records = _resume(folder, journal, inputs)
+    journal, plots = Journal(work / JOURNAL), work / PLOTS
+    with output_errors(plots):
+        plots.mkdir(exist_ok=True)
+    records = journal.read()
+    if records:
+        log.info("going on after the %d galaxies that an earlier run left in %s", len(records), work)
     total = min(inputs["limit"], source.n)
     taken = {name.casefold() for record in records for name in record.get("plots", ())}
     notes: Counter[str] = Counter()
     with progress_bar("explain", total) as advance:
         advance(len(records))
         for decoded in islice(source.decoded(len(records)), total - len(records)):
-            record = _explain_one(folder, network, decoded, inputs["answer"], taken)
-            with output_errors(journal), journal.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
+            record = _explain_one(plots, network, decoded, inputs["answer"], taken)
+            journal.add(record)
             records.append(record)
             notes.update([decoded.note] if decoded.note else [])
             advance(1)
@@ -139,32 +157,13 @@ def _explain_one(
     return record | draw_galaxy(decoded.id_str, shown, [folder / name for name in plots])
 
 
-def _resume(folder: Path, journal: Path, inputs: dict[str, Any]) -> list[dict[str, Any]]:
-    """The records that a killed run of the same job left; another job's are thrown away, and the old manifest."""
-    job = journal.with_name("job.json")
-    key = hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
-    clear_temporaries(folder)
-    if job.exists() and journal.exists() and read_json(job, OutputError).get("job") == key:
-        whole = journal.read_text(encoding="utf-8").rpartition("\n")[0]
-        records = [json.loads(line) for line in whole.splitlines()]
-        log.info("going on after the %d galaxies that an earlier run left in %s", len(records), folder)
-    else:
-        whole, records = "", []
-    with output_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        _remove_old(folder)
-        journal.write_text(whole + "\n" * bool(whole), encoding="utf-8")
-    write_json(job, {"job": key})
-    return records
-
-
-def _remove_old(folder: Path) -> None:
-    """Take away the manifest of an explanation that is replaced, and the plots that it lists."""
-    if (folder / MANIFEST).exists():
-        for galaxy in read_json(folder / MANIFEST, OutputError).get("galaxies", []):
-            for name in galaxy["plots"]:
+def _remove_old(folder: Path, records: list[dict[str, Any]]) -> None:
+    """Take away the plots of an explanation that is replaced, but for those whose names come again."""
+    if (folder / ExplanationManifest.NAME).exists():
+        ours = {name for record in records for name in record.get("plots", ())}
+        for galaxy in ExplanationManifest.read(folder).galaxies:
+            for name in set(galaxy.plots) - ours:
                 (folder / name).unlink(missing_ok=True)
-        (folder / MANIFEST).unlink()
 
 
 def _file_names(identity: str, taken: set[str]) -> list[str]:
@@ -186,7 +185,6 @@ def _manifest(records: list[dict[str, Any]], name: str, network: GalaxyModel, in
     if errors:
         log.warning("%d of %d images could not be read; the manifest holds the errors", len(errors), len(records))
     return {
-        **stamp(FORMAT, VERSION),
         "model": name,
         "member": 1,
         "view": {"field": network.spec.view.field, "size": network.spec.view.size, "patch": default_patch(network)},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice, repeat
@@ -77,7 +77,7 @@ def decode_stream(
     workers: int | None = None,
     reading: Reading | None = None,
     rows: Iterable[Mapping[str, Any]] | None = None,
-) -> Iterator[Decoded]:
+) -> Generator[Decoded, None, None]:
     """Decode items in threads, giving results in the order asked.
 
     `rows` is what the catalogue says of each of the items, as `Reading.rows` gives it.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
+from tuningfork.bundled import Bundle
 from tuningfork.errors import CatalogError
 from tuningfork.files import read_toml
 
@@ -95,10 +94,12 @@ def parse_survey(
     return Survey(names, points, pixel_scale=pixel_scale, hdu=hdu or "")
 
 
+BUNDLE = Bundle("survey", "tuningfork.images", "surveys", "*.toml", CatalogError)
+
+
 def bundled_surveys() -> list[str]:
     """The names of the surveys whose files are known, in alphabetical order."""
-    folder = files("tuningfork.images") / "surveys"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return BUNDLE.names()
 
 
 def load_survey(name: str) -> Survey:
@@ -109,8 +110,5 @@ def load_survey(name: str) -> Survey:
     CatalogError
         If there is none of that name.
     """
-    if name not in bundled_surveys():
-        raise CatalogError(f"no survey named {name!r}; there are {', '.join(bundled_surveys())}")
-    path = Path(str(files("tuningfork.images") / "surveys" / f"{name}.toml"))
-    table = read_toml(path, CatalogError)
+    table = read_toml(BUNDLE.find(name), CatalogError)
     return Survey.from_dict({key: value for key, value in table.items() if key not in ("title", "sources")})

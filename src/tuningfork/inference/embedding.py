@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from tuningfork.embeddings import check_maps, make_maps, write_embedding, write_summary
-from tuningfork.embeddings.embedding import FORMAT, VERSION, feature_array
-from tuningfork.engines import find_engine, use_engine
-from tuningfork.engines.device import choose_device
-from tuningfork.errors import ImageError, OutputError
-from tuningfork.files import output_errors, sole_run, stamp
+from tuningfork.embeddings import check_maps, make_maps, summary_files, write_embedding, write_summary
+from tuningfork.embeddings.embedding import feature_array
+from tuningfork.errors import ImageError
+from tuningfork.files import refuse_existing, stamp
 from tuningfork.images import Decoded
+from tuningfork.inference.bulk import Bulk, How
 from tuningfork.inference.carried import join
 from tuningfork.inference.described import (
     SPLIT,
@@ -32,13 +30,12 @@ from tuningfork.inference.described import (
     remarks,
     table_of,
 )
-from tuningfork.inference.order import in_order
 from tuningfork.inference.origin import model_origin
 from tuningfork.inference.output import check_target
-from tuningfork.inference.ray import write_on_ray
-from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, Rows, nothing_read, write_shards
-from tuningfork.models import DEFAULT_MODEL, Model, load_model, read_manifest
-from tuningfork.packs import ImageSource, Pack, PackSource, open_images
+from tuningfork.inference.shards import nothing_read
+from tuningfork.manifests import EmbeddingManifest
+from tuningfork.models import DEFAULT_MODEL, Model, load_model
+from tuningfork.packs import Pack, PackSource
 from tuningfork.schemas import Schema, class_indices, schema_to_dict
 from tuningfork.sources import ImageOptions, Images
 
@@ -97,69 +94,49 @@ def embed(
     """
     target = Path(out)
     network = load_model(model)
-    source = open_images(images, network.spec.geometry, workers, options, network.spec.trained)
-    source.refuse_output(target)
-    check_target(target, (".parquet",), overwrite=overwrite)
     check_maps(maps)
+    bulk = Bulk(
+        "embed",
+        EmbeddingManifest.VERSION,
+        images,
+        target,
+        model=model,
+        network=network,
+        answer=_batch_rows,
+        views=1,
+        how=How(device, engine, options, workers, ray, overwrite, profile),
+    )
+    source = bulk.source
     asked = source.pack.schemas if isinstance(source, PackSource) else network.schemas
     labels, schemas = _labels(source.asked, asked, "the images")
-    hashes = read_manifest(model)["sha256"]
-    engine, what = find_engine(engine, hashes)
-    job = {"verb": "embed", "images": source.describe(), "model": hashes} | what
-    make_rows = partial(_make_rows, network, device, engine, hashes)
-    folder = target.parent / f".{target.name}.partial"
-    write: Callable[[], list[Path]]
-    if ray is None:
-        write = partial(
-            write_shards,
-            folder,
-            source,
-            make_rows(source),
-            job,
-            verb="embed",
-            batch=BATCH,
-            rows_a_shard=ROWS_A_SHARD,
-            profile=profile,
-        )
-    else:
-        write = partial(
-            write_on_ray,
-            folder,
-            source,
-            make_rows,
-            job,
-            address=ray,
-            verb="embed",
-            workers=workers,
-            gpus=device != "cpu",
-            profile=profile,
-        )
-    with sole_run(folder, OutputError):
-        shards = in_order(write(), source.places, folder / "asked")
+
+    def make(shards: list[Path], place: Path) -> None:
         if nothing := nothing_read(shards):
-            shutil.rmtree(folder)
+            bulk.job.finish()
             raise ImageError(nothing)
         positions, settings = _positions(shards, maps, seed)
-        n_features = pq.read_schema(shards[0]).field("features").type.list_size
-        manifest = stamp(FORMAT, VERSION) | {
+        manifest = stamp(EmbeddingManifest.FORMAT, EmbeddingManifest.VERSION) | {
             "n": source.n,
-            "n_features": n_features,
+            "n_features": pq.read_schema(shards[0]).field("features").type.list_size,
             "inputs": {"images": source.origin(), "model": model_origin(model)},
             "geometry": network.spec.geometry.as_dict(),
             "seed": seed,
             "maps": settings,
             "schemas": [schema_to_dict(schema) for schema in schemas],
         }
-        made = folder / target.name
-        rows = join(shards, source.asked.drop(columns="split", errors="ignore"), table_of([*labels, *positions]))
-        write_embedding(made, rows.schema, rows, manifest)
-        write_summary(made, seed=seed)
-        with output_errors(target):
-            for part in folder.glob(f"{target.stem}-*"):
-                part.replace(target.parent / part.name)
-            made.replace(target)  # last: where it stands, all of it does
-        shutil.rmtree(folder)
+        catalogue = source.asked.drop(columns="split", errors="ignore")
+        rows = join(shards, catalogue, table_of([*labels, *positions]))
+        write_embedding(place, rows.schema, rows, manifest)
+        write_summary(place, seed=seed)
+
+    bulk.write(make, partial(_check, target, overwrite=overwrite), [list(maps), seed])
     return target
+
+
+def _check(target: Path, *, overwrite: bool) -> None:
+    """Refuse, before any work, a file that stands there or can't be written, and what is written beside it."""
+    check_target(target, (".parquet",), overwrite=overwrite)
+    refuse_existing(summary_files(target), overwrite=overwrite)
 
 
 def _labels(table: pd.DataFrame, asked: Sequence[Schema], where: str) -> tuple[Columns, list[Schema]]:
@@ -173,23 +150,6 @@ def _labels(table: pd.DataFrame, asked: Sequence[Schema], where: str) -> tuple[C
         called = np.array([*schema.class_names, None], dtype=object)
         columns.append((label_column(schema), pa.array(called[classes], pa.string())))
     return columns, schemas
-
-
-def _make_rows(
-    network: Model,
-    device: str,
-    engine: str | Path,
-    hashes: Mapping[str, str],
-    source: ImageSource | PackSource | None = None,
-) -> Rows:
-    """The network, on a device and in an engine of the process that calls this, as what makes rows.
-
-    Arguments as of `use_engine`.
-    """
-    chosen = choose_device(device)
-    network.to(chosen)
-    use_engine(network, engine, hashes, chosen, source)
-    return lambda batch: _batch_rows(batch, network, chosen)
 
 
 def _batch_rows(batch: list[Decoded], network: Model, device: torch.device) -> pa.Table:

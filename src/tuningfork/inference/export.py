@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,13 @@ import torch
 
 from tuningfork.engines.agree import TOLERANCE, differences, largest
 from tuningfork.engines.engine import CPU_BATCH
-from tuningfork.engines.exported import FORMAT, MANIFEST, VERSION, load_export, origin
+from tuningfork.engines.exported import load_export, origin
 from tuningfork.engines.formats import FORMATS
 from tuningfork.engines.onnx import FEATURES, INPUT
 from tuningfork.errors import ModelError, OutputError, PackError
-from tuningfork.files import TEMPORARY, output_errors, sha256, stamp, write_json
+from tuningfork.files import output_errors
+from tuningfork.jobs import Inputs, Job, beside
+from tuningfork.manifests import ExportManifest
 from tuningfork.models import GalaxyModel, Look, Model, load_model, read_manifest
 from tuningfork.packs import Pack, PackSource, open_pack
 from tuningfork.progress import progress_bar
@@ -63,31 +64,31 @@ def export_model(
     target = Path(out)
     if to not in FORMATS:
         raise ModelError(f"no format {to!r} to export to; use {' or '.join(FORMATS)}")
-    if target.exists():
-        raise OutputError(f"{target} exists; choose another folder, or remove it")
     network, manifest = load_model(model), read_manifest(model)
     seen = _galaxies(network, pack, int8=int8)
-    made = target.parent / f"{TEMPORARY}{target.name}"
-    shutil.rmtree(made, ignore_errors=True)
-    try:
-        with output_errors(target):
-            made.mkdir(parents=True)
-            networks = _write_networks(network, to, made, seen.calibrate)
-            content = stamp(FORMAT, VERSION) | {
-                "to": to,
-                "int8": int8,
-                "model": {"name": str(model), "sha256": origin(manifest["sha256"])},
-                "geometry": network.spec.geometry.as_dict(),
-                "networks": networks,
-                "heads": network.spec.as_dict()["heads"],
-                "galaxies": seen.said,
-            }
-            content["against_torch"] = _compare(network, made, content, seen)
-            hashes = {path.name: sha256(path) for path in sorted(made.iterdir())}
-            write_json(made / MANIFEST, content | {"sha256": hashes})
-            made.replace(target)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+    asked = {"to": to, "int8": int8}
+    job = Job(Inputs("export", ExportManifest.VERSION, asked, seen.said, manifest["sha256"]), target, beside(target))
+    if job.settled(job.fingerprint):
+        return target
+    if not job.made(job.fingerprint) and target.exists():
+        raise OutputError(f"{target} exists; choose another folder, or remove it")
+    with job.run(overwrite=True):  # of an export that was killed nothing can be used
+        if not job.made(job.fingerprint):
+            with job.making(job.fingerprint) as made, output_errors(target):
+                folder = made / target.name
+                folder.mkdir()
+                content = {
+                    "to": to,
+                    "int8": int8,
+                    "model": {"name": str(model), "sha256": origin(manifest["sha256"])},
+                    "geometry": network.spec.geometry.as_dict(),
+                    "networks": _write_networks(network, to, folder, seen.calibrate),
+                    "heads": network.spec.as_dict()["heads"],
+                    "galaxies": seen.said,
+                }
+                content["against_torch"] = _compare(network, folder, content, seen)
+                ExportManifest.write(folder, content, sorted(path.name for path in folder.iterdir()))
+        job.deliver(job.fingerprint, target.parent, target.name)
     return target
 
 

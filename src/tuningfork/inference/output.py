@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pandas as pd
 
 from tuningfork.catalogs import Origin, write_parts
 from tuningfork.errors import OutputError, PredictionsError, SchemaError
-from tuningfork.files import TEMPORARY, output_errors, refuse_existing, whole_file
+from tuningfork.files import refuse_existing, refuse_irregular, whole_file, whole_folder
 from tuningfork.inference.carried import Joined
 from tuningfork.inference.described import published_names
 from tuningfork.schemas import Schema, check_labels
@@ -57,6 +56,7 @@ def check_target(out: Path, endings: Sequence[str], *, overwrite: bool) -> None:
     if out.is_dir():
         raise OutputError(f"{out} is a folder; name a file in it")
     refuse_existing([out], overwrite=overwrite)
+    refuse_irregular(out)
     with whole_file(out.parent / f".{out.name}.probe") as probe:  # raises where the folder can't be written
         probe.touch()
     (out.parent / f".{out.name}.probe").unlink(missing_ok=True)
@@ -73,14 +73,10 @@ def write_output(rows: Joined, out: Path, layout: str, schemas: Sequence[Schema]
 
 
 def _write_folder(rows: Joined, out: Path, origin: Origin) -> None:
-    making = out.parent / f"{TEMPORARY}{out.name}"
-    with output_errors(out):
-        shutil.rmtree(making, ignore_errors=True)
-        making.mkdir()
+    with whole_folder(out) as making:
         for index, part in enumerate(rows):
             place = making / f"part-{index:05d}-of-{len(rows.shards):05d}.parquet"
             write_parts(rows.schema, [part], place, origin)
-        making.replace(out)
 
 
 def _say_disobedience(table: pd.DataFrame, schema: Schema, where: str) -> None:

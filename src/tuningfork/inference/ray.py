@@ -24,8 +24,7 @@ import torch
 from tuningfork.errors import TuningforkError
 from tuningfork.extras import require
 from tuningfork.files import whole_file
-from tuningfork.inference.shards import BATCH, Rows, Tally, claim, shard_path, shards
-from tuningfork.packs import ImageSource, PackSource
+from tuningfork.inference.shards import BATCH, Rows, Shards, Tally, shards
 from tuningfork.process import tune_process
 from tuningfork.progress import progress_bar
 from tuningfork.timing import Timing
@@ -36,27 +35,23 @@ PARTS, LARGEST_PART = 256, 16 * BATCH  # enough for many workers; not so many th
 
 
 def write_on_ray(
-    folder: Path,
-    source: ImageSource | PackSource,
+    there: Shards,
     make_rows: Callable[[], Rows],
-    job: dict[str, Any],
     *,
     address: str,
     verb: str,
     workers: int | None,
     gpus: bool,
     profile: bool = False,
-) -> list[Path]:
-    """Write the rows that are not in `folder` yet, by the workers of a Ray cluster; all the shards, in order.
+) -> None:
+    """Write the rows that are not there yet, by the workers of a Ray cluster.
 
-    Every machine of the cluster must see the images and `folder` under the same names.
+    Every machine of the cluster must see the images and the shards' folder under the same names.
 
     Parameters
     ----------
     make_rows
         Called once by each worker: loads a model, and gives what makes the rows of a batch of images.
-    job
-        What fixes the rows; shards of another job are thrown away.
     address
         Of the cluster; ``local`` starts one on this machine.
     verb
@@ -73,24 +68,19 @@ def write_on_ray(
     TuningforkError
         If Ray is not installed, there is no such cluster, it has no room for one worker, or a worker fails.
     """
-    timing = Timing()
-    size = rows_a_part(source.n)
-    done = claim(folder, job | {"rows_a_part": size})
-    starts = [start for start in range(0, source.n, size) if not shard_path(folder, start).exists()]
-    tally = Tally()
-    if starts:
-        with _connected(address) as ray, progress_bar(verb, source.n) as advance:
-            advance(done)
-            for told, seconds in _answers(
-                ray, source, starts, size, folder.absolute(), make_rows, _room(ray, workers, gpus)
-            ):
+    timing, tally, n = Timing(), Tally(), there.source.n
+    size, gaps = rows_a_part(n), there.missing()
+    parts = [(start, min(start + size, gap.stop)) for gap in gaps for start in range(gap.start, gap.stop, size)]
+    if parts:
+        with _connected(address) as ray, progress_bar(verb, n) as advance:
+            advance(n - sum(map(len, gaps)))
+            for told, seconds in _answers(ray, there, parts, make_rows, _room(ray, workers, gpus)):
                 tally.add(told)
                 timing.add(seconds)
                 advance(told.rows)
     tally.say()
     if profile:
         log.info(timing.line(tally.rows))
-    return sorted(folder.glob("[0-9]*.parquet"))
 
 
 def rows_a_part(n: int) -> int:
@@ -143,10 +133,8 @@ def _silence() -> Iterator[None]:
 
 def _answers(
     ray: Any,
-    source: ImageSource | PackSource,
-    starts: list[int],
-    size: int,
-    folder: Path,
+    there: Shards,
+    ranges: list[tuple[int, int]],
     make_rows: Callable[[], Rows],
     room: tuple[int, int, int],
 ) -> Iterator[tuple[Tally, dict[str, float]]]:
@@ -154,12 +142,15 @@ def _answers(
     cpus, gpus, most = room
     _quiet(ray)
     parts = [
-        {"start": start, "part": pickle.dumps(source.part(start, min(start + size, source.n), cpus))}
-        for start in starts
+        {
+            "shard": str(there.path(start, stop).absolute()),
+            "part": pickle.dumps(there.source.part(start, stop, cpus)),
+        }
+        for start, stop in ranges
     ]
     told = ray.data.from_items(parts, override_num_blocks=len(parts)).map_batches(
         _Worker,
-        fn_constructor_args=(folder, ray.put(make_rows), cpus),
+        fn_constructor_args=(ray.put(make_rows), cpus),
         batch_size=1,
         batch_format="numpy",
         num_cpus=cpus,
@@ -206,18 +197,17 @@ def _quiet(ray: Any) -> None:
 class _Worker:
     """A process with a model of its own."""
 
-    def __init__(self, folder: Path, make_rows: Any, threads: int) -> None:
+    def __init__(self, make_rows: Any, threads: int) -> None:
         tune_process()
         torch.set_num_threads(threads)
-        self.folder = folder
         self.rows: Rows = require("ray", "ray").get(make_rows)()
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list[str]]:
         """Write the shard of one part; tell of it."""
         tally, timing = Tally(), Timing()
-        (start,), (part,) = batch["start"], batch["part"]
+        (shard,), (part,) = batch["shard"], batch["part"]
         images = pickle.loads(part)
         (table,) = shards(images.decoded(), self.rows, tally.count, BATCH, images.n, timing)
-        with timing.part("writing"), whole_file(shard_path(self.folder, start)) as temporary:
+        with timing.part("writing"), whole_file(Path(str(shard))) as temporary:
             pq.write_table(table, temporary)
         return {"tally": [json.dumps(vars(tally))], "seconds": [json.dumps(timing.seconds)]}

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import math
-import shutil
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tuningfork.errors import OutputError
-from tuningfork.files import clear_temporaries, output_errors, read_json, whole_file, write_json
+from tuningfork.files import whole_file
 from tuningfork.images import Decoded, next_batch
 from tuningfork.images.notes import Angles, count_notes, say_notes, widest
+from tuningfork.jobs import DIGITS, fingerprint
 from tuningfork.packs import ImageSource, PackSource
 from tuningfork.progress import progress_bar
 from tuningfork.timing import Timing
@@ -30,52 +29,93 @@ BATCH = 256
 ROWS_A_SHARD = 4 * BATCH
 SECONDS_A_SHARD = 30.0  # what a kill may cost where a galaxy takes long
 Rows = Callable[[list[Decoded]], pa.Table]
+NAME = re.compile(rf"\d{{12,}}-\d{{12,}}-[0-9a-f]{{{DIGITS}}}\.parquet")  # first row, end, what they were made of
+
+
+class Shards:
+    """The shards of a job, in its work folder: each names its rows and vouches for the images they were made of.
+
+    `stamp` and `missing` speak of the images as they were when this was made.
+    """
+
+    def __init__(self, folder: Path, source: ImageSource | PackSource, batch: int) -> None:
+        self.folder, self.source, self.batch = folder, source, batch
+        self.stamps = source.stamps(0, source.n, batch)
+
+    @property
+    def paths(self) -> list[Path]:
+        """Those that are there, in the order of their rows."""
+        return sorted(path for path in self.folder.glob("*.parquet") if NAME.fullmatch(path.name))
+
+    def path(self, start: int, stop: int) -> Path:
+        """The shard of the rows from `start` to `stop`."""
+        return self.folder / f"{start:012d}-{stop:012d}-{self.stamp(start, stop)[:DIGITS]}.parquet"
+
+    def stamp(self, start: int, stop: int) -> str:
+        """A hash of what the rows from `start` to `stop` were made of."""
+        if start % self.batch == 0 and (stop % self.batch == 0 or stop == self.source.n):
+            return fingerprint(self.stamps[start // self.batch : -(-stop // self.batch)])
+        return fingerprint(self.source.stamps(start, stop, self.batch))
+
+    def missing(self) -> list[range]:
+        """The rows that are to be made: all that no shard holds. A shard of images that have changed is removed."""
+        gaps, end, lost = [], 0, 0
+        for path in self.paths:
+            start, stop = map(int, path.stem.split("-")[:2])
+            if end <= start < stop <= self.source.n and path == self.path(start, stop):
+                gaps += [range(end, start)] if start > end else []
+                end = stop
+            else:
+                lost += stop - start
+                path.unlink()
+        gaps += [range(end, self.source.n)] if end < self.source.n else []
+        kept = self.source.n - sum(map(len, gaps))
+        if kept:
+            log.info("going on after the %d rows that an earlier run left in %s", kept, self.folder)
+        if lost:
+            log.warning("%d rows that an earlier run left are made again: their images have changed since", lost)
+        return gaps
 
 
 def write_shards(
-    folder: Path,
-    source: ImageSource | PackSource,
-    rows: Rows,
-    job: dict[str, Any],
-    *,
-    verb: str,
-    batch: int,
-    rows_a_shard: int,
-    profile: bool = False,
-) -> list[Path]:
-    """Write the rows that are not in `folder` yet, a shard at a time; all the shards, in order.
+    there: Shards, make_rows: Callable[[], Rows], *, verb: str, rows_a_shard: int, profile: bool = False
+) -> None:
+    """Write the rows that are not there yet, a shard at a time.
 
     Parameters
     ----------
-    rows
-        Makes the rows of a batch of images, unreadable ones among them.
-    job
-        What fixes the rows; shards of another job are thrown away.
+    make_rows
+        Gives what makes the rows of a batch of images, unreadable ones among them.
     verb
         The name of the progress bar.
-    batch, rows_a_shard
-        How many images at once, and how many rows a kill may cost.
+    rows_a_shard
+        How many rows a kill may cost.
     profile
         Say at the end what the time went to.
     """
-    timing = Timing()
-    done = before = claim(folder, job)
-    tally = Tally()
+    timing, tally, source = Timing(), Tally(), there.source
+    gaps = there.missing()
+    if not gaps:
+        return
+    rows = make_rows()
     with progress_bar(verb, source.n) as advance:
-        advance(done)
+        advance(source.n - sum(map(len, gaps)))
 
         def seen(part: list[Decoded]) -> None:
             tally.count(part)
             advance(len(part))
 
-        for shard in shards(source.decoded(done), rows, seen, batch, rows_a_shard, timing, SECONDS_A_SHARD):
-            with timing.part("writing"), whole_file(shard_path(folder, done)) as temporary:
-                pq.write_table(shard, temporary)
-            done += len(shard)
+        for gap in gaps:
+            done = gap.start
+            with closing(source.decoded(gap.start)) as decoded:
+                asked = islice(decoded, len(gap))
+                for shard in shards(asked, rows, seen, there.batch, rows_a_shard, timing, SECONDS_A_SHARD):
+                    with timing.part("writing"), whole_file(there.path(done, done + len(shard))) as temporary:
+                        pq.write_table(shard, temporary)
+                    done += len(shard)
     tally.say()
     if profile:
-        log.info(timing.line(done - before))
-    return sorted(folder.glob("[0-9]*.parquet"))
+        log.info(timing.line(tally.rows))
 
 
 def shards(
@@ -113,29 +153,6 @@ def nothing_read(done: Sequence[Path]) -> str:
             return ""
         first, rows = first or table.slice(0, 1).to_pylist()[0], rows + len(table)
     return f"none of the {rows:,} images could be read; the first, {first['id_str']}: {first['error']}" if first else ""
-
-
-def shard_path(folder: Path, start: int) -> Path:
-    """The shard whose first row is `start` of the table."""
-    return folder / f"{start:012d}.parquet"
-
-
-def claim(folder: Path, job: dict[str, Any]) -> int:
-    """Open the folder of shards; how many rows are there already. Another job's shards are thrown away."""
-    key = hashlib.sha256(json.dumps(job, sort_keys=True, default=str).encode()).hexdigest()
-    claim = folder / "job.json"
-    clear_temporaries(folder)
-    if claim.exists() and read_json(claim, OutputError).get("job") == key:
-        rows = sum(pq.read_metadata(shard).num_rows for shard in folder.glob("[0-9]*.parquet"))
-        if rows:
-            log.info("going on after the %d rows that an earlier run left in %s", rows, folder)
-        return rows
-    with output_errors(folder):
-        for path in folder.iterdir():
-            if path.name != "lock":
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-    write_json(claim, {"job": key})
-    return 0
 
 
 @dataclass

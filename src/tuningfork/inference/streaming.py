@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
-from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -13,22 +11,19 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
-from tuningfork.engines import find_engine, use_engine, use_torch
-from tuningfork.engines.device import choose_device
-from tuningfork.errors import ImageError, OutputError
-from tuningfork.files import sole_run
+from tuningfork.engines import use_torch
+from tuningfork.errors import ImageError
 from tuningfork.images import Decoded
+from tuningfork.inference.bulk import Bulk, How
 from tuningfork.inference.carried import join
-from tuningfork.inference.order import in_order
-from tuningfork.inference.origin import predictions_origin
+from tuningfork.inference.origin import VERSION, predictions_origin
 from tuningfork.inference.output import check_output, chosen_names, write_output
-from tuningfork.inference.ray import write_on_ray
 from tuningfork.inference.rows import prediction_rows
-from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, Rows, nothing_read, shards, write_shards
+from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, shards
 from tuningfork.inference.sureness import sureness
-from tuningfork.models import DEFAULT_MODEL, Model, load_model, read_manifest
+from tuningfork.models import DEFAULT_MODEL, Model, load_model
 from tuningfork.models.views import check_views
-from tuningfork.packs import ImageSource, Pack, PackSource, open_images
+from tuningfork.packs import Pack, PackSource
 from tuningfork.progress import progress_bar
 from tuningfork.sources import ImageOptions, Images
 
@@ -96,48 +91,25 @@ def predict(
     target = Path(out)
     network = load_model(model)
     views = _views(network, tta)
-    source = open_images(images, network.spec.geometry, workers, options, network.spec.trained)
-    source.refuse_output(target)
-    check_output(target, layout, network.schemas, overwrite=overwrite)
     renamed = chosen_names(columns, network.schemas)
-    hashes = read_manifest(model)["sha256"]
-    engine, what = find_engine(engine, hashes)
-    job = {"images": source.describe(), "model": hashes, "views": views} | what
-    make_rows = partial(_make_rows, network, device, engine, hashes, views)
-    folder = target.parent / f".{target.name}.partial"
-    write: Callable[[], list[Path]]
-    if ray is None:
-        write = partial(
-            write_shards,
-            folder,
-            source,
-            make_rows(source),
-            job,
-            verb="predict",
-            batch=BATCH,
-            rows_a_shard=ROWS_A_SHARD,
-            profile=profile,
-        )
-    else:
-        write = partial(
-            write_on_ray,
-            folder,
-            source,
-            make_rows,
-            job,
-            address=ray,
-            verb="predict",
-            workers=workers,
-            gpus=device != "cpu",
-            profile=profile,
-        )
-    with sole_run(folder, OutputError):
-        done = in_order(write(), source.places, folder / "asked")
-        origin = predictions_origin(model, network, source, views, engine)
-        write_output(join(done, source.asked, renamed=renamed), target, layout, network.schemas, origin)
-        nothing = nothing_read(done)
-        shutil.rmtree(folder)
-    if nothing:
+    bulk = Bulk(
+        "predict",
+        VERSION,
+        images,
+        target,
+        model=model,
+        network=network,
+        answer=partial(_batch_rows, views=views),
+        views=views,
+        how=How(device, engine, options, workers, ray, overwrite, profile),
+    )
+
+    def make(shards: list[Path], place: Path) -> None:
+        origin = predictions_origin(model, network, bulk.source, views, bulk.engine)
+        write_output(join(shards, bulk.source.asked, renamed=renamed), place, layout, network.schemas, origin)
+
+    check = partial(check_output, target, layout, network.schemas, overwrite=overwrite)
+    if nothing := bulk.write(make, check, [layout, columns]):
         raise ImageError(f"{nothing}; {target} holds the error of each")
     return target
 
@@ -171,24 +143,6 @@ def _views(network: Model, asked: int | None) -> int:
         log.warning("the model was calibrated with %d views: no intervals are given for %d", known.views, asked)
         network.uncertainty = None
     return asked
-
-
-def _make_rows(
-    network: Model,
-    device: str,
-    engine: str | Path,
-    hashes: Mapping[str, str],
-    views: int,
-    source: ImageSource | PackSource | None = None,
-) -> Rows:
-    """The network, on a device and in an engine of the process that calls this, as what makes rows.
-
-    Arguments as of `use_engine`.
-    """
-    chosen = choose_device(device)
-    network.to(chosen)
-    use_engine(network, engine, hashes, chosen, source, views)
-    return lambda batch: _batch_rows(batch, network, chosen, views)
 
 
 def _batch_rows(batch: list[Decoded], network: Model, device: torch.device, views: int) -> pa.Table:

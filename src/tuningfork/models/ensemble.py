@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tuningfork.errors import ModelError
-from tuningfork.files import TEMPORARY, output_errors, write_text
+from tuningfork.files import whole_folder, write_text
 from tuningfork.models.folder import FILES, UNCERTAINTY, load_model, model_folder, read_manifest, seal
 from tuningfork.models.model import Ensemble, GalaxyModel
 
@@ -49,11 +49,8 @@ def make_ensemble(models: Sequence[str | Path], out: str | Path) -> Path:
         log.warning(
             "the members come from %d packs: no galaxy of one's test split may be in another's train", len(packs)
         )
-    made = target.parent / f"{TEMPORARY}{target.name}"
-    shutil.rmtree(made, ignore_errors=True)
-    with output_errors(target):
+    with whole_folder(target) as made:
         _write(folders, members[0], made)
-        made.replace(target)
     return target
 
 

@@ -8,7 +8,6 @@ takes whole blocks, from memory that begins on a page.
 from __future__ import annotations
 
 import errno
-import fcntl
 import mmap
 import os
 from collections.abc import Callable, Sequence
@@ -18,8 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 BLOCK = 4096  # bytes; whole blocks of nearly any disk
-DIRECT = getattr(os, "O_DIRECT", 0)  # macOS has none: blocks go through its cache
+DIRECT = getattr(os, "O_DIRECT", 0) if fcntl else 0  # macOS and Windows have none: rows go through their caches
 
 
 class DirectFile:
@@ -44,6 +48,8 @@ class DirectFile:
         OSError
             If there is no room on the disk, say, or less than `start` bytes stand there.
         """
+        if not DIRECT:
+            return self._write_plainly(rows, start)
         before, length = start % BLOCK, sum(row.nbytes for row in rows)
         whole = -(-(before + length) // BLOCK) * BLOCK
         if len(self._blocks) < whole:
@@ -64,6 +70,18 @@ class DirectFile:
         finally:
             os.close(file)
         return bytes_of_rows
+
+    def _write_plainly(self, rows: Sequence[np.ndarray], start: int) -> np.ndarray:
+        """As `write`, where a system has no way past its cache."""
+        with self.path.open("r+b") as file:
+            if file.seek(0, os.SEEK_END) < start:
+                raise OSError(errno.EIO, "it is shorter than what was written")
+            file.seek(start)
+            written = np.stack(rows)
+            file.write(written.data)
+            file.flush()
+            os.fsync(file.fileno())
+        return written.reshape(-1).view(np.uint8)
 
 
 def _either_way(file: int, move: Callable[[], int]) -> int:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,23 +15,15 @@ import pandas as pd
 import pyarrow as pa
 
 from tuningfork.catalogs import TableLike, check_schemas, find_column, join_labels, listed, name_of, table_of
-from tuningfork.errors import CatalogError, OutputError, PackError
-from tuningfork.files import (
-    TEMPORARY,
-    clear_temporaries,
-    output_errors,
-    read_json,
-    sha256,
-    sole_run,
-    stamp,
-    whole_file,
-    write_json,
-)
+from tuningfork.errors import CatalogError, PackError
+from tuningfork.files import sha256, whole_file
 from tuningfork.images import Geometry, Reading, decode_stream, next_batch
 from tuningfork.images.notes import say_notes
+from tuningfork.jobs import Inputs, Job, fingerprint, within
+from tuningfork.manifests import PackManifest
 from tuningfork.memory import give_back_freed_memory
 from tuningfork.packs.pixels import PixelFile, Progress
-from tuningfork.packs.read import FORMAT, VERSION, Pack, open_pack, opened
+from tuningfork.packs.read import Pack, open_pack, opened
 from tuningfork.packs.splitting import Splitting, plan_splits
 from tuningfork.packs.twins import twins
 from tuningfork.progress import progress_bar
@@ -46,7 +35,6 @@ log = logging.getLogger(__name__)
 
 CHUNK = 256
 ERRORS_SAID = 20
-LEFT_BY_A_KILL = ("pixels.npy", "catalog.parquet")  # by one that comes just before the manifest is written
 
 
 def make_pack(
@@ -119,28 +107,35 @@ def make_pack(
     facts |= {"split": splitting.as_dict(), "seed": seed, "source": images.describe()}
     reading = options.reading
     reading.check(images.table, where)
-    inputs = {"source": facts["source"], "reading": str(reading), "split": facts["split"], "seed": seed}
-    job = _fingerprint(inputs, table, loaded, geometry, where)
-    if (folder / "pack.json").exists():
+    asked = {
+        "reading": str(reading),
+        "split": facts["split"],
+        "seed": seed,
+        "geometry": geometry.as_dict(),
+        "schemas": fingerprint([schema_to_dict(schema) for schema in loaded]),
+        "catalog": _hash_of(table, where),
+    }
+    job = Job(
+        Inputs("pack", PackManifest.VERSION, asked, images=facts["source"]), folder, within(folder), error=PackError
+    )
+    if (folder / PackManifest.NAME).exists():
         return _already(folder, job)
-    with _claim(folder, job) as work:
-        pixels = PixelFile(work, geometry, images.n)
+    job.refuse_others()
+    with job.run():
+        pixels = PixelFile(job.work, geometry, images.n)
         timing, before = Timing(), pixels.progress.read
         _decode(images, pixels, geometry, workers, timing, reading)
         if profile:
             log.info(timing.line(pixels.progress.read - before))
         _say_errors(pixels.progress)
         if pixels.progress.good:
-            facts |= {"job": job, "images": replace(reading, usual=pixels.progress.arcsec).as_dict()}
+            facts |= {"job": job.fingerprint, "images": replace(reading, usual=pixels.progress.arcsec).as_dict()}
             places = images.table.index.to_numpy()[np.asarray(pixels.progress.good)]
             table = _kept(table, places)
-            kept = _finish(
-                folder, work, pixels, table, splitting, places, schemas=loaded, geometry=geometry, facts=facts
-            )
-            return opened(folder, kept)
-        shutil.rmtree(work)
-    with suppress(OSError):  # a folder that is ours alone goes too
-        folder.rmdir()
+            kept = _finish(folder, pixels, table, splitting, places, schemas=loaded, geometry=geometry, facts=facts)
+        job.finish()
+    if pixels.progress.good:
+        return opened(folder, kept)
     first = pixels.progress.errors[0]
     raise PackError(f"none of the {images.n} images can be read; the first, {first['file_loc']}: {first['error']}")
 
@@ -193,56 +188,27 @@ def _column(table: pd.DataFrame, name: str, where: str) -> str:
     return found
 
 
-def _fingerprint(
-    inputs: dict[str, Any], table: pd.DataFrame, schemas: list[Schema], geometry: Geometry, where: str
-) -> str:
-    """What fixes every byte of the pack, as one hash: the images, their catalog, splits, schemas and geometry."""
-    parts = [inputs, geometry.as_dict(), [schema_to_dict(schema) for schema in schemas], list(map(str, table.columns))]
-    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
+def _hash_of(table: pd.DataFrame, where: str) -> str:
+    """Of the names, types and values of a catalog."""
     try:
         rows = pa.Table.from_pandas(table, preserve_index=False)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise CatalogError(f"{where}: the catalog can't be kept as Parquet ({str(error).splitlines()[0]})") from error
     # Text is hashed as `string`: which of Arrow's kinds a column has depends on how it was read.
     plain = pa.schema([f.with_type(pa.string()) if pa.types.is_large_string(f.type) else f for f in rows.schema])
+    digest = hashlib.sha256(plain.remove_metadata().to_string().encode())
     for batch in rows.to_batches(max_chunksize=65536):
         digest.update(batch.cast(plain).serialize())
     return digest.hexdigest()
 
 
-def _already(folder: Path, job: str) -> Pack:
+def _already(folder: Path, job: Job) -> Pack:
     pack = open_pack(folder)
-    if pack.manifest.get("job") != job:
+    if pack.manifest.get("job") != job.fingerprint:
         raise PackError(f"{folder} holds another pack; choose another folder, or remove it")
-    shutil.rmtree(folder / ".partial", ignore_errors=True)  # left where a kill came right after the manifest
+    job.clear()
     log.info("%s is already packed; nothing to do", folder)
     return pack
-
-
-@contextmanager
-def _claim(folder: Path, job: str) -> Iterator[Path]:
-    """The working folder of this job, ours alone; what a killed run of the same job left in it is gone on with."""
-    work = folder / ".partial"
-    held = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    left = {".partial", *LEFT_BY_A_KILL} if work.is_dir() else set()
-    odd = next((name for name in held if name not in left and not (left and name.startswith(TEMPORARY))), None)
-    if odd is not None or (folder.exists() and not folder.is_dir()):
-        raise PackError(f"{folder} holds something that is no pack{f' ({odd})' if odd else ''}; choose another folder")
-    with sole_run(work, PackError):
-        clear_temporaries(folder)
-        _take_up(folder, work, job)
-        yield work
-
-
-def _take_up(folder: Path, work: Path, job: str) -> None:
-    """Keep what an unfinished run of this job left; throw away what another job left."""
-    claim = work / "job.json"
-    if claim.exists() and read_json(claim, OutputError).get("job") == job:
-        return
-    with output_errors(folder):
-        for path in (*(folder / name for name in LEFT_BY_A_KILL), *(p for p in work.iterdir() if p.name != "lock")):
-            path.unlink(missing_ok=True)
-    write_json(claim, {"job": job})
 
 
 def _decode(
@@ -280,7 +246,6 @@ def _kept(table: pd.DataFrame, places: np.ndarray) -> pd.DataFrame:
 
 def _finish(
     folder: Path,
-    work: Path,
     pixels: PixelFile,
     table: pd.DataFrame,
     splitting: Splitting,
@@ -303,7 +268,6 @@ def _finish(
     with whole_file(folder / "catalog.parquet") as temporary:
         kept.to_parquet(temporary, index=False)
     manifest = {
-        **stamp(FORMAT, VERSION),
         "n": len(kept),
         "geometry": geometry.as_dict(),
         "schemas": [schema_to_dict(schema) for schema in schemas],
@@ -314,6 +278,5 @@ def _finish(
         "notes": progress.notes,
         "sha256": {"pixels.npy": pixels_sha256, "catalog.parquet": sha256(folder / "catalog.parquet")},
     }
-    write_json(folder / "pack.json", manifest)
-    shutil.rmtree(work, ignore_errors=True)
+    PackManifest.write(folder, manifest)
     return kept

@@ -6,7 +6,6 @@ Plain writes, not a memory map: on a full disk they raise an error where a map w
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from array import array
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import numpy as np
 from tuningfork.files import output_errors, sha256, whole_file
 from tuningfork.images import Decoded, Geometry
 from tuningfork.images.notes import Angles, count_notes, widest
+from tuningfork.jobs import Journal
 from tuningfork.packs.direct import DirectFile
 from tuningfork.packs.twins import mark
 
@@ -48,7 +48,7 @@ class PixelFile:
     """
 
     def __init__(self, folder: Path, geometry: Geometry, expected: int) -> None:
-        self.path, self.journal = folder / "pixels.npy", folder / "journal.jsonl"
+        self.path, self.journal = folder / "pixels.npy", Journal(folder / "journal.jsonl")
         self.shape = (geometry.size, geometry.size, geometry.channels)
         self.row_bytes = int(np.prod(self.shape))
         self.expected = expected
@@ -80,8 +80,7 @@ class PixelFile:
                 start = HEADER + (len(done.good) + first) * self.row_bytes
                 written = self._file.write(pixels[first : first + at_once], start)
                 self._take(written.data)
-            with self.journal.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
+        self.journal.add(entry)
         self._count(entry)
 
     def finish(self, target: Path, order: np.ndarray) -> str:
@@ -128,17 +127,12 @@ class PixelFile:
 
     def _resume(self) -> Progress:
         self.progress = Progress()
-        if not self.journal.exists():
+        for entry in self.journal.read():
+            self._count(entry)
+        if not self.progress.read:
             with output_errors(self.path):
                 self.path.write_bytes(b"\0" * HEADER)
-                self.journal.touch()
-            return self.progress
-        whole = self.journal.read_bytes().rpartition(b"\n")[0].decode()
-        for line in whole.splitlines():
-            self._count(json.loads(line))
-        with output_errors(self.journal), self.journal.open("r+b") as file:
-            file.truncate(len(whole.encode()) + bool(whole))
-        if self.path.exists():
+        elif self.path.exists():
             self._hash_rows(len(self.progress.good))
         return self.progress
 

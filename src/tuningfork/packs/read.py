@@ -12,12 +12,9 @@ import pandas as pd
 
 from tuningfork.catalogs import matching
 from tuningfork.errors import PackError
-from tuningfork.files import read_json, sha256
 from tuningfork.images import Geometry, Reading
+from tuningfork.manifests import PackManifest
 from tuningfork.schemas import Schema, schema_from_dict
-
-FORMAT = "tuningfork-pack"
-VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -70,26 +67,15 @@ def opened(folder: Path, catalog: pd.DataFrame | None = None) -> Pack:
     """As `open_pack`; the catalog of a pack that was made just now is at hand, and reading takes twice its memory."""
     if not folder.exists():
         raise PackError(f"no pack at {folder}; make it with `tuningfork pack`")
-    if not (folder / "pack.json").exists():
-        raise PackError(f"{folder} holds no pack.json: packing has not finished there; run the same pack command again")
-    manifest = read_json(folder / "pack.json", PackError)
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise PackError(f"{folder / 'pack.json'} is not the manifest of a pack")
-    if manifest.get("version") != VERSION:
-        raise PackError(
-            f"{folder} has format version {manifest.get('version')}; this software reads {VERSION}: update it"
-        )
+    checked = PackManifest.read(folder)
+    checked.check(folder, ["catalog.parquet"])
+    manifest = checked.content
     try:
         geometry = Geometry.from_dict(manifest["geometry"])
-        altered = sha256(folder / "catalog.parquet") != manifest["sha256"]["catalog.parquet"]
-        pixels = np.load(folder / "pixels.npy", mmap_mode="r")
+        pixels = np.load(checked.file(folder, "pixels.npy"), mmap_mode="r")
         catalog = pd.read_parquet(folder / "catalog.parquet") if catalog is None else catalog
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise PackError(f"{folder} is not whole ({error}); pack again") from error
-    if altered:
-        raise PackError(
-            f"{folder / 'catalog.parquet'} is not the file its manifest speaks of; change the labels and pack again"
-        )
     shape = (manifest["n"], geometry.size, geometry.size, geometry.channels)
     if pixels.shape != shape or pixels.dtype != np.uint8 or len(catalog) != manifest["n"]:
         raise PackError(

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tuningfork.errors import PackError
+from tuningfork.errors import CatalogError, PackError
 from tuningfork.images import Decoded, Geometry, Reading, decode_stream
+from tuningfork.jobs import fingerprint
 from tuningfork.packs.read import Pack, open_pack
 from tuningfork.sources import ImageOptions, Images, introduction, open_source, refuse_output
 
@@ -86,6 +88,30 @@ class ImageSource:
         ).hexdigest()
         return self.source.describe() | {"reading": str(self.reading), "said": said}
 
+    def stamps(self, start: int, stop: int, size: int) -> list[str]:
+        """For every `size` images from `start` to `stop` what changes when one of them does, or how it is read."""
+        return [self._stamp(first, min(first + size, stop)) for first in range(start, stop, size)]
+
+    def _stamp(self, start: int, stop: int) -> str:
+        try:
+            files = self.source.part(start, stop).describe()
+        except CatalogError:  # they are all in one file
+            files = self._whole
+        seen = {name: value for name, value in files.items() if name != "origin"}
+        said = hashlib.sha256(self._said[start:stop].tobytes()).hexdigest()
+        return fingerprint([seen, said, str(self.reading)])
+
+    @cached_property
+    def _whole(self) -> dict[str, Any]:
+        return self.source.describe()
+
+    @cached_property
+    def _said(self) -> np.ndarray:
+        """A hash of each image's names and of what its row says of how it is to be read, (N,)."""
+        named = self.source.table[["id_str", "file_loc"]]
+        hashes = [pd.util.hash_pandas_object(part.astype(str), index=False) for part in (named, self.rows)]
+        return np.stack([part.to_numpy() for part in hashes], axis=1)
+
     def origin(self) -> dict[str, Any]:
         """Where the images are and how they are opened and read, for a manifest."""
         return self.source.describe() | {"options": self.options.as_dict()}
@@ -98,10 +124,12 @@ class ImageSource:
         """The images from `start` to `stop` alone, small enough to be sent to a machine where `workers` decode."""
         part = copy(self)
         part.source, part.n, part.workers = self.source.part(start, stop), stop - start, workers
+        for cached in ("_said", "_whole"):  # of all the images
+            part.__dict__.pop(cached, None)
         part.rows = self.rows.iloc[start:stop]
         return part
 
-    def decoded(self, start: int = 0) -> Iterator[Decoded]:
+    def decoded(self, start: int = 0) -> Generator[Decoded, None, None]:
         """The images from the `start`-th on."""
         rows = self.reading.rows(self.rows, start)
         return decode_stream(self.source.items(start), self.geometry, self.workers, self.reading, rows)
@@ -140,6 +168,12 @@ class PackSource:
         """What changes when an image does."""
         return self.pack.manifest["sha256"]
 
+    def stamps(self, start: int, stop: int, size: int) -> list[str]:
+        """For every `size` images from `start` to `stop` what changes when one of them does."""
+        hashes = fingerprint(self.describe())
+        parts = [self.rows[first : min(first + size, stop)] for first in range(start, stop, size)]
+        return [fingerprint([hashes, part.tolist()]) for part in parts]
+
     def origin(self) -> dict[str, Any]:
         """Where the images are, for a manifest."""
         return {"kind": "pack", "origin": str(self.pack.path), "n": self.n, "sha256": self.describe()}
@@ -158,7 +192,7 @@ class PackSource:
         locations = names["file_loc"] if "file_loc" in names else [""] * len(rows)
         return PackPart(self.pack.path.absolute() / "pixels.npy", rows, list(names["id_str"]), list(locations))
 
-    def decoded(self, start: int = 0) -> Iterator[Decoded]:
+    def decoded(self, start: int = 0) -> Generator[Decoded, None, None]:
         """The images from the `start`-th on."""
         return self._part(slice(start, None)).decoded()
 
@@ -177,7 +211,7 @@ class PackPart:
         """The number of images."""
         return len(self.rows)
 
-    def decoded(self) -> Iterator[Decoded]:
+    def decoded(self) -> Generator[Decoded, None, None]:
         """All of them."""
         pixels = np.load(self.pixels, mmap_mode="r")
         for row, identity, location in zip(self.rows, self.ids, self.locations, strict=True):

@@ -13,7 +13,16 @@ from tuningfork.catalogs import is_table
 from tuningfork.embeddings import is_embedding
 from tuningfork.errors import TuningforkError
 from tuningfork.evaluation import read_evaluation
-from tuningfork.files import read_json, software_version, write_text
+from tuningfork.files import software_version, write_text
+from tuningfork.manifests import (
+    EvaluationManifest,
+    ExplanationManifest,
+    Manifest,
+    ModelManifest,
+    PackManifest,
+    RobustnessManifest,
+    StudyManifest,
+)
 from tuningfork.packs import Pack, open_pack
 from tuningfork.report.blocks import Section
 from tuningfork.report.embedding import embedding_section
@@ -27,13 +36,13 @@ from tuningfork.report.robustness import robustness_section
 from tuningfork.report.study import study_section
 from tuningfork.schemas import Schema, schema_from_dict
 
-KINDS = {
-    "pack.json": "pack",
-    "model.json": "model",
-    "evaluation.json": "evaluation",
-    "explanation.json": "explanation",
-    "robustness.json": "robustness",
-    "study.json": "study",
+KINDS: dict[str, type[Manifest]] = {
+    "pack": PackManifest,
+    "model": ModelManifest,
+    "evaluation": EvaluationManifest,
+    "explanation": ExplanationManifest,
+    "robustness": RobustnessManifest,
+    "study": StudyManifest,
 }
 
 
@@ -57,7 +66,7 @@ def write_report(paths: Sequence[str | Path], out: str | Path, title: str = "Tun
     if not found:
         raise TuningforkError("nothing to report on; name packs, models, predictions tables or evaluations")
     packs = {path: open_pack(path) for path, kind in found if kind == "pack"}
-    models = {path: read_json(path / "model.json", TuningforkError) for path, kind in found if kind == "model"}
+    models = {path: ModelManifest.read(path).content for path, kind in found if kind == "model"}
     schemas = _schemas(packs, models)
     finder = Finder(tuple(packs.values()))
     sections = []
@@ -71,11 +80,11 @@ def write_report(paths: Sequence[str | Path], out: str | Path, title: str = "Tun
         elif kind == "embedding":
             sections.append(embedding_section(path))
         elif kind == "explanation":
-            sections.append(explanation_section(path, read_json(path / "explanation.json", TuningforkError)))
+            sections.append(explanation_section(path, ExplanationManifest.read(path).content))
         elif kind == "robustness":
-            sections.append(robustness_section(path, read_json(path / "robustness.json", TuningforkError)))
+            sections.append(robustness_section(path, RobustnessManifest.read(path).content))
         elif kind == "study":
-            sections.append(study_section(path, read_json(path / "study.json", TuningforkError)))
+            sections.append(study_section(path, StudyManifest.read(path).content))
         else:
             sections.append(predictions_section(path, schemas, finder))
     write_text(Path(out), render(sections, title))
@@ -92,17 +101,17 @@ def kind_of(path: Path) -> str:
     """
     if not path.exists():
         raise TuningforkError(f"no such file or folder: {path}")
-    for name, kind in KINDS.items() if path.is_dir() else ():
-        if (path / name).is_file():
-            manifest = read_json(path / name, TuningforkError)
-            if isinstance(manifest, dict) and manifest.get("format") == f"tuningfork-{kind}":
-                return kind
+    for kind, manifest in KINDS.items() if path.is_dir() else ():
+        if (path / manifest.NAME).is_file():
+            manifest.read(path)
+            return kind
     if path.suffix == ".parquet" and is_embedding(path):
         return "embedding"
     if path.is_file() and is_table(path):
         return "predictions"
+    names = ", ".join(each.NAME for each in KINDS.values())
     raise TuningforkError(
-        f"{path} is no finished pack, model, evaluation, explanation or study (a folder with {', '.join(KINDS)}) and "
+        f"{path} is no finished pack, model, evaluation, explanation or study (a folder with {names}) and "
         "no predictions table (.parquet, .csv, .fits, .vot)"
     )
 

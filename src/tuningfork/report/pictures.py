@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from tuningfork.errors import ImageError
+from tuningfork.errors import ImageError, TuningforkError
 from tuningfork.images import Geometry, Item, decode
 from tuningfork.packs import Pack
 
@@ -27,6 +27,8 @@ def data_uri(data: bytes, media: str) -> str:
 
 def file_uri(path: Path) -> str:
     """A PNG file as a `data:` address: as WebP without loss, which makes plots half as large."""
+    if path.is_symlink() or not path.is_file():
+        raise TuningforkError(f"{path} is no regular file; make it again")
     buffer = io.BytesIO()
     with Image.open(path) as image:
         image.convert("RGB").save(buffer, "WEBP", lossless=True, method=2)

@@ -15,15 +15,15 @@ from tuningfork.errors import OutputError, PackError, SchemaError
 from tuningfork.evaluation.bootstrap import Measure, estimate
 from tuningfork.evaluation.evaluate import measures_of
 from tuningfork.evaluation.tables import join
-from tuningfork.files import refuse_existing, stamp
+from tuningfork.files import refuse_existing
+from tuningfork.manifests import RobustnessManifest
 from tuningfork.models import Model, load_model, read_manifest
 from tuningfork.packs import Pack, PackSource, open_pack
 from tuningfork.progress import progress_bar
 from tuningfork.robustness.disturbances import DISTURBANCES
-from tuningfork.robustness.write import MANIFEST, write_robustness
+from tuningfork.robustness.write import write_robustness
 from tuningfork.schemas import Schema
 
-FORMAT, VERSION = "tuningfork-robustness", 1
 BATCH = 128
 N_BOOTSTRAP = 500
 
@@ -57,7 +57,7 @@ def measure_robustness(
     OutputError
         If `out` can't be written, or holds a measurement already and `overwrite` is not set.
     """
-    refuse_existing([Path(out) / MANIFEST], overwrite=overwrite)
+    refuse_existing([Path(out) / RobustnessManifest.NAME], overwrite=overwrite)
     if Path(out).exists() and not Path(out).is_dir():
         raise OutputError(f"{out} is a file; name a folder")
     network, data = load_model(model), open_pack(pack)
@@ -83,7 +83,7 @@ def measure_robustness(
         "curves": curves,
         "inputs": {"model": read_manifest(model)["sha256"], "pack": data.manifest["sha256"]},
     }
-    return write_robustness(Path(out), stamp(FORMAT, VERSION) | content)
+    return write_robustness(Path(out), content)
 
 
 def _curves(

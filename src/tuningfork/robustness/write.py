@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tuningfork.evaluation.text import in_words
-from tuningfork.files import output_errors, write_json
+from tuningfork.files import output_errors
+from tuningfork.manifests import RobustnessManifest
 from tuningfork.plotting.style import BLUE, ORANGE, head, panels, save, styled
 
-MANIFEST = "robustness.json"
 CHANGE = "change of the answers, root mean square"
 
 
@@ -26,7 +26,7 @@ def write_robustness(out: Path, content: dict[str, Any]) -> Path:
     """
     with output_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-        (out / MANIFEST).unlink(missing_ok=True)  # the old one must not speak for new plots
+        (out / RobustnessManifest.NAME).unlink(missing_ok=True)  # the old one must not speak for new plots
     plots = {}
     with styled():
         for schema, curves in content["curves"].items():
@@ -36,7 +36,7 @@ def write_robustness(out: Path, content: dict[str, Any]) -> Path:
                 f"{schema}: the figure on disturbed galaxies with its 95 % interval, and in orange how far the "
             )
             plots[name] += "answers move (root mean square)."
-    write_json(out / MANIFEST, content | {"plots": plots})
+    RobustnessManifest.write(out, content | {"plots": plots}, plots)
     return out
 
 

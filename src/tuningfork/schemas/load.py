@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, fields
-from difflib import get_close_matches
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
+from tuningfork.bundled import Bundle, did_you_mean
 from tuningfork.errors import SchemaError
 from tuningfork.files import read_toml
 from tuningfork.schemas.schema import Answer, GalaxyClass, Quantity, Question, Schema, Share
@@ -17,11 +16,20 @@ from tuningfork.schemas.schema import Answer, GalaxyClass, Quantity, Question, S
 # The name of a list of records in TOML, where one [[table]] is one record, and in `Schema`.
 LISTS = {"question": "questions", "class": "classes", "quantity": "quantities"}
 
+BUNDLE = Bundle(
+    "schema",
+    "tuningfork.schemas",
+    "data",
+    "*.toml",
+    SchemaError,
+    own="a .toml file of your own",
+    see="see `tuningfork schemas`",
+)
+
 
 def bundled_schemas() -> list[str]:
     """The names of the schemas that ship with the package, in alphabetical order."""
-    folder = files("tuningfork.schemas") / "data"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return BUNDLE.names()
 
 
 def load_schema(name_or_path: str | Path) -> Schema:
@@ -33,14 +41,7 @@ def load_schema(name_or_path: str | Path) -> Schema:
         If there is no such schema, or it is malformed: not TOML, an unknown or missing key, a value of the wrong type,
         a cycle, an unknown parent, a duplicate column.
     """
-    text = str(name_or_path)
-    if text in bundled_schemas():
-        path = Path(str(files("tuningfork.schemas") / "data" / f"{text}.toml"))
-    elif text.endswith(".toml"):
-        path = Path(text)
-    else:
-        hint = _did_you_mean(text.rpartition("/")[2], bundled_schemas())
-        raise SchemaError(f"no schema named {text!r}; {hint}see `tuningfork schemas`, or give a .toml file of your own")
+    path = BUNDLE.find(name_or_path)
     return schema_from_dict(read_toml(path, SchemaError), str(path))
 
 
@@ -134,7 +135,7 @@ def _record(kind: type[Any], entry: dict[str, Any], where: str) -> Any:
 def _check_keys(entry: dict[str, Any], known: Iterable[str], where: str) -> None:
     for key in entry:
         if key not in known:
-            raise SchemaError(f"{where}: unknown key {key!r}; {_did_you_mean(key, known)}correct or remove it")
+            raise SchemaError(f"{where}: unknown key {key!r}; {did_you_mean(key, known)}correct or remove it")
 
 
 def _value(f: Field[Any], value: Any, where: str) -> Any:
@@ -162,8 +163,3 @@ def _describe(value: Any) -> str:
     }
     word = words.get(type(value), f"a {type(value).__name__}")
     return f"{word} {value!r}" if word.startswith("the ") else word
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, list(known), n=1)
-    return f"did you mean {near[0]!r}? " if near else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -19,7 +18,9 @@ import pandas as pd
 import simplejpeg
 
 from tuningfork.errors import OutputError, TuningforkError
-from tuningfork.files import output_errors, read_json, software_version, whole_file, write_json
+from tuningfork.files import output_errors, read_json, software, whole_file, write_json
+from tuningfork.jobs import Inputs, Job, within
+from tuningfork.manifests import SimulationManifest
 from tuningfork.progress import progress_bar
 from tuningfork.simulate.galaxy import simulate_one
 from tuningfork.simulate.truth import CLASSES
@@ -37,15 +38,15 @@ DEFAULT_MIX: dict[str, float] = {
     "irregular": 0.06,
     "star-or-artifact": 0.02,
 }
-_SETTINGS = "simulation.json"
-_ROWS = ".rows"  # one table a finished chunk; gone once the catalog stands
+FORMAT, VERSION, SETTINGS = SimulationManifest.FORMAT, SimulationManifest.VERSION, SimulationManifest.NAME
+ROWS = "rows"  # in the work folder: one table a finished chunk
 _CHUNK = 50
 _QUALITY = 92
 _SMALL = 300  # fewer images are done before a worker has started
 
 
 @dataclass(frozen=True)
-class _Job:
+class Simulation:
     """What fixes every byte of the output."""
 
     n: int
@@ -55,6 +56,7 @@ class _Job:
     mix: dict[str, float]
 
     def chunks(self) -> list[range]:
+        """The images that are drawn together."""
         return [range(start, min(start + _CHUNK, self.n)) for start in range(0, self.n, _CHUNK)]
 
 
@@ -106,7 +108,7 @@ def simulate_galaxies(
     OutputError
         If `out` holds something else or can't be written.
     """
-    job = _Job(n, seed, size, fits, _checked_mix(mix))
+    asked = Simulation(n, seed, size, fits, _checked_mix(mix))
     if n < 1:
         raise TuningforkError(f"cannot simulate {n} images; --n must be at least 1")
     if seed < 0:
@@ -117,14 +119,27 @@ def simulate_galaxies(
         raise TuningforkError(f"cannot work with {workers} workers; choose 1 or more")
 
     out, catalog = Path(out), Path(out) / "catalog.parquet"
-    _claim(out, job)
-    with output_errors(out):
-        if not (catalog.exists() and all(_images_stand(out, job, chunk) for chunk in job.chunks())):
-            _draw_all(out, job, workers or _default_workers(n))
-            rows = pd.concat([pd.read_parquet(_rows_file(out, chunk)) for chunk in job.chunks()], ignore_index=True)
-            with whole_file(catalog) as temporary:
-                rows.to_parquet(temporary, index=False)
-        shutil.rmtree(out / _ROWS, ignore_errors=True)
+    job = Job(Inputs("simulation", VERSION, asdict(asked)), out, within(out))
+    settings = {"format": FORMAT, "version": VERSION, "made_by": software()} | asdict(asked)
+    if (out / SETTINGS).exists():
+        _refuse_other(out, settings)
+        if catalog.exists() and all(_images_stand(out, asked, chunk) for chunk in asked.chunks()):
+            job.clear()
+            return catalog
+    else:
+        job.refuse_others()
+    with job.run(), output_errors(out):
+        for folder in ("images", *(["fits"] if fits else [])):
+            (out / folder).mkdir(exist_ok=True)
+        rows = job.work / ROWS
+        rows.mkdir(exist_ok=True)
+        if not (out / SETTINGS).exists():
+            write_json(out / SETTINGS, settings)
+        _draw_all(out, rows, asked, workers or _default_workers(n))
+        tables = [pd.read_parquet(_rows_file(rows, chunk)) for chunk in asked.chunks()]
+        with whole_file(catalog) as temporary:
+            pd.concat(tables, ignore_index=True).to_parquet(temporary, index=False)
+        job.finish()
     return catalog
 
 
@@ -140,44 +155,33 @@ def _checked_mix(mix: Mapping[str, float] | None) -> dict[str, float]:
     return {name: float(chosen[name]) for name in CLASSES if chosen.get(name)}
 
 
-def _claim(out: Path, job: _Job) -> None:
-    """Make `out` this job's folder, or see that it is already."""
-    settings: dict[str, Any] = {"format": "tuningfork-simulation", "version": 1}
-    settings |= {"made_by": f"tuningfork {software_version()}"} | asdict(job)
-    with output_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-        held = sorted(entry.name for entry in out.iterdir())
-    if _SETTINGS in held:
-        found = read_json(out / _SETTINGS, OutputError)
-        for key, value in settings.items():
-            if not isinstance(found, dict) or found.get(key) != value:
-                was = found.get(key) if isinstance(found, dict) else None
-                raise OutputError(
-                    f"{out} holds another simulation ({key} is {was!r}, not {value!r}); choose another folder"
-                )
-    elif held:
-        raise OutputError(f"{out} holds something else ({held[0]}); choose an empty or a new folder")
-    else:
-        write_json(out / _SETTINGS, settings)
-    with output_errors(out):
-        for folder in ("images", _ROWS, *(["fits"] if job.fits else [])):
-            (out / folder).mkdir(exist_ok=True)
+def _refuse_other(out: Path, settings: dict[str, Any]) -> None:
+    """Refuse the folder of a simulation of other settings."""
+    found = read_json(out / SETTINGS, OutputError)
+    for key, value in settings.items():
+        was = found.get(key) if isinstance(found, dict) else None
+        if was != value:
+            raise OutputError(
+                f"{out} holds another simulation ({key} is {was!r}, not {value!r}); choose another folder"
+            )
 
 
-def _draw_all(out: Path, job: _Job, workers: int) -> None:
-    todo = [chunk for chunk in job.chunks() if not (_rows_file(out, chunk).exists() and _images_stand(out, job, chunk))]
+def _draw_all(out: Path, rows: Path, job: Simulation, workers: int) -> None:
+    todo = [
+        chunk for chunk in job.chunks() if not (_rows_file(rows, chunk).exists() and _images_stand(out, job, chunk))
+    ]
     with progress_bar("simulate", job.n) as advance:
         advance(job.n - sum(map(len, todo)))
         if workers == 1 or len(todo) == 1:
             for chunk in todo:
-                advance(_draw_chunk(out, job, chunk))
+                advance(_draw_chunk(out, rows, job, chunk))
             return
         pool = ProcessPoolExecutor(
             min(workers, max(len(todo), 1)), mp_context=get_context("spawn"), initializer=_die_with_parent
         )
         with pool:
             try:
-                for done in as_completed([pool.submit(_draw_chunk, out, job, chunk) for chunk in todo]):
+                for done in as_completed([pool.submit(_draw_chunk, out, rows, job, chunk) for chunk in todo]):
                     advance(done.result())
             except BrokenProcessPool as error:
                 raise TuningforkError(
@@ -201,7 +205,7 @@ def _die_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _draw_chunk(out: Path, job: _Job, chunk: range) -> int:
+def _draw_chunk(out: Path, folder: Path, job: Simulation, chunk: range) -> int:
     """Draw a chunk's images, then write its rows, which vouch for them. Returns how many images it has."""
     rows = []
     for index in chunk:
@@ -212,21 +216,21 @@ def _draw_chunk(out: Path, job: _Job, chunk: range) -> int:
         if job.fits:
             image.fits().writeto(out / "fits" / f"{name}.fits", overwrite=True)
         rows.append({"id_str": name, "file_loc": _image_name(job, index)} | image.row)
-    with whole_file(_rows_file(out, chunk)) as temporary:
+    with whole_file(_rows_file(folder, chunk)) as temporary:
         pd.DataFrame(rows).to_parquet(temporary, index=False)
     return len(chunk)
 
 
-def _image_name(job: _Job, index: int) -> str:
+def _image_name(job: Simulation, index: int) -> str:
     return f"images/sim-{job.seed}-{index:06d}.jpg"
 
 
-def _images_stand(out: Path, job: _Job, chunk: range) -> bool:
+def _images_stand(out: Path, job: Simulation, chunk: range) -> bool:
     return all((out / _image_name(job, index)).exists() for index in chunk)
 
 
-def _rows_file(out: Path, chunk: range) -> Path:
-    return out / _ROWS / f"{chunk.start:09d}.parquet"
+def _rows_file(folder: Path, chunk: range) -> Path:
+    return folder / f"{chunk.start:09d}.parquet"
 
 
 def _default_workers(n: int) -> int:

@@ -92,7 +92,7 @@ class ArchiveSource:
                 f"{packed}: a compressed tar can't be shared between workers; unpack it, or pack it first"
             )
         part = copy(self)
-        part.table = self.table[["id_str", "file_loc"]].iloc[start:stop]
+        part.table = self.table.iloc[start:stop][["id_str", "file_loc"]]
         part.members = [
             tuple((band, path.absolute(), position, size) for band, path, position, size in members)
             for members in self.members[start:stop]

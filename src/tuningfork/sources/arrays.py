@@ -79,7 +79,7 @@ class ArraySource:
         part.__dict__ = self.__dict__ | {
             "path": self.path.absolute(),
             "first": self.first + start,
-            "table": self.table[["id_str", "file_loc"]].iloc[start:stop],
+            "table": self.table.iloc[start:stop][["id_str", "file_loc"]],
         }
         return part
 

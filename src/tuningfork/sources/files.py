@@ -65,7 +65,7 @@ class FileSource:
 
     def part(self, start: int, stop: int) -> FileSource:
         """The images from `start` to `stop`."""
-        table = self.table[["id_str", "file_loc"]].iloc[start:stop]
+        table = self.table.iloc[start:stop][["id_str", "file_loc"]]
         bases = tuple(os.path.abspath(base) for base in self.bases)  # noqa: PTH100
         return replace(self, table=table, bands=self.bands[start:stop], bases=bases)
 

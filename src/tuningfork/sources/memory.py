@@ -64,6 +64,7 @@ class MemorySource:
         """The images from `start` to `stop`."""
         part = object.__new__(MemorySource)
         part.__dict__ = self.__dict__ | {"images": self.images[start:stop], "table": self.table.iloc[start:stop]}
+        part.__dict__.pop("_digest", None)  # of all of them
         return part
 
     def describe(self) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class ShardSource:
             self.rows[begin:end],
         )
         part.first = first - (ends[begin - 1] if begin else 0)
-        part.table = self.table[["id_str", "file_loc"]].iloc[start:stop]
+        part.table = self.table.iloc[start:stop][["id_str", "file_loc"]]
         return part
 
     def describe(self) -> dict[str, Any]:

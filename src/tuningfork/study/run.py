@@ -12,10 +12,13 @@ from typing import Any
 
 import pandas as pd
 
-from tuningfork.errors import ModelError, OutputError, PackError, TuningforkError
+from tuningfork.errors import PackError, TuningforkError
 from tuningfork.evaluation import main_figures, paired_difference, read_evaluation
-from tuningfork.files import read_json, sole_run, stamp, write_json, write_text
+from tuningfork.files import write_text
 from tuningfork.inference import evaluate_model
+from tuningfork.jobs import Inputs, Job, within
+from tuningfork.manifests import StudyManifest
+from tuningfork.models import read_manifest
 from tuningfork.packs import Pack, open_pack
 from tuningfork.report import write_report
 from tuningfork.study.curves import draw_curves
@@ -23,8 +26,6 @@ from tuningfork.study.study import Study
 from tuningfork.training import fingerprint, load_recipe, prepare, train
 
 log = logging.getLogger(__name__)
-
-FORMAT, VERSION = "tuningfork-study", 1
 
 
 def run_study(
@@ -67,8 +68,14 @@ def run_study(
     if not len(data.rows(split, where)):
         raise PackError(f"{data.path} has no galaxies in its {' and '.join([f'{split} split', *where])}")
     runs = [fingerprint(recipe, data) for recipe in recipes]
-    _claim(folder, {"runs": runs, "split": split, "rows": list(where)})
-    with sole_run(folder, OutputError):
+    job = Job(
+        Inputs("study", StudyManifest.VERSION, {"runs": runs, "split": split, "rows": list(where)}),
+        folder,
+        within(folder),
+        record=folder / "claim.json",
+    )
+    job.refuse_others()
+    with job.run():
         rows = []
         for index, (run, recipe) in enumerate(zip(study.run, recipes, strict=True)):
             log.info("%d of %d: %s", index + 1, len(recipes), run.label)
@@ -85,23 +92,8 @@ def run_study(
                 row |= {"error": str(error)}
             rows.append(row)
         _write(study, folder, data, rows, split, where)
-        (folder / "lock").unlink()
+        job.finish()
     return folder
-
-
-def _claim(folder: Path, asked: dict[str, Any]) -> None:
-    """Refuse a folder that holds anything but this study, begun or finished."""
-    claim = folder / "claim.json"
-    if claim.exists():
-        if read_json(claim, OutputError) != asked:
-            raise OutputError(
-                f"{folder} holds a study of other recipes, another pack or other galaxies to compare on; choose "
-                "another folder"
-            )
-        return
-    if folder.exists() and not (folder.is_dir() and all(path.name == "lock" for path in folder.iterdir())):
-        raise OutputError(f"{folder} exists and is not this study; choose another folder")
-    write_json(claim, asked)
 
 
 def _write(
@@ -122,7 +114,7 @@ def _write(
         "plots": draw_curves(histories, folder) if histories else [],
         "runs": rows,
     }
-    write_json(folder / "study.json", stamp(FORMAT, VERSION) | content)
+    StudyManifest.write(folder, content)
     parts = [folder / kind / name for name in done.values() for kind in ("evaluations", "models")]
     write_report([folder, *parts, data.path], folder / "report.html", title=study.title)
 
@@ -144,7 +136,7 @@ def _compare(rows: Sequence[dict[str, Any]], folder: Path, data: Pack) -> None:
 
 def _outcome(model: Path, evaluation: Path) -> dict[str, Any]:
     """What a run came to: its figures on the split, its size and its time."""
-    manifest = read_json(model / "model.json", ModelError)
+    manifest = read_manifest(model)
     history = pd.read_csv(model / "history.csv")
     training = manifest["training"]
     return {

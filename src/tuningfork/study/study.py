@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from tuningfork.bundled import Bundle
 from tuningfork.errors import RecipeError
 from tuningfork.files import read_toml
 
@@ -52,13 +51,20 @@ class Study(BaseModel):
         return runs
 
 
-def _root() -> Path:
-    return Path(str(files("tuningfork.study") / "studies"))
+BUNDLE = Bundle(
+    "study",
+    "tuningfork.study",
+    "studies",
+    "**/*.toml",
+    RecipeError,
+    own="a .toml file of your own",
+    see="see `tuningfork study list`",
+)
 
 
 def bundled_studies() -> list[str]:
     """The names of the studies that ship with the package, such as ``serrano/approaches``."""
-    return sorted(path.relative_to(_root()).with_suffix("").as_posix() for path in _root().rglob("*.toml"))
+    return BUNDLE.names()
 
 
 def load_study(name_or_path: str | Path) -> Study:
@@ -69,20 +75,9 @@ def load_study(name_or_path: str | Path) -> Study:
     RecipeError
         If there is no such study, or a key of it is unknown, missing or wrong.
     """
-    text = str(name_or_path)
-    if text in bundled_studies():
-        path = _root() / f"{text}.toml"
-    elif text.endswith(".toml"):
-        path = Path(text)
-    else:
-        near = get_close_matches(text, bundled_studies(), n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise RecipeError(
-            f"no study named {text!r}; {hint}see `tuningfork study list`, or give a .toml file of your own"
-        )
     try:
-        return Study.model_validate(read_toml(path, RecipeError))
+        return Study.model_validate(read_toml(BUNDLE.find(name_or_path), RecipeError))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise RecipeError(f"study {text}: {where}: {first['msg'][0].lower()}{first['msg'][1:]}") from error
+        raise RecipeError(f"study {name_or_path}: {where}: {first['msg'][0].lower()}{first['msg'][1:]}") from error

@@ -19,15 +19,9 @@ import torch
 from lightning.pytorch.trainer.states import TrainerStatus
 
 from tuningfork.errors import ModelError, RecipeError
-from tuningfork.files import (
-    TEMPORARY,
-    clear_temporaries,
-    output_errors,
-    read_json,
-    sole_run,
-    write_json,
-    write_text,
-)
+from tuningfork.files import output_errors, write_text
+from tuningfork.jobs import Inputs, Job, within
+from tuningfork.manifests import ModelManifest
 from tuningfork.models import TRAINING, GalaxyModel, read_manifest, save_model
 from tuningfork.packs import Pack, open_pack
 from tuningfork.training.additions import Additions
@@ -79,8 +73,16 @@ def train(
     """
     folder, data = Path(out), open_pack(pack)
     additions = additions or Additions()
-    run = fingerprint(recipe, data) | additions.fingerprint()
-    if _already(folder, run):
+    job = Job(
+        Inputs("training run", ModelManifest.VERSION, fingerprint(recipe, data) | additions.fingerprint()),
+        folder,
+        within(folder),
+        record=folder / "run.json",
+        error=ModelError,
+    )
+    job.refuse_others()
+    if job.begun and (folder / ModelManifest.NAME).exists():
+        job.clear()
         log.info("%s is already trained with this recipe and pack; nothing to do", folder)
         return folder
     world = devices * nodes
@@ -99,10 +101,8 @@ def train(
         recipe, folder, accelerator, len(batches), devices=devices, nodes=nodes, additions=additions
     )
     model = build_model(recipe, material)  # before the folder is claimed: weights may be out of reach
-    with sole_run(folder, ModelError) if trainer.is_global_zero else nullcontext():
+    with job.run() if trainer.is_global_zero else nullcontext():
         if trainer.is_global_zero:
-            clear_temporaries(folder)
-            write_json(folder / "run.json", run)
             resolved = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
             write_text(folder / "recipe.toml", tomli_w.dumps(resolved))
             draw_augmented(recipe, material, folder / "augmented.png")
@@ -110,7 +110,7 @@ def train(
         task = _fit_in_memory(recipe, material, folder, trainer, model)
         if trainer.is_global_zero:
             _finish(task, recipe, material, folder)
-            (folder / "lock").unlink()
+            job.finish()
     return folder
 
 
@@ -186,21 +186,6 @@ def _warn_of_lag(recipe: Recipe, batches: int) -> None:
             1 / (1 - ema),
             steps,
         )
-
-
-def _already(folder: Path, run: dict[str, Any]) -> bool:
-    """Whether this run has finished in `folder`; a folder that holds anything else is refused."""
-    claim = folder / "run.json"
-    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    if claim.exists():  # asked after the listing: another device of this run may write it at this moment
-        if read_json(claim, ModelError) != run:
-            raise ModelError(f"{folder} holds a run of another recipe or pack; choose another folder, or remove it")
-        return (folder / "model.json").exists()
-    if any(name != "lock" and not name.startswith(TEMPORARY) for name in names) or (
-        folder.exists() and not folder.is_dir()
-    ):
-        raise ModelError(f"{folder} exists and is not a training run; choose another folder")
-    return False
 
 
 def _fit(recipe: Recipe, material: Material, folder: Path, trainer: L.Trainer, model: GalaxyModel) -> Task:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from tuningfork.bundled import Bundle
 from tuningfork.errors import RecipeError
 from tuningfork.files import read_toml
 from tuningfork.models.heads import HeadSpec
@@ -135,10 +135,20 @@ class Recipe(_Table):
         return self
 
 
+BUNDLE = Bundle(
+    "recipe",
+    "tuningfork.training",
+    "recipes",
+    "**/*.toml",
+    RecipeError,
+    own="a .toml file of your own",
+    see="see `tuningfork recipes`",
+)
+
+
 def bundled_recipes() -> list[str]:
     """The names of the recipes that ship with the package, such as ``tuningfork/small``."""
-    root = Path(str(files("tuningfork.training") / "recipes"))
-    return sorted(path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.toml"))
+    return BUNDLE.names()
 
 
 def load_recipe(name_or_path: str | Path, changes: list[str] | tuple[str, ...] = ()) -> Recipe:
@@ -149,20 +159,12 @@ def load_recipe(name_or_path: str | Path, changes: list[str] | tuple[str, ...] =
     RecipeError
         If there is no such recipe, or a key is unknown or its value wrong; the nearest right key is named.
     """
-    text = str(name_or_path)
-    if text in bundled_recipes():
-        path = Path(str(files("tuningfork.training") / "recipes" / f"{text}.toml"))
-    elif text.endswith(".toml"):
-        path = Path(text)
-    else:
-        near = get_close_matches(text, bundled_recipes(), n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise RecipeError(f"no recipe named {text!r}; {hint}see `tuningfork recipes`, or give a .toml file of your own")
+    path = BUNDLE.find(name_or_path)
     table = read_toml(path, RecipeError)
     table.setdefault("name", path.stem)
     for change in changes:
         _apply(table, change)
-    return check_recipe(table, " ".join([f"recipe {text}", *(f"--set {change}" for change in changes)]))
+    return check_recipe(table, " ".join([f"recipe {name_or_path}", *(f"--set {change}" for change in changes)]))
 
 
 def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:

@@ -75,7 +75,7 @@ class TileSource:
         where[:, 0] -= len(used) - len(tiles)
         return replace(
             self,
-            table=self.table[list(dict.fromkeys(names))].iloc[start:stop],
+            table=self.table.iloc[start:stop][list(dict.fromkeys(names))],
             positions=self.positions[start:stop],
             where=where,
             tiles=tiles,

@@ -1,0 +1,338 @@
+"""Jobs: one run at a time, known by its inputs, and whole after a crash at any file operation."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuningfork.errors import ModelError, OutputError
+from tuningfork.files import TEMPORARY, whole_file, whole_folder, write_text
+from tuningfork.jobs import Inputs, Job, Journal, beside, fingerprint, within
+
+INPUTS = Inputs("count", 1, {"to": 3, "how": {"slowly": True}})
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def run_script(script: str, *arguments: object) -> str:
+    """A script that may import `crashes`, in a process without threads."""
+    result = subprocess.run(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]), "OMP_NUM_THREADS": "1"},
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    return result.stdout
+
+
+DELIVERED = """
+import sys
+from pathlib import Path
+from crashes import everywhere
+from tuningfork.files import write_text
+from tuningfork.jobs import Inputs, Job, Journal, beside
+
+def count(folder):
+    target = folder / "numbers.txt"
+    job = Job(Inputs("count", 1, {"to": 3}), target, beside(target))
+    if job.settled("f" * 64):
+        return
+    with job.run():
+        if not job.made("f" * 64):
+            journal = Journal(job.work / "journal")
+            for number in range(len(journal.read()), 3):
+                write_text(job.work / f"part-{number}", str(number))
+                journal.add(number)
+            with job.making("f" * 64) as made:
+                write_text(made / "numbers.txt", "".join((job.work / f"part-{n}").read_text() for n in range(3)))
+                write_text(made / "beside.txt", "more")
+        job.deliver("f" * 64, folder, "numbers.txt")
+
+print(everywhere(count, Path(sys.argv[1])))
+"""
+
+GROWN = """
+import sys
+from pathlib import Path
+from crashes import everywhere
+from tuningfork.files import write_text
+from tuningfork.jobs import Inputs, Job, within
+
+def count(folder):
+    out = folder / "out"
+    job = Job(Inputs("count", 1, {"to": 3}), out, within(out))
+    if (out / "manifest").exists():
+        job.clear()
+        return
+    job.refuse_others()
+    with job.run():
+        for number in range(3):
+            write_text(out / f"{number}.txt", str(number))
+        write_text(out / "manifest", job.fingerprint)
+        job.finish()
+
+print(everywhere(count, Path(sys.argv[1])))
+"""
+
+SIMULATED = """
+import sys
+from pathlib import Path
+from crashes import everywhere
+from tuningfork.simulate import simulate_galaxies
+
+def simulate(folder):
+    simulate_galaxies(folder / "out", 2, 1, size=48, fits=True, workers=1)
+
+print(everywhere(simulate, Path(sys.argv[1])))
+"""
+
+PACKED = """
+import sys
+from pathlib import Path
+from crashes import everywhere
+from tuningfork.images import Geometry
+from tuningfork.packs import make
+
+make.CHUNK = 2
+
+def same(found):
+    return {name: bytes_ for name, bytes_ in found.items() if name != "out/pack.json"}, "out/pack.json" in found
+
+pack = lambda folder: make.make_pack(sys.argv[2], folder / "out", geometry=Geometry(0.9, 12, 3), workers=1)
+print(everywhere(pack, Path(sys.argv[1]), same=same))
+"""
+
+
+@pytest.mark.parametrize(("script", "least"), [(DELIVERED, 40), (GROWN, 20), (SIMULATED, 25)])
+def test_after_a_crash_at_any_operation_the_next_run_ends_the_same(tmp_path: Path, script: str, least: int) -> None:
+    """With the same result, nothing left, and no error."""
+    assert int(run_script(script, tmp_path / "runs")) >= least
+
+
+def test_after_a_crash_at_any_operation_a_pack_is_whole(galaxies: Path, tmp_path: Path) -> None:
+    for path in sorted((galaxies.parent / "images").iterdir())[:5]:
+        (tmp_path / "images").mkdir(exist_ok=True)
+        (tmp_path / "images" / path.name).write_bytes(path.read_bytes())
+    assert int(run_script(PACKED, tmp_path / "runs", tmp_path / "images")) >= 20
+
+
+# --- inputs
+
+
+@given(asked=st.dictionaries(st.text(), JSON, max_size=3))
+def test_a_fingerprint_is_of_values_not_of_their_order(asked: dict[str, object]) -> None:
+    backwards = dict(reversed(asked.items()))
+    assert Inputs("x", 1, asked).fingerprint == Inputs("x", 1, backwards).fingerprint
+    assert Inputs("x", 2, asked).fingerprint != Inputs("x", 1, asked).fingerprint
+    assert Inputs("x", 1, asked | {"new": 1}).fingerprint != Inputs("x", 1, asked | {"new": 2}).fingerprint
+
+
+@pytest.mark.parametrize("value", [float("nan"), {1, 2}, Path("x"), b"x"])
+def test_what_json_can_not_hold_has_no_fingerprint(value: object) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        fingerprint([value])
+
+
+def test_images_model_and_version_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = [
+        INPUTS,
+        Inputs("count", 1, INPUTS.asked, images="a"),
+        Inputs("count", 1, INPUTS.asked, model={"model.safetensors": "0"}),
+        Inputs("count", 1, INPUTS.asked, made_by="another"),
+    ]
+    assert len({each.fingerprint for each in inputs}) == 4
+
+
+# --- what is left by others
+
+
+def begun(target: Path, inputs: Inputs = INPUTS) -> Job:
+    """A job that has done something and was killed."""
+    job = Job(inputs, target, beside(target))
+    with pytest.raises(KeyboardInterrupt), job.run():
+        (job.work / "part").write_text("hours of work")
+        raise KeyboardInterrupt
+    return job
+
+
+def test_work_of_other_inputs_is_kept_and_what_changed_is_said(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    work = begun(target).work
+    other = Job(Inputs("count", 1, {"to": 4, "how": {"slowly": True}}), target, beside(target))
+    says = r"another count \(to was 3, is 4\); ask as before to go on .* or remove"
+    with pytest.raises(OutputError, match=says), other.run():
+        pass
+    assert (work / "part").read_text() == "hours of work"
+    with Job(INPUTS, target, beside(target)).run() as goes_on:
+        assert goes_on
+
+
+def test_it_is_removed_where_the_user_says_so(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    begun(target)
+    other = Job(Inputs("count", 1, {"to": 4}), target, beside(target))
+    with other.run(overwrite=True) as goes_on:
+        assert not goes_on
+        assert not (other.work / "part").exists()
+
+
+def test_the_same_inputs_go_on_whatever_may_be_removed(tmp_path: Path) -> None:
+    job = begun(tmp_path / "out")
+    with job.run(overwrite=True) as goes_on:
+        assert goes_on
+        assert (job.work / "part").exists()
+
+
+def test_a_job_that_has_done_nothing_leaves_nothing_and_hinders_none(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    with pytest.raises(ZeroDivisionError), Job(INPUTS, target, beside(target)).run():
+        _ = 1 / 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_second_run_is_kept_out(tmp_path: Path) -> None:
+    job = Job(INPUTS, tmp_path / "out", within(tmp_path / "out"), error=ModelError)
+    second = Job(INPUTS, tmp_path / "out", within(tmp_path / "out"), error=ModelError)
+    with job.run(), pytest.raises(ModelError, match=r"another run is at work in .*out; wait for it"), second.run():
+        pass
+
+
+def test_a_link_in_place_of_the_work_folder_or_the_lock_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "job.json").write_text("{}")
+    target = tmp_path / "out"
+    beside(target).symlink_to(tmp_path / "precious")
+    with pytest.raises(OutputError, match="is a link"), Job(INPUTS, target, beside(target)).run():
+        pass
+    beside(target).unlink()
+    beside(target).mkdir()
+    (tmp_path / "thesis").write_text("ten years")
+    (beside(target) / "lock").symlink_to(tmp_path / "thesis")
+    with pytest.raises(OutputError, match="is a link"), Job(INPUTS, target, beside(target)).run():
+        pass
+    assert (tmp_path / "thesis").read_text() == "ten years"
+    assert (tmp_path / "precious" / "job.json").read_text() == "{}"
+
+
+def test_a_folder_with_anything_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("ten years")
+    with pytest.raises(OutputError, match=r"holds something else \(thesis.tex\)"):
+        Job(INPUTS, tmp_path, within(tmp_path)).refuse_others()
+    with pytest.raises(OutputError, match="is a file; name a folder"):
+        Job(INPUTS, tmp_path / "thesis.tex", within(tmp_path / "thesis.tex")).refuse_others()
+
+
+def test_a_record_that_is_no_json_is_an_error_that_names_it(tmp_path: Path) -> None:
+    job = begun(tmp_path / "out")
+    job.record.write_text("{")
+    with pytest.raises(OutputError, match=r"job.json is not valid JSON"), job.run():
+        pass
+
+
+# --- the journal
+
+
+@given(records=st.lists(JSON, max_size=5), torn=st.integers(0, 30))
+def test_a_torn_record_was_never_there(tmp_path_factory: pytest.TempPathFactory, records: list, torn: int) -> None:
+    journal = Journal(tmp_path_factory.mktemp("journal") / "journal")
+    for record in records:
+        journal.add(record)
+    whole = journal.path.read_bytes() if records else b""
+    journal.path.write_bytes(whole + b'{"half": "' + b"x" * torn)
+    assert journal.read() == records
+    assert journal.path.read_bytes() == whole
+    journal.add("next")
+    assert journal.read() == [*records, "next"]
+
+
+# --- files
+
+
+def test_a_temporary_is_private_and_can_not_be_foreseen(tmp_path: Path) -> None:
+    names = []
+    for _ in range(2):
+        with whole_file(tmp_path / "out.csv") as temporary:
+            names.append(temporary.name)
+            assert temporary.stat().st_mode & 0o077 == 0
+            assert temporary.suffix == ".csv"
+    assert len(set(names)) == 2
+    assert (tmp_path / "out.csv").stat().st_mode & 0o044
+
+
+def test_it_is_on_the_disk_before_it_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced, real = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda handle: (synced.append((tmp_path / "out").exists()), real(handle)))
+    write_text(tmp_path / "out", "text")
+    assert synced == [False]
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "pipe"])
+def test_only_regular_files_are_replaced(tmp_path: Path, kind: str) -> None:
+    out = tmp_path / "out"
+    (tmp_path / "thesis").write_text("ten years")
+    {"link": lambda: out.symlink_to(tmp_path / "thesis"), "folder": out.mkdir, "pipe": lambda: os.mkfifo(out)}[kind]()
+    with pytest.raises(OutputError, match="only regular files are replaced"):
+        write_text(out, "text")
+    assert (tmp_path / "thesis").read_text() == "ten years"
+    assert {path.name for path in tmp_path.iterdir()} == {"out", "thesis"}
+
+
+def test_what_dead_processes_left_is_cleared_and_what_living_ones_make_is_not(tmp_path: Path) -> None:
+    script = """
+import os, sys
+from pathlib import Path
+from tuningfork.files import whole_file, whole_folder
+with whole_file(Path(sys.argv[1]) / "out.csv"), whole_folder(Path(sys.argv[1]) / "folder") as making:
+    (making / "file").touch()
+    os._exit(0)
+"""
+    run_script(script, tmp_path)
+    assert len(list(tmp_path.glob(f"{TEMPORARY}*"))) == 2
+    mine = tmp_path / f"{TEMPORARY}mine"
+    mine.write_text("of no known process")
+    write_text(tmp_path / "out.csv", "text")
+    assert {path.name for path in tmp_path.iterdir()} == {"out.csv", mine.name}
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), whole_folder(tmp_path / "out") as making:
+        (making / "file").write_text("half")
+        _ = 1 / 0
+    assert not list(tmp_path.iterdir())
+    with whole_folder(tmp_path / "out") as making:
+        (making / "file").write_text("whole")
+    assert (tmp_path / "out" / "file").read_text() == "whole"
+    with pytest.raises(OutputError, match="exists"), whole_folder(tmp_path / "out"):
+        pass
+
+
+def test_without_the_modules_of_unix_all_is_imported_and_a_job_runs(tmp_path: Path) -> None:
+    script = """
+import sys
+sys.modules["fcntl"] = sys.modules["resource"] = None
+import os
+for name in ("O_DIRECT", "O_NONBLOCK"):
+    if hasattr(os, name):
+        delattr(os, name)
+from pathlib import Path
+import tuningfork.cli, tuningfork.packs, tuningfork.jobs as jobs, tuningfork.packs.direct
+from tuningfork.files import write_text
+out = Path(sys.argv[1]) / "out"
+job = jobs.Job(jobs.Inputs("count", 1, {}), out, jobs.within(out))
+with job.run():
+    write_text(out / "file", "text")
+    job.finish()
+assert [path.name for path in out.iterdir()] == ["file"], list(out.iterdir())
+"""
+    run_script(script, tmp_path)
