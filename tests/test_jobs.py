@@ -88,11 +88,12 @@ print(everywhere(count, Path(sys.argv[1])))
 SIMULATED = """
 import sys
 from pathlib import Path
+import astropy.io.fits, pandas, pyarrow.parquet  # here, not in each of the processes that crash
 from crashes import everywhere
 from tuningfork.simulate import simulate_galaxies
 
 def simulate(folder):
-    simulate_galaxies(folder / "out", 2, 1, size=48, fits=True, workers=1)
+    simulate_galaxies(folder / "out", 2, 1, size=40, fits=True, workers=1)
 
 print(everywhere(simulate, Path(sys.argv[1])))
 """
@@ -100,6 +101,7 @@ print(everywhere(simulate, Path(sys.argv[1])))
 PACKED = """
 import sys
 from pathlib import Path
+import pandas, PIL.Image, pyarrow.parquet, scipy  # here, not in each of the processes that crash
 from crashes import everywhere
 from tuningfork.images import Geometry
 from tuningfork.packs import make
@@ -113,6 +115,24 @@ pack = lambda folder: make.make_pack(sys.argv[2], folder / "out", geometry=Geome
 print(everywhere(pack, Path(sys.argv[1]), same=same))
 """
 
+PREDICTED = """
+import io, sys
+from pathlib import Path
+import pandas
+from crashes import everywhere
+from tuningfork.inference import predict, shards
+
+shards.BATCH = shards.ROWS_A_SHARD = 2
+
+def table(found):
+    return set(found), pandas.read_parquet(io.BytesIO(found["out.parquet"])).to_dict("list")
+
+def work(folder):
+    predict(sys.argv[2], folder / "out.parquet", model=sys.argv[3], device="cpu", engine="torch", workers=1)
+
+print(everywhere(work, Path(sys.argv[1]), same=table, numbers=range(0, 200, 5)))
+"""
+
 
 @pytest.mark.parametrize(("script", "least"), [(DELIVERED, 40), (GROWN, 20), (SIMULATED, 25)])
 def test_after_a_crash_at_any_operation_the_next_run_ends_the_same(tmp_path: Path, script: str, least: int) -> None:
@@ -121,10 +141,20 @@ def test_after_a_crash_at_any_operation_the_next_run_ends_the_same(tmp_path: Pat
 
 
 def test_after_a_crash_at_any_operation_a_pack_is_whole(galaxies: Path, tmp_path: Path) -> None:
+    assert int(run_script(PACKED, tmp_path / "runs", few(galaxies, tmp_path))) >= 20
+
+
+def test_after_a_crash_at_any_operation_predictions_are_whole(galaxies: Path, model: Path, tmp_path: Path) -> None:
+    """At every fifth operation."""
+    assert int(run_script(PREDICTED, tmp_path / "runs", few(galaxies, tmp_path), model)) >= 25
+
+
+def few(galaxies: Path, folder: Path) -> Path:
+    """A folder of five images."""
+    (folder / "images").mkdir()
     for path in sorted((galaxies.parent / "images").iterdir())[:5]:
-        (tmp_path / "images").mkdir(exist_ok=True)
-        (tmp_path / "images" / path.name).write_bytes(path.read_bytes())
-    assert int(run_script(PACKED, tmp_path / "runs", tmp_path / "images")) >= 20
+        (folder / "images" / path.name).write_bytes(path.read_bytes())
+    return folder / "images"
 
 
 # --- inputs

@@ -23,7 +23,7 @@ from tuningfork.packs import Pack, open_pack
 from tuningfork.report import write_report
 from tuningfork.study.curves import draw_curves
 from tuningfork.study.study import Study
-from tuningfork.training import fingerprint, load_recipe, prepare, train
+from tuningfork.training import fingerprint, load_recipe, prepare, resolve, train
 
 log = logging.getLogger(__name__)
 
@@ -63,11 +63,12 @@ def run_study(
     folder, data = Path(out), open_pack(pack)
     asked = [[*study.set, *run.set, *changes] for run in study.run]
     recipes = [load_recipe(run.recipe, change) for run, change in zip(study.run, asked, strict=True)]
-    for recipe in recipes:
-        prepare(recipe, data)
+    given = [resolve(recipe) for recipe in recipes]
+    for recipe, named in zip(recipes, given, strict=True):
+        prepare(recipe, data, named)
     if not len(data.rows(split, where)):
         raise PackError(f"{data.path} has no galaxies in its {' and '.join([f'{split} split', *where])}")
-    runs = [fingerprint(recipe, data) for recipe in recipes]
+    runs = [fingerprint(recipe, data, named) for recipe, named in zip(recipes, given, strict=True)]
     job = Job(
         Inputs("study", StudyManifest.VERSION, {"runs": runs, "split": split, "rows": list(where)}),
         folder,

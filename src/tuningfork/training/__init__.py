@@ -3,7 +3,7 @@
 from tuningfork.training.additions import Additions
 from tuningfork.training.augmentation import Augmentation, augment
 from tuningfork.training.fit import fingerprint, train
-from tuningfork.training.preparation import prepare
+from tuningfork.training.preparation import prepare, resolve
 from tuningfork.training.recipe import Recipe, bundled_recipes, changed, load_recipe
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "fingerprint",
     "load_recipe",
     "prepare",
+    "resolve",
     "train",
 ]

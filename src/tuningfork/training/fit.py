@@ -22,17 +22,16 @@ from tuningfork.errors import ModelError, RecipeError
 from tuningfork.files import output_errors, write_text
 from tuningfork.jobs import Inputs, Job, within
 from tuningfork.manifests import ModelManifest
-from tuningfork.models import TRAINING, GalaxyModel, read_manifest, save_model
+from tuningfork.models import TRAINING, GalaxyModel, save_model
 from tuningfork.packs import Pack, open_pack
 from tuningfork.training.additions import Additions
 from tuningfork.training.card import model_card
 from tuningfork.training.data import Batch, BatchRows, loader
 from tuningfork.training.lr_finder import find_rate
-from tuningfork.training.preparation import Material, build_model, prepare
+from tuningfork.training.preparation import Given, Material, build_model, prepare, resolve
 from tuningfork.training.recipe import Recipe
 from tuningfork.training.sheet import draw_augmented, draw_training
 from tuningfork.training.task import Task, write_history
-from tuningfork.training.teacher import hashes_of_answers
 from tuningfork.training.trainer import (
     build_trainer,
     hardware,
@@ -72,9 +71,9 @@ def train(
         If `out` holds a run of another recipe or pack, the loss is no longer finite, or no batch fits into memory.
     """
     folder, data = Path(out), open_pack(pack)
-    additions = additions or Additions()
+    additions, given = additions or Additions(), resolve(recipe)
     job = Job(
-        Inputs("training run", ModelManifest.VERSION, fingerprint(recipe, data) | additions.fingerprint()),
+        Inputs("training run", ModelManifest.VERSION, fingerprint(recipe, data, given) | additions.fingerprint()),
         folder,
         within(folder),
         record=folder / "run.json",
@@ -89,7 +88,7 @@ def train(
     if world > 1 and recipe.optim.find_lr:
         raise RecipeError("optim.find_lr works on one device; find the rate there, then set it")
     L.seed_everything(recipe.run.seed, verbose=False)
-    material = replace(prepare(recipe, data), additions=additions)
+    material = replace(prepare(recipe, data, given), additions=additions)
     batches = _sampler(recipe, material, world=world)
     shared = min(recipe.optim.batch_size, batches.drawn, len(material.rows["val"]))
     if not 1 <= world <= shared:
@@ -114,19 +113,19 @@ def train(
     return folder
 
 
-def fingerprint(recipe: Recipe, pack: Pack) -> dict[str, Any]:
+def fingerprint(recipe: Recipe, pack: Pack, given: Given) -> dict[str, Any]:
     """What fixes a run, such that no other is ever taken for it; keys of a recipe that are not set don't count."""
     settings = recipe.model_dump(mode="json", exclude_defaults=True)
     for head in settings["head"]:
         head.get("teacher", {}).pop("answers", None)  # what they are counts, not where they lie
     text = json.dumps(settings, sort_keys=True)
     run = {"recipe": hashlib.sha256(text.encode()).hexdigest(), "pack": pack.manifest["sha256"]}
-    if recipe.encoder.start:
-        known = read_manifest(recipe.encoder.start)["sha256"]
+    if given.start:
+        known = given.start.hashes
         deciding = ("model.safetensors", "members/1/model.json", "spec")
         run["start"] = {name: known[name] for name in deciding if name in known}
-    if teachers := hashes_of_answers(recipe.head):
-        run["teachers"] = teachers
+    if given.teachers:
+        run["teachers"] = given.teachers
     return run
 
 
@@ -271,8 +270,8 @@ def _record(task: Task, material: Material, row: dict[str, float]) -> dict[str, 
             "torch": torch.__version__,
         },
     }
-    if recipe.encoder.start:
-        record["data"]["start"] = read_manifest(recipe.encoder.start)["sha256"]
-    if material.teachers:
-        record["data"]["teachers"] = material.teachers
+    if material.given.start:
+        record["data"]["start"] = material.given.start.hashes
+    if material.given.teachers:
+        record["data"]["teachers"] = material.given.teachers
     return record

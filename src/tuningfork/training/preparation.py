@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from tuningfork.errors import PackError, RecipeError
-from tuningfork.models import GalaxyModel, ModelSpec, View, crop, load_model, pretrained_colours
+from tuningfork.models import GalaxyModel, ModelSpec, View, crop, load_model, pretrained_colours, read_manifest
 from tuningfork.models.heads.classes import ClassesHead
 from tuningfork.packs import Pack
 from tuningfork.schemas import Schema
@@ -23,11 +23,45 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Start:
+    """The network whose weights a run begins with, and the hashes in its manifest."""
+
+    network: GalaxyModel
+    hashes: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a recipe names outside itself, opened once.
+
+    `start` is the model to start from, `teachers` the SHA-256 of the answers that a head learns from, by schema name.
+    """
+
+    start: Start | None
+    teachers: dict[str, str]
+
+
+def resolve(recipe: Recipe) -> Given:
+    """Open what a recipe names.
+
+    Raises
+    ------
+    ModelError, RecipeError
+        If the model to start from or a teacher's answers can't be read.
+    """
+    start = None
+    if recipe.encoder.start:
+        network = load_model(recipe.encoder.start).members[0]
+        start = Start(network, read_manifest(recipe.encoder.start)["sha256"])
+    return Given(start, hashes_of_answers(recipe.head))
+
+
+@dataclass(frozen=True)
 class Material:
     """A pack as a recipe uses it: targets (N, T) of each schema, and the rows of the splits train and val.
 
-    `shares` is the share of each training row that an epoch takes, as `BatchRows` reads it; `teachers` the SHA-256 of
-    the answers that a head learns from, by schema name. `additions` are those of `train`.
+    `shares` is the share of each training row that an epoch takes, as `BatchRows` reads it; `given` what the recipe
+    names outside itself; `additions` are those of `train`.
     """
 
     pack: Pack
@@ -35,18 +69,19 @@ class Material:
     targets: dict[str, np.ndarray]
     rows: dict[str, np.ndarray]
     shares: np.ndarray
-    teachers: dict[str, str]
+    given: Given
     additions: Additions = NONE
 
 
-def prepare(recipe: Recipe, pack: Pack) -> Material:
-    """Check that a recipe can be used with a pack, and take what it needs.
+def prepare(recipe: Recipe, pack: Pack, given: Given | None = None) -> Material:
+    """Check that a recipe can be used with a pack, and take what it needs; `given` as `resolve` finds it.
 
     Raises
     ------
     RecipeError, PackError
         If a schema or a split is absent, no galaxy has a label, or the recipe judges by a figure it won't have.
     """
+    given = given or resolve(recipe)
     schemas = _schemas(recipe, pack)
     view = View(recipe.input.field, recipe.input.size)
     if view.scale(pack.geometry) < 0.99:
@@ -71,14 +106,14 @@ def prepare(recipe: Recipe, pack: Pack) -> Material:
     model = GalaxyModel(spec)
     _check_monitor(recipe, model)
     phases(recipe.transfer, recipe.optim.epochs, len(layer_groups(model)) - 1)
-    if recipe.encoder.start:
-        _start(model, load_model(recipe.encoder.start).members[0], recipe)
+    if given.start:
+        _start(model, given.start.network, recipe)
     targets, shares = _targets(recipe, model, pack)
     rows = _rows(recipe, pack, targets)
     if recipe.input.normalise:
-        mean, std = _normalisation(recipe, pack, view, rows["train"])
+        mean, std = _normalisation(recipe, pack, view, rows["train"], given.start)
         spec = replace(spec, mean=mean, std=std)
-    return Material(pack, spec, targets, rows, shares[rows["train"]], hashes_of_answers(recipe.head))
+    return Material(pack, spec, targets, rows, shares[rows["train"]], given)
 
 
 def _targets(recipe: Recipe, model: GalaxyModel, pack: Pack) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -115,8 +150,8 @@ def build_model(recipe: Recipe, material: Material) -> GalaxyModel:
         If the encoder to start from is another one, or can't be read.
     """
     model = GalaxyModel(material.spec, pretrained=recipe.encoder.pretrained)
-    if recipe.encoder.start:
-        _start(model, load_model(recipe.encoder.start).members[0], recipe)
+    if material.given.start:
+        _start(model, material.given.start.network, recipe)
     for name, head in model.heads.items():
         if isinstance(head, ClassesHead):
             head.balance(material.targets[name][material.rows["train"]])
@@ -214,15 +249,14 @@ def _rows(recipe: Recipe, pack: Pack, targets: dict[str, np.ndarray]) -> dict[st
 
 
 def _normalisation(
-    recipe: Recipe, pack: Pack, view: View, rows: np.ndarray
+    recipe: Recipe, pack: Pack, view: View, rows: np.ndarray, start: Start | None
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel, in 0 to 1: those that the encoder's weights were trained with.
 
     From scratch, those of the training galaxies.
     """
-    if recipe.encoder.start:
-        spec = load_model(recipe.encoder.start).members[0].spec
-        return spec.mean, spec.std
+    if start:
+        return start.network.spec.mean, start.network.spec.std
     if recipe.encoder.pretrained and pack.geometry.channels == 3:
         known = pretrained_colours(recipe.encoder.name)
         if known is not None:
