@@ -23,7 +23,7 @@ from statistics import median
 import torch
 from measure import machine
 
-from tuningfork.engines import ENGINES, load_engine
+from tuningfork.engines import engine_class, engine_names, load_engine
 from tuningfork.engines.device import choose_device
 from tuningfork.engines.formats import FORMATS
 from tuningfork.images import Geometry
@@ -40,7 +40,7 @@ def main() -> None:
     """Measure, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
-    parser.add_argument("--engines", nargs="+", default=list(ENGINES), choices=list(ENGINES))
+    parser.add_argument("--engines", nargs="+", default=engine_names(), choices=engine_names())
     parser.add_argument("--int8", nargs="*", default=list(FORMATS), choices=list(FORMATS))
     parser.add_argument("--size", type=int, help="another number of pixels for the networks of timm")
     parser.add_argument("--batch", type=int, default=128)
@@ -75,12 +75,11 @@ def _network(name: str, size: int) -> GalaxyModel:
 
 def _runs(member: GalaxyModel, engines: list[str], device: torch.device) -> dict[str, Run]:
     runs: dict[str, Run] = {"eager": member.to(device).outputs}
-    with tempfile.TemporaryDirectory() as folder:
-        for name in engines:
-            if not (ENGINES[name].cpu_only and device.type != "cpu"):
-                load_engine(member, name, device, Path(folder))
-                assert member.engine is not None
-                runs[name] = member.engine
+    for name in engines:
+        if not (engine_class(name).cpu_only and device.type != "cpu"):
+            load_engine(member, name, device)
+            assert member.engine is not None
+            runs[name] = member.engine
     member.engine = None
     return runs
 

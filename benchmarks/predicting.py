@@ -2,6 +2,7 @@
 
     python benchmarks/predicting.py                                 # ResNet-18 and ConvNeXt-nano at 224 px, untrained
     python benchmarks/predicting.py --networks resnet18 --rounds 5
+    python benchmarks/predicting.py --networks default              # the bundled model, in each engine
 
 One Markdown table a network: the ratio to the fastest engine on a batch already in memory, and images a second: medians
 of rounds in which all take turns; what is alone is warmed up before. Zoobot runs in an environment of its own
@@ -28,7 +29,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from tuningfork.engines import ENGINES, load_engine
+from tuningfork.engines import engine_class, engine_names, load_engine
 from tuningfork.engines.exported import load_export, read_export
 from tuningfork.images import Geometry, decode_stream
 from tuningfork.inference import export_model, predict
@@ -38,16 +39,16 @@ from tuningfork.sources import open_source
 
 PEERS = ROOT / ".venv-peers" / "bin" / "python"
 IN_MEMORY = 128
-FILES = {"resnet18": 4096, "convnext_nano": 1536}
+FILES = {"resnet18": 4096, "convnext_nano": 1536, "default": 2048}
 Run = Callable[[], float]
 DECODE, ALONE = "decode and resample alone", "model alone, "
-ZOOBOT, FUSED = "Zoobot 2.9", "fused"
+ZOOBOT, FUSED, BUNDLED = "Zoobot 2.9", "fused", "default"
 
 
 def main() -> None:
     """Measure, then print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--networks", nargs="+", default=list(FILES))
+    parser.add_argument("--networks", nargs="+", default=[name for name in FILES if name != BUNDLED])
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--images", type=int, help="files for Tuningfork; unless told, for some 40 seconds")
     parser.add_argument("--fewer", type=int, default=256, help="files for the others, which are slower")
@@ -57,7 +58,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         jpeg_files(folder / "fewer", options.fewer)
-        for network in options.networks:
+        if BUNDLED in options.networks:
+            show_bundled(jpeg_files(folder / BUNDLED, options.images or FILES[BUNDLED])[0].parent, options.rounds)
+        for network in [name for name in options.networks if name != BUNDLED]:
             files = jpeg_files(folder / network, options.images or FILES.get(network, 1024))
             runs = candidates(network, options.size, folder, files[0].parent)
             jobs = [name for name in runs if name != DECODE and not name.startswith(ALONE)]  # minutes long
@@ -70,8 +73,9 @@ def candidates(network: str, size: int, folder: Path, files: Path) -> dict[str, 
     pack = make_pack(folder / "fewer", folder / f"pack-{size}", geometry=Geometry(1.0, size, 3)).path
     integers = export_model(model, folder / f"{network}-int8", to="openvino", int8=True, pack=pack)
     runs: dict[str, Run] = {DECODE: rate(decode_alone, files, size)}
-    runs |= {ALONE + name: run for name, run in engines_alone(model, integers, size, folder).items()}
-    runs["Tuningfork"] = rate(ours, files, model, FUSED)
+    runs |= {ALONE + name: run for name, run in engines_alone(model, integers, size).items()}
+    quickest = FUSED if FUSED in engine_names() else "openvino"
+    runs[f"Tuningfork, {quickest}"] = rate(ours, files, model, quickest)
     runs["Tuningfork, int8"] = rate(ours, files, model, integers)
     member = load_model(model).members[0]
     fewer = sorted((folder / "fewer").iterdir())
@@ -87,16 +91,15 @@ def decode_alone(folder: Path, size: int) -> int:
     return sum(1 for _ in decode_stream(open_source(folder).items(0), Geometry(1.0, size, 3)))
 
 
-def engines_alone(model: Path, integers: Path, size: int, folder: Path) -> dict[str, Run]:
+def engines_alone(model: Path, integers: Path, size: int) -> dict[str, Run]:
     """Each engine on a batch that is in memory as it wants it."""
     images = torch.rand(IN_MEMORY, 3, size, size).to(memory_format=torch.channels_last)
     cpu, runs = torch.device("cpu"), {}
-    for name, kind in ENGINES.items():
+    for name in engine_names():
         network = load_model(model)
-        if not all(kind.suits(member) for member in network.members):
-            continue
-        load_engine(network, name, cpu, folder / f"scratch-{model.name}-{name}")
-        runs[name] = rate(look_at, network.members[0], images)
+        if all(map(engine_class(name).suits, network.members)):
+            load_engine(network, name, cpu)
+            runs[name] = rate(look_at, network.members[0], images)
     network = load_model(model)
     load_export(network, integers, read_export(integers, read_manifest(model)["sha256"]), cpu)
     return runs | {"int8": rate(look_at, network.members[0], images)}
@@ -109,7 +112,7 @@ def look_at(member: GalaxyModel, images: torch.Tensor) -> int:
     return len(images)
 
 
-def ours(folder: Path, model: Path, engine: Path | str) -> int:
+def ours(folder: Path, model: Path | str, engine: Path | str) -> int:
     """What the command does, from the folder to the table."""
     table = predict(folder, folder.parent / "answers.parquet", model=model, engine=engine, overwrite=True)
     return len(pd.read_parquet(table, columns=["id_str"]))
@@ -159,6 +162,14 @@ def zoobot(files: list[Path], network: str, size: int) -> float:
     command = [PEERS, script, catalog, network, str(size), str(torch.get_num_threads()), folder / "zoobot-answers.csv"]
     answer = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(answer.stdout.split()[-1])
+
+
+def show_bundled(files: Path, rounds: int) -> None:
+    """Print the table of the bundled model: what each engine does from files, the making of the engine among it."""
+    engines = [name for name in engine_names() if name != "compile"]  # it takes a minute to begin
+    rates = take_turns({name: rate(ours, files, BUNDLED, name) for name in engines}, rounds, cold=engines)
+    rows = [(name, f"{found / rates['torch']:.2f}", f"{found:,.1f}") for name, found in rates.items()]
+    table([f"bundled model, {len(list(files.iterdir()))} files", "times torch", "images/s"], rows)
 
 
 def show(title: str, rates: dict[str, float]) -> None:

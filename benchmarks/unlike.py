@@ -22,7 +22,7 @@ from renderings import RENDERINGS, rendered
 from sklearn.metrics import roc_auc_score
 from strangers import KINDS, SIDE, stranger
 
-from tuningfork.engines.load import load_engine
+from tuningfork.engines import load_engine
 from tuningfork.errors import ImageError
 from tuningfork.images import decode
 from tuningfork.inference import predict
@@ -92,7 +92,7 @@ def print_renderings(model: str, table: pd.DataFrame) -> None:
     columns = [name for name in table if name.startswith("Class")]
     network, rows = load_model(model), []
     known = network.uncertainty
-    load_engine(network, "fused", torch.device("cpu"))
+    load_engine(network, "torch", torch.device("cpu"))
     frames = [np.asarray(Image.open(file).convert("RGB").reduce(2)) for file in table["file_loc"]]
     for name in RENDERINGS:
         pixels = np.stack([decode(rendered(name, frame), network.spec.geometry)[0] for frame in frames])

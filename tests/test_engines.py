@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 import shutil
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -20,10 +22,12 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from tuningfork.cli.app import build
-from tuningfork.engines import ENGINES, Engine, choose, load_engine
+from tuningfork.engines import Engine, choose, engine_names, load_engine, plugins
+from tuningfork.engines import onnx as onnx_engine
 from tuningfork.engines.agree import TOLERANCE, differences, largest, tolerance
 from tuningfork.engines.engine import CPU_BATCH, Graph
 from tuningfork.engines.onnx import OnnxEngine, write_onnx
+from tuningfork.engines.openvino import OpenvinoEngine
 from tuningfork.errors import ImageError, ModelError, TuningforkError
 from tuningfork.images import Geometry
 from tuningfork.inference import predict
@@ -71,25 +75,31 @@ def galaxies(n: int, seed: int = 0) -> torch.Tensor:
     return (255 * fine).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
-@pytest.fixture(scope="module")
-def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for each network's ONNX file, so that each is written once."""
-    return tmp_path_factory.mktemp("graphs")
+@pytest.fixture
+def once_written(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Each network's ONNX file is written once for all tests, which takes seconds."""
+    folder = tmp_path_factory.getbasetemp() / "graphs"
+    folder.mkdir(exist_ok=True)
+
+    def write(network: GalaxyModel, path: Path) -> None:
+        weights = b"".join(value.numpy().tobytes() for value in network.state_dict().values())
+        kept = folder / hashlib.sha256(weights).hexdigest()
+        if not kept.exists():
+            write_onnx(network, kept)
+        shutil.copyfile(kept, path)
+
+    monkeypatch.setattr(onnx_engine, "write_onnx", write)
 
 
 @pytest.mark.parametrize(
     ("engine", "name"),
-    [
-        *product(["torch", "onnxruntime", "openvino"], ["plain", "equivariant", "resnet", "convnext"]),
-        *product(["fused"], ["equivariant", "resnet", "convnext"]),
-    ],
+    [*product(["torch", "onnxruntime", "openvino"], ["plain", "equivariant", "resnet", "convnext"])],
 )
-def test_an_engine_answers_as_the_network_does(name: str, engine: str, graphs: Path) -> None:
+def test_an_engine_answers_as_the_network_does(name: str, engine: str, once_written: None) -> None:
     model, pixels = network(name), galaxies(CPU_BATCH + 3)
     expected = model.look(pixels, 2)
     assert expected.answers["gz-challenge"].std(dim=0).max() > 100 * TOLERANCE
-    (graphs / name).mkdir(exist_ok=True)
-    load_engine(model, engine, CPU, graphs / name)
+    load_engine(model, engine, CPU)
     seen = model.look(pixels, 2)
     assert largest(differences(model, seen, expected)) < TOLERANCE
     scale = expected.features.square().mean().sqrt()
@@ -150,14 +160,44 @@ def test_any_number_of_galaxies_is_answered_in_order(
     assert largest(differences(slow, quick.look(pixels), slow.look(pixels))) < TOLERANCE
 
 
-def test_group_convolutions_become_ordinary_ones(graphs: Path) -> None:
+def test_group_convolutions_become_ordinary_ones(tmp_path: Path) -> None:
     graph = Graph(network("equivariant"))
     assert not [module for module in graph.modules() if isinstance(module, GroupConv | GroupNorm)]
-    path = graphs / "equivariant.onnx"
+    path = tmp_path / "equivariant.onnx"
     write_onnx(network("equivariant"), path)
     kinds = [node.op_type for node in onnx.load(path).graph.node]
     assert kinds.count("Conv") == 8
     assert not {"Gather", "BatchNormalization", "Transpose"} & set(kinds), "bank and norm are constants of the graph"
+
+
+def test_norms_go_into_the_convolutions_before_them() -> None:
+    for name in ("plain", "equivariant"):
+        model = network(name)
+        graph = Graph(model)
+        assert not [layer for layer in graph.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
+        assert [layer for layer in model.modules() if isinstance(layer, torch.nn.BatchNorm2d)], (
+            "the network keeps its own"
+        )
+
+
+class Peeking(torch.nn.Module):
+    """Looks at what a convolution makes before its norm."""
+
+    def __init__(self, encoder: torch.nn.Module) -> None:
+        super().__init__()
+        self.n_features = encoder.n_features
+        self.layers = torch.nn.Sequential(torch.nn.Conv2d(3, self.n_features, 3), torch.nn.BatchNorm2d(self.n_features))
+        self.layers[1].running_mean += 1
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.layers[0](images).mean(dim=(2, 3))
+
+
+def test_torch_is_held_to_the_answers_of_the_network_too() -> None:
+    model = network("small")
+    model.encoder = Peeking(model.encoder).eval()
+    with pytest.raises(ModelError, match="the engine torch gives other answers than PyTorch"):
+        load_engine(model, "torch", CPU)
 
 
 def test_every_member_of_an_ensemble_has_its_engine() -> None:
@@ -216,14 +256,6 @@ def test_a_network_that_an_engine_cannot_run_is_said() -> None:
     assert model.engine is None
 
 
-def test_weights_that_are_no_numbers_are_refused() -> None:
-    model = network("small")
-    with torch.no_grad():
-        next(model.encoder.parameters())[0] = torch.nan
-    with pytest.raises(ModelError, match=r"weights that are no numbers"):
-        load_engine(model, "fused", CPU)
-
-
 class Unexportable(torch.nn.Module):
     """Decides by the data, which no graph can."""
 
@@ -232,11 +264,17 @@ class Unexportable(torch.nn.Module):
 
 
 @pytest.fixture
+def no_plug_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is installed here."""
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [])
+
+
+@pytest.fixture
 def eager_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trials of ONNX Runtime and OpenVINO are repaid by any job."""
     monkeypatch.setattr(choose, "FEWEST", 1)
-    for name in ("onnxruntime", "openvino"):
-        monkeypatch.setitem(ENGINES, name, replace(ENGINES[name], repaid=0))
+    for engine in (OnnxEngine, OpenvinoEngine):
+        monkeypatch.setattr(engine, "repaid", 0)
 
 
 def test_a_small_job_is_not_held_up_by_a_trial(
@@ -248,17 +286,16 @@ def test_a_small_job_is_not_held_up_by_a_trial(
     assert "engine" not in caplog.text
 
 
+@pytest.mark.usefixtures("no_plug_ins")
 def test_a_job_is_large_when_torch_would_be_long_at_it() -> None:
     model = network("resnet")
-    assert choose._worth_trying(model, 15, CPU) == []
-    assert choose._worth_trying(model, 50, CPU) == ["fused"]
-    assert choose._worth_trying(model, 250, CPU) == ["fused", "onnxruntime", "openvino"]
-    assert choose._worth_trying(model, 1000, CPU) == ["fused", "onnxruntime", "openvino", "compile"]
+    assert choose._worth_trying(model, 50, CPU) == []
+    assert choose._worth_trying(model, 250, CPU) == ["onnxruntime", "openvino"]
+    assert choose._worth_trying(model, 1000, CPU) == ["onnxruntime", "openvino", "compile"]
     assert choose._worth_trying(model, 1000, torch.device("cuda")) == ["compile"]
-    assert choose._worth_trying(network("small"), 50, CPU) == []  # it has one convolution
 
 
-@pytest.mark.usefixtures("eager_to_try")
+@pytest.mark.usefixtures("eager_to_try", "no_plug_ins")
 def test_auto_says_what_it_tried_and_answers_alike(
     pack: Path, model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -280,17 +317,94 @@ def test_auto_takes_no_engine_that_is_wrong_or_broken(
     right = OnnxEngine.run
     monkeypatch.setattr(OnnxEngine, "run", lambda self, images: [-result for result in right(self, images)])
 
-    def broken(*_: object) -> Engine:
+    def broken(*_: object) -> None:
         raise RuntimeError("no such instruction\non this processor")
 
-    monkeypatch.setitem(ENGINES, "openvino", replace(ENGINES["openvino"], make=broken))
+    monkeypatch.setattr(OpenvinoEngine, "__init__", broken)
     with caplog.at_level(logging.INFO):
         table = pd.read_parquet(predict(pack, tmp_path / "auto.parquet", model=model))
-    assert "onnxruntime gives other answers than torch here" in caplog.text
+    assert "onnxruntime gives other answers than PyTorch (by" in caplog.text
     assert "openvino can't run this network (no such instruction)" in caplog.text
     pd.testing.assert_frame_equal(
         table, pd.read_parquet(predict(pack, tmp_path / "torch.parquet", model=model, engine="torch"))
     )
+
+
+GUEST = """
+from tuningfork.engines import Engine, Graph
+
+class Guest(Engine):
+    repaid = 0
+
+    def __init__(self, network, device):
+        super().__init__(list(network.heads))
+        self.graph = Graph(network)
+
+    def run(self, images):
+        return {results}
+"""
+BROKEN = "import library_of_another_year"
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Install a distribution whose engine `guest` is the class `Guest` of this code."""
+
+    def installed(code: str) -> None:
+        (tmp_path / "guest_engine.py").write_text(code)
+        about = tmp_path / "guest_engine-1.5.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: guest-engine\nVersion: 1.5\n")
+        (about / "entry_points.txt").write_text("[tuningfork.engines]\nguest = guest_engine:Guest\n")
+        monkeypatch.syspath_prepend(tmp_path)
+
+    monkeypatch.setattr(choose, "FEWEST", 1)
+    yield installed
+    sys.modules.pop("guest_engine", None)
+
+
+def test_a_plug_in_is_found_and_used(
+    install: Callable[[str], None], pack: Path, model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = pd.read_parquet(predict(pack, tmp_path / "torch.parquet", model=model, engine="torch"))
+    install(GUEST.format(results="self.graph(images)"))
+    assert "guest" in engine_names()
+    invoke("predict", pack, tmp_path / "guest.parquet", "--model", model, "--engine", "guest")
+    assert_alike(pd.read_parquet(tmp_path / "guest.parquet"), expected)
+    with caplog.at_level(logging.INFO):
+        predict(pack, tmp_path / "auto.parquet", model=model)
+    assert re.search(r"engine: \w+ \(looks a second in a trial: torch .*guest", caplog.text)
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (BROKEN, "the engine guest of guest-engine 1.5 can't be imported (No module named 'library_of_another_year')"),
+        ("Guest = 'an engine'", "the engine guest of guest-engine 1.5 is no tuningfork.engines.Engine"),
+        (GUEST.format(results="images.shape.none"), "the engine guest can't run this network"),
+        (GUEST.format(results="[2 * one for one in self.graph(images)]"), "guest gives other answers than PyTorch (by"),
+        (GUEST.format(results="[one * float('nan') for one in self.graph(images)]"), "than PyTorch (by nan)"),
+    ],
+)
+def test_a_plug_in_that_is_broken_or_wrong_is_refused_and_not_fatal(
+    code: str, says: str, install: Callable[[str], None], pack: Path, model: Path, tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    install(code)
+    with pytest.raises(ModelError, match=re.escape(says)):
+        predict(pack, tmp_path / "named.parquet", model=model, engine="guest")
+    assert not (tmp_path / "named.parquet").exists()
+    table = pd.read_parquet(predict(pack, tmp_path / "auto.parquet", model=model))
+    assert len(table) == 120
+    assert table["error"].isna().all()
+    assert caplog.text.count(says) == 1
+
+
+@pytest.mark.usefixtures("no_plug_ins")
+def test_a_plug_in_that_is_not_installed_is_named(pack: Path, model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"fused is a plug-in that is not installed.*pip install ./packages/tuning"):
+        invoke("predict", pack, tmp_path / "o.csv", "--model", model, "--engine", "fused")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.usefixtures("eager_to_try")

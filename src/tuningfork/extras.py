@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
 from tuningfork.errors import TuningforkError
@@ -29,3 +30,8 @@ def require(module: str, extra: str) -> ModuleType:
         raise TuningforkError(
             f'this needs {module}, which is not installed: pip install "tuningfork[{extra}]"'
         ) from error
+
+
+def installed(*modules: str) -> bool:
+    """Whether all of these can be imported, by what is on the path: nothing is imported."""
+    return all(find_spec(module) is not None for module in modules)

@@ -25,7 +25,7 @@ def command(
         str,
         typer.Option(
             rich_help_panel=SPEED,
-            help="torch, fused, onnxruntime, openvino, compile, an exported folder, or auto: the quickest.",
+            help="torch, onnxruntime, openvino, compile, a plug-in (fused), an exported folder, or auto: the quickest.",
         ),
     ] = "auto",
     *,

@@ -1,7 +1,17 @@
-"""Engines: what runs a model's networks. PyTorch, compiled or not, ONNX Runtime, OpenVINO, or an exported folder."""
+"""Engines: what runs a model's networks. PyTorch, ONNX Runtime, OpenVINO, plug-ins, exported folders."""
 
 from tuningfork.engines.choose import find_engine, use_engine, use_torch
-from tuningfork.engines.engine import Engine
-from tuningfork.engines.load import ENGINES, load_engine
+from tuningfork.engines.engine import Engine, Graph
+from tuningfork.engines.load import load_engine
+from tuningfork.engines.plugins import engine_class, engine_names
 
-__all__ = ["ENGINES", "Engine", "find_engine", "load_engine", "use_engine", "use_torch"]
+__all__ = [
+    "Engine",
+    "Graph",
+    "engine_class",
+    "engine_names",
+    "find_engine",
+    "load_engine",
+    "use_engine",
+    "use_torch",
+]

@@ -8,6 +8,7 @@ import torch
 from tuningfork.models import Look, Model
 
 TOLERANCE = 1e-4  # of an answer in float32; rounding in another order makes a tenth of it
+FEATURES = 10  # times as far may a feature lie, of which the root mean square is 1
 TOLERANCE_BF16 = 5e-2  # in bfloat16; its root mean square is a hundredth of it
 
 
@@ -29,6 +30,20 @@ def differences(model: Model, ours: Look, theirs: Look) -> dict[str, np.ndarray]
     return found
 
 
+def distance(model: Model, ours: Look, theirs: Look) -> float:
+    """The largest difference of an answer, or a tenth of that of a feature, of which the root mean square is 1.
+
+    Where theirs is no number there is no difference; where only ours is none, the distance is none either.
+    """
+    answers = differences(model, ours, theirs)
+    missing = {name: theirs.smooth[name].isnan().cpu().numpy() for name in answers}
+    features, expected = ours.features.cpu().double(), theirs.features.cpu().double()
+    known = ~expected.isnan()
+    scale = expected[known].square().mean().sqrt().clamp(min=1e-12)
+    change = ((features - expected)[known] / scale / FEATURES).numpy()
+    return largest({name: np.where(missing[name], 0, answers[name]) for name in answers} | {"features": change})
+
+
 def largest(changes: dict[str, np.ndarray]) -> float:
     """The largest difference of any answer."""
-    return max(float(np.abs(change).max()) for change in changes.values())
+    return float(np.max([np.abs(change).max(initial=0) for change in changes.values()]))

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 
-from tuningfork.engines.agree import differences, largest, tolerance
+from tuningfork.engines.agree import distance, tolerance
 from tuningfork.engines.device import choose_device
 from tuningfork.engines.engine import CPU_BATCH, GPU_BATCH
 from tuningfork.engines.exported import load_export, read_export
-from tuningfork.engines.load import ENGINES, Kind, load_engine
-from tuningfork.errors import ModelError
+from tuningfork.engines.load import load_engine
+from tuningfork.engines.plugins import engine_class, engine_names
+from tuningfork.errors import ModelError, TuningforkError
 from tuningfork.models import Look, Model
 from tuningfork.models.model import Outputs
 from tuningfork.packs import ImageSource, PackSource
@@ -37,7 +37,7 @@ def find_engine(engine: str | Path, hashes: Mapping[str, str]) -> tuple[str | Pa
     Parameters
     ----------
     engine
-        A name in `ENGINES`, a folder that `export` wrote, or ``auto``.
+        A name in `engine_names()`, a folder that `export` wrote, or ``auto``.
     hashes
         Those in the model's manifest.
 
@@ -50,15 +50,15 @@ def find_engine(engine: str | Path, hashes: Mapping[str, str]) -> tuple[str | Pa
     Raises
     ------
     ModelError
-        If there is no such engine, or it is an export of another model.
+        If there is no such engine, it is a plug-in that can't be imported, or an export of another model.
     """
-    if engine in ("auto", *ENGINES):
+    if engine == "auto":
         return engine, {}
     folder = Path(engine).absolute()
     if folder.is_dir():
         return folder, {"engine": read_export(folder, hashes)["sha256"]}
-    names = ", ".join(["auto", *ENGINES])
-    raise ModelError(f"no engine {str(engine)!r}; use one of {names}, or a folder that `tuningfork export` wrote")
+    engine_class(str(engine))
+    return str(engine), {}
 
 
 def use_engine(
@@ -120,18 +120,18 @@ def _choose(model: Model, source: ImageSource | PackSource, views: int, device: 
     expected, seconds = _timed(model, batch)
     work = seconds * looks * source.n / len(pixels)
     tried = {"torch": Trial(len(pixels) / seconds, _engines(model))}
-    with TemporaryDirectory(prefix="tuningfork-") as scratch:
-        for name in _worth_trying(model, work, device):
-            try:
-                load_engine(model, name, device, Path(scratch))
-            except ModelError as error:
-                log.warning("%s", error)
-                continue
-            seen, seconds = _timed(model, batch)
-            if largest(differences(model, seen, expected)) > tolerance(device):
-                log.warning("the engine %s gives other answers than torch here, and is not taken", name)
-                continue
-            tried[name] = Trial(len(pixels) / seconds, _engines(model))
+    for name in _worth_trying(model, work, device):
+        try:
+            load_engine(model, name, device)
+        except TuningforkError as error:
+            log.warning("%s", error)
+            continue
+        seen, seconds = _timed(model, batch)
+        apart = distance(model, seen, expected)
+        if not apart <= tolerance(device):  # NaN is not
+            log.warning("the engine %s gives other answers than PyTorch (by %.2g), and is not used", name, apart)
+            continue
+        tried[name] = Trial(len(pixels) / seconds, _engines(model))
     best = max(tried, key=lambda name: tried[name].rate)
     for member, engine in zip(model.members, tried[best].engines, strict=True):
         member.engine = engine
@@ -154,12 +154,17 @@ def _engines(model: Model) -> list[Callable[[torch.Tensor], Outputs] | None]:
 
 def _worth_trying(model: Model, work: float, device: torch.device) -> list[str]:
     """The engines beside torch that are here and whose trial is repaid, where torch had to work so many seconds."""
-
-    def worth(kind: Kind) -> bool:
-        runs = kind.installed and not (kind.cpu_only and device.type != "cpu")
-        return runs and work >= kind.repaid and all(kind.suits(member) for member in model.members)
-
-    return [name for name, kind in ENGINES.items() if name != "torch" and worth(kind)]
+    found = []
+    for name in engine_names():
+        try:
+            kind = engine_class(name)
+        except ModelError as error:  # a plug-in that is broken
+            log.warning("%s", error)
+            continue
+        runs = device.type == "cpu" or not kind.cpu_only
+        if name != "torch" and runs and work >= kind.repaid and all(map(kind.suits, model.members)):
+            found.append(name)
+    return found
 
 
 def _first_pixels(source: ImageSource | PackSource, count: int) -> np.ndarray:

@@ -14,9 +14,11 @@ from tuningfork.models import GalaxyModel
 class TorchEngine(Engine):
     """Layer by layer. A GPU works in bfloat16 where that keeps the answers: in everything but sums and norms."""
 
-    def __init__(self, member: GalaxyModel, device: torch.device) -> None:
-        super().__init__(list(member.heads), CPU_BATCH if device.type == "cpu" else GPU_BATCH)
-        graph = Graph(member).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    cpu_only = False
+
+    def __init__(self, network: GalaxyModel, device: torch.device) -> None:
+        super().__init__(list(network.heads), CPU_BATCH if device.type == "cpu" else GPU_BATCH)
+        graph = Graph(network).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.device = device
         self.graph: Callable[[torch.Tensor], Sequence[torch.Tensor]] = graph
 
@@ -31,8 +33,9 @@ class CompiledEngine(TorchEngine):
     """Compiled by torch.compile, on the CPU with the weights frozen into the code (Ansel et al. 2024, ASPLOS)."""
 
     fixed = True  # another number of images would be compiled anew
+    repaid = 900
 
-    def __init__(self, member: GalaxyModel, device: torch.device) -> None:
-        super().__init__(member, device)
+    def __init__(self, network: GalaxyModel, device: torch.device) -> None:
+        super().__init__(network, device)
         options: dict[str, Any] | None = {"freezing": True} if device.type == "cpu" else None
         self.graph = torch.compile(self.graph, fullgraph=True, dynamic=False, options=options)

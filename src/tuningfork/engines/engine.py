@@ -6,10 +6,12 @@ import copy
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import ClassVar
 
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from tuningfork.errors import ModelError
 from tuningfork.models import GalaxyModel
@@ -25,15 +27,38 @@ GPU_BATCH = 256
 class Engine(ABC):
     """Runs a network in its own way; it is called with images and answers as `GalaxyModel.outputs` does.
 
-    `heads` are the names of its heads in the order of the graph's outputs; `batch` images are run at once. `fixed` is
-    whether it must always be given as many: a smaller last batch is then filled up with repetitions. Where a GPU has
-    too little memory for a batch, it is halved.
+    A plug-in is a subclass that is made of a network and the device it is on, and has `run`. Where a GPU has too little
+    memory for a batch, the batch is halved.
+
+    Parameters
+    ----------
+    heads
+        Names of the network's heads, in the order in which `run` returns their outputs.
+    batch
+        How many images `run` is given at once, at most.
+
+    Attributes
+    ----------
+    fixed
+        Whether `run` must always be given `batch` images: a smaller last batch is filled up with repetitions.
+    cpu_only
+        Whether it runs on the CPU alone.
+    repaid
+        For how many seconds PyTorch must have to work before ``auto`` tries the engine: until then making it and
+        trying it cost more than they save.
     """
 
     fixed: ClassVar[bool] = False
+    cpu_only: ClassVar[bool] = True
+    repaid: ClassVar[float] = 200
 
     def __init__(self, heads: Sequence[str], batch: int = CPU_BATCH) -> None:
         self.heads, self.batch = tuple(heads), batch
+
+    @classmethod
+    def suits(cls, network: GalaxyModel) -> bool:
+        """Whether ``auto`` should try it: it may be quicker than PyTorch for the network, and what it needs is here."""
+        return True
 
     def __call__(self, images: torch.Tensor) -> Outputs:
         """Features (N, F) and raw outputs (N, K) of each head, for images (N, C, size, size) float32 in 0 to 1."""
@@ -51,7 +76,14 @@ class Engine(ABC):
 
     @abstractmethod
     def run(self, images: torch.Tensor) -> Sequence[torch.Tensor]:
-        """Features, then the raw outputs of each head, of at most `batch` images."""
+        """Features (N, F), then the raw outputs (N, K) of each head, float32, on the device of the images.
+
+        Parameters
+        ----------
+        images
+            (N, C, size, size) float32 in 0 to 1, N at most `batch`; mean and standard deviation are still to be taken
+            off.
+        """
 
     def _attempt(self, images: torch.Tensor) -> Sequence[torch.Tensor] | None:
         """What `_part` gives, or None where memory did not suffice and the batch has been halved."""
@@ -75,7 +107,8 @@ class Engine(ABC):
 class Graph(nn.Module):
     """A network as engines take it: images (N, C, size, size) in 0 to 1 to features and the raw outputs of each head.
 
-    The weights are a copy, in which layers that are ordinary ones once they are trained have become these.
+    The weights are a copy, in which layers that are ordinary ones once they are trained have become these, and
+    convolutions have taken over the norms after them.
     """
 
     def __init__(self, member: GalaxyModel) -> None:
@@ -83,11 +116,21 @@ class Graph(nn.Module):
         self.member = copy.deepcopy(member)
         _make_ordinary(self.member)
         self.eval().requires_grad_(False)
+        _fold_norms(self.member)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Features (N, F), then raw outputs (N, K) of each head."""
         features, raw = self.member.outputs(images)
         return (features, *raw.values())
+
+
+def _fold_norms(module: nn.Module) -> None:
+    """Let each convolution do what the norm after it in a sequence does: maps are passed through once less."""
+    for sequence in [child for child in module.modules() if type(child) is nn.Sequential]:
+        for (name, convolution), (next_name, norm) in pairwise(list(sequence.named_children())):
+            if type(convolution) is nn.Conv2d and type(norm) is nn.BatchNorm2d and norm.running_mean is not None:
+                setattr(sequence, name, fuse_conv_bn_eval(convolution, norm))
+                setattr(sequence, next_name, nn.Identity())
 
 
 def _make_ordinary(module: nn.Module) -> None:

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tuningfork.engines.onnx import EXTRA, INPUT, OnnxEngine, write_onnx
-from tuningfork.engines.openvino import OpenvinoEngine
+from tuningfork.engines.onnx import EXTRA, INPUT, OnnxFile, write_onnx
+from tuningfork.engines.openvino import OpenvinoFile
 from tuningfork.extras import require
 from tuningfork.models import GalaxyModel
 
@@ -22,7 +22,7 @@ class Format(ABC):
     """How graphs lie in files, and the engine that reads them."""
 
     suffix: ClassVar[str]
-    engine: ClassVar[type[OnnxEngine] | type[OpenvinoEngine]]
+    engine: ClassVar[type[OnnxFile] | type[OpenvinoFile]]
 
     def export(self, member: GalaxyModel, folder: Path, name: str, samples: Sequence[np.ndarray] | None) -> str:
         """Write a network to a folder; the name of the file.
@@ -57,7 +57,7 @@ class Onnx(Format):
     """The open format that most runtimes read."""
 
     suffix = ".onnx"
-    engine = OnnxEngine
+    engine = OnnxFile
 
     def read(self, path: Path) -> Any:
         """The graph, in memory."""
@@ -76,7 +76,7 @@ class Openvino(Format):
     """OpenVINO's own: a graph (.xml) and, beside it, its weights (.bin)."""
 
     suffix = ".xml"
-    engine = OpenvinoEngine
+    engine = OpenvinoFile
 
     def read(self, path: Path) -> Any:
         """The graph, in memory."""

@@ -1,85 +1,48 @@
-"""The engines by name, and a model that looks at galaxies through one."""
+"""A model that answers through an engine, once the engine has shown that it answers as PyTorch does."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import cast
 
 import torch
+from torch.nn import functional
 
-from tuningfork.engines.eager import CompiledEngine, TorchEngine
+from tuningfork.engines.agree import distance, tolerance
 from tuningfork.engines.engine import Engine
-from tuningfork.engines.fused import FusedEngine, suits
-from tuningfork.engines.onnx import OnnxEngine, write_onnx
-from tuningfork.engines.openvino import OpenvinoEngine
+from tuningfork.engines.plugins import engine_class, first_line
 from tuningfork.errors import ModelError, TuningforkError
+from tuningfork.images import Geometry
 from tuningfork.models import GalaxyModel, Model
 
-Make = Callable[[GalaxyModel, torch.device, Path], Engine]
+SAMPLES = 4  # images on which an engine is compared with PyTorch
 
 
-@dataclass(frozen=True)
-class Kind:
-    """How an engine is made for a network on a device, and when it is worth it.
-
-    `make` takes an ONNX file to read, perhaps yet to be written, as its third argument. `modules` are the libraries
-    that the engine needs; `repaid` says how many seconds torch must have to work before its making and its trial are;
-    `suits` whether a network is one that it may be quicker for.
-    """
-
-    make: Make
-    modules: tuple[str, ...]
-    repaid: float
-    cpu_only: bool
-    suits: Callable[[GalaxyModel], bool] = lambda _: True
-
-    @property
-    def installed(self) -> bool:
-        """Whether its libraries are."""
-        return all(find_spec(module) is not None for module in self.modules)
-
-
-def _reader(engine: Callable[[Path, list[str]], Engine]) -> Make:
-    def make(member: GalaxyModel, _: torch.device, path: Path) -> Engine:
-        if not path.exists():
-            write_onnx(member, path)
-        return engine(path, list(member.heads))
-
-    return make
-
-
-ENGINES = {
-    "torch": Kind(lambda member, device, _: TorchEngine(member, device), (), 0, cpu_only=False),
-    "fused": Kind(lambda member, *_: FusedEngine(member), (), 20, cpu_only=True, suits=suits),
-    "onnxruntime": Kind(_reader(OnnxEngine), ("onnx", "onnxscript", "onnxruntime"), 200, cpu_only=True),
-    "openvino": Kind(_reader(OpenvinoEngine), ("onnx", "onnxscript", "openvino"), 200, cpu_only=True),
-    "compile": Kind(lambda member, device, _: CompiledEngine(member, device), (), 900, cpu_only=False),
-}
-
-
-def load_engine(model: Model, name: str, device: torch.device, scratch: Path | None = None) -> None:
+def load_engine(model: Model, name: str, device: torch.device) -> None:
     """Let every network of a model, which is on `device`, run in the engine of that name.
 
-    Graphs are written to the folder `scratch`, and taken from there where an engine before has written them.
+    The engine is used only where its answers and features for a few images are PyTorch's.
 
     Raises
     ------
     ModelError
-        If the engine can't run on the device, or can't run a network.
+        If there is no such engine, it can't run on the device, can't run a network, or answers otherwise. The model is
+        then left without engines.
     TuningforkError
-        If it is not installed.
+        If a library that it needs is not installed.
     """
-    if scratch is None:
-        with TemporaryDirectory(prefix="tuningfork-") as folder:
-            return load_engine(model, name, device, Path(folder))
-    kind = ENGINES[name]
+    kind = engine_class(name)
     if kind.cpu_only and device.type != "cpu":
         raise ModelError(f"the engine {name} runs on the CPU alone; say --device cpu, or take --engine torch")
-    attach(model, device, name, lambda member, index: kind.make(member, device, scratch / f"{index}.onnx"))
-    return None
+    _detach(model)
+    images = _samples(model.spec.geometry).to(device)
+    expected = model.look(images)
+    make = cast(Callable[[GalaxyModel, torch.device], Engine], kind)
+    attach(model, device, name, lambda member, _: make(member, device))
+    apart = distance(model, model.look(images), expected)
+    if not apart <= tolerance(device):  # NaN is not
+        _detach(model)
+        raise ModelError(f"the engine {name} gives other answers than PyTorch (by {apart:.2g}), and is not used")
 
 
 def attach(model: Model, device: torch.device, name: str, make: Callable[[GalaxyModel, int], Engine]) -> None:
@@ -90,8 +53,7 @@ def attach(model: Model, device: torch.device, name: str, make: Callable[[Galaxy
     ModelError
         If one can't be made, or can't run. The model is then left without engines.
     """
-    for member in model.members:
-        member.engine = None  # what is copied and exported is the network alone
+    _detach(model)  # what is copied and exported is the network alone
     engines = []
     for index, member in enumerate(model.members):
         size, channels = member.spec.view.size, member.spec.geometry.channels
@@ -102,8 +64,20 @@ def attach(model: Model, device: torch.device, name: str, make: Callable[[Galaxy
         except TuningforkError:
             raise
         except Exception as error:  # whatever the exporters, compilers and runtimes of others raise
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = first_line(error)
             raise ModelError(f"the engine {name} can't run this network ({reason}); take --engine torch") from error
         engines.append(engine)
     for member, engine in zip(model.members, engines, strict=True):
         member.engine = engine
+
+
+def _detach(model: Model) -> None:
+    for member in model.members:
+        member.engine = None
+
+
+def _samples(geometry: Geometry) -> torch.Tensor:
+    """Pack pixels (N, H, W, C) of smooth blots of light: in noise a network would see the same everywhere."""
+    coarse = torch.rand(SAMPLES, geometry.channels, 4, 4, generator=torch.Generator().manual_seed(0))
+    fine = functional.interpolate(coarse, size=geometry.size, mode="bilinear")
+    return (255 * fine).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
 from tuningfork.engines.engine import Engine, Graph
-from tuningfork.extras import require
+from tuningfork.extras import installed, require
 from tuningfork.files import whole_file
 from tuningfork.models import GalaxyModel
 
 EXTRA = "fast"
 INPUT, FEATURES = "images", "features"
+WRITERS = ("onnx", "onnxscript")  # what writing a graph takes
 
 
 def write_onnx(member: GalaxyModel, path: Path) -> None:
@@ -24,7 +27,7 @@ def write_onnx(member: GalaxyModel, path: Path) -> None:
     TuningforkError
         If the libraries that write it are not installed.
     """
-    for module in ("onnx", "onnxscript"):
+    for module in WRITERS:
         require(module, EXTRA)
     graph = Graph(member).to("cpu")
     size, channels = member.spec.view.size, member.spec.geometry.channels
@@ -41,8 +44,17 @@ def write_onnx(member: GalaxyModel, path: Path) -> None:
         program.save(temporary, external_data=False)  # type: ignore[union-attr]
 
 
-class OnnxEngine(Engine):
-    """ONNX Runtime on the CPU."""
+@contextmanager
+def onnx_file(network: GalaxyModel) -> Iterator[Path]:
+    """A network's ONNX file, for as long as it takes to read it."""
+    with TemporaryDirectory(prefix="tuningfork-") as folder:
+        path = Path(folder) / "network.onnx"
+        write_onnx(network, path)
+        yield path
+
+
+class OnnxFile(Engine):
+    """An ONNX file in ONNX Runtime, on the CPU."""
 
     def __init__(self, path: Path, heads: Sequence[str]) -> None:
         super().__init__(heads)
@@ -56,3 +68,16 @@ class OnnxEngine(Engine):
     def run(self, images: torch.Tensor) -> Sequence[torch.Tensor]:
         """Features and raw outputs, float32, on the CPU."""
         return [torch.from_numpy(result) for result in self.session.run(None, {INPUT: images.contiguous().numpy()})]
+
+
+class OnnxEngine(OnnxFile):
+    """A network as an ONNX graph in ONNX Runtime, on the CPU."""
+
+    def __init__(self, network: GalaxyModel, device: torch.device) -> None:
+        with onnx_file(network) as path:
+            super().__init__(path, list(network.heads))
+
+    @classmethod
+    def suits(cls, network: GalaxyModel) -> bool:
+        """Whether its libraries are installed."""
+        return installed(*WRITERS, "onnxruntime")

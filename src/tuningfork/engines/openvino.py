@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 
 from tuningfork.engines.engine import Engine
-from tuningfork.engines.onnx import EXTRA
-from tuningfork.extras import require
+from tuningfork.engines.onnx import EXTRA, WRITERS, onnx_file
+from tuningfork.extras import installed, require
+from tuningfork.models import GalaxyModel
 
 SETTINGS = {
     "PERFORMANCE_HINT": "LATENCY",  # one batch at a time, on all threads
@@ -17,8 +18,8 @@ SETTINGS = {
 }
 
 
-class OpenvinoEngine(Engine):
-    """OpenVINO on the CPU; it reads ONNX files and its own."""
+class OpenvinoFile(Engine):
+    """An ONNX file, or one of OpenVINO's own, in OpenVINO, on the CPU."""
 
     fixed = True  # kernels made for one shape are the quickest
 
@@ -41,3 +42,16 @@ class OpenvinoEngine(Engine):
         rows = images.permute(0, 2, 3, 1).contiguous()
         results = self.request.infer([rows.numpy()], share_inputs=True)
         return [torch.from_numpy(result) for result in results.to_tuple()]
+
+
+class OpenvinoEngine(OpenvinoFile):
+    """A network as an ONNX graph in OpenVINO, on the CPU."""
+
+    def __init__(self, network: GalaxyModel, device: torch.device) -> None:
+        with onnx_file(network) as path:
+            super().__init__(path, list(network.heads))
+
+    @classmethod
+    def suits(cls, network: GalaxyModel) -> bool:
+        """Whether its libraries are installed."""
+        return installed(*WRITERS, "openvino")

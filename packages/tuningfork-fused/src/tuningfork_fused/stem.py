@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from tuningfork.engines.fused.convolution import rows
-from tuningfork.engines.fused.kernel import convolve_and_pool, register_tile, vector_length
-from tuningfork.engines.fused.pool import PIECES, ThreadPool
-from tuningfork.engines.fused.step import FLOORS, Step
+from tuningfork_fused.convolution import rows
+from tuningfork_fused.kernel import convolve_and_pool, register_tile, vector_length
+from tuningfork_fused.pool import PIECES, ThreadPool
+from tuningfork_fused.step import FLOORS, Step
 
 FEW = 8  # channels at most: it passes all weights through for every line, which only those for images stand
 

@@ -14,10 +14,10 @@ import torch
 from torch import fx, nn
 from torch._ops import HigherOrderOperator
 
-from tuningfork.engines.fused.convolution import Direct, Filtered
-from tuningfork.engines.fused.pool import ThreadPool
-from tuningfork.engines.fused.stem import Stem
-from tuningfork.engines.fused.step import FLOORS, Pooling, Settings, Step
+from tuningfork_fused.convolution import Direct, Filtered
+from tuningfork_fused.pool import ThreadPool
+from tuningfork_fused.stem import Stem
+from tuningfork_fused.step import FLOORS, Pooling, Settings, Step
 
 aten = torch.ops.aten
 RESHAPES = (aten.reshape.default, aten.view.default)

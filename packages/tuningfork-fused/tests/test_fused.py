@@ -14,10 +14,10 @@ from numba.core.errors import TypingError
 from torch import nn
 from torch.nn import functional
 
-from tuningfork.engines.fused import convolution, stem
-from tuningfork.engines.fused.convolution import FILTERED, Direct, Filtered
-from tuningfork.engines.fused.graph import rewritten
-from tuningfork.engines.fused.kernel import (
+from tuningfork_fused import convolution, stem
+from tuningfork_fused.convolution import FILTERED, Direct, Filtered
+from tuningfork_fused.graph import rewritten
+from tuningfork_fused.kernel import (
     FAR,
     FILTER,
     NEAR,
@@ -28,9 +28,9 @@ from tuningfork.engines.fused.kernel import (
     enter_filters,
     register_tile,
 )
-from tuningfork.engines.fused.pool import ThreadPool
-from tuningfork.engines.fused.stem import Stem
-from tuningfork.engines.fused.step import Pooling, Settings, Step
+from tuningfork_fused.pool import ThreadPool
+from tuningfork_fused.stem import Stem
+from tuningfork_fused.step import Pooling, Settings, Step
 
 POOLS = {threads: ThreadPool(threads) for threads in range(1, 21)}  # their threads are made when they are wanted
 Function = Callable[[torch.Tensor], torch.Tensor]

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tuningfork.engines.fused.kernel import (
+from tuningfork_fused.kernel import (
     OUT,
     TAPS,
     convolve,
@@ -18,8 +18,8 @@ from tuningfork.engines.fused.kernel import (
     register_tile,
     vector_length,
 )
-from tuningfork.engines.fused.pool import PIECES, ThreadPool
-from tuningfork.engines.fused.step import FLOORS, Settings, Step
+from tuningfork_fused.pool import PIECES, ThreadPool
+from tuningfork_fused.step import FLOORS, Settings, Step
 
 CACHED = 2**24  # bytes of weights that may stay in the last cache
 FILTERED = Settings(padding=(1, 1))  # what `Filtered` does
