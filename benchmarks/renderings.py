@@ -1,6 +1,6 @@
-"""Galaxies as other programs and surveys would show them, to measure the flag `unlike` with: `unlike.py --renderings`.
+"""Galaxies as others would show or frame them, to measure the flag `unlike` with: `unlike.py --renderings`.
 
-None of these is drawn as `models.uncertainty.alter` draws what the flag learns from; the first part starts from flux,
+None of these is drawn as `uncertainty.alter` draws what the flag learns from; the first part starts from flux,
 found from the picture as far as its stretch can be undone.
 """
 
@@ -63,6 +63,22 @@ def _mapped(image: np.ndarray, name: str) -> np.ndarray:
     return 255 * colormaps[name](image.mean(axis=2) / 255)[:, :, :3]
 
 
+def _wider(image: np.ndarray, factor: float) -> np.ndarray:
+    """As of a frame that much wider; what is beyond is mirrored."""
+    pad = round(len(image) * (factor - 1) / 2)
+    return np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="reflect")
+
+
+def _narrower(image: np.ndarray, factor: float) -> np.ndarray:
+    cut = round(len(image) * (1 - factor) / 2)
+    return image[cut:-cut, cut:-cut]
+
+
+def _moved(image: np.ndarray, share: float) -> np.ndarray:
+    by = round(share * len(image))
+    return np.pad(image, ((0, 0), (by, 0), (0, 0)), mode="edge")[:, : len(image)]
+
+
 RENDERINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "as it is": lambda image: image,
     "linear, to the maximum": lambda image: 255 * _share(image, 100),
@@ -105,6 +121,12 @@ RENDERINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "8 levels": lambda image: np.floor(image / 32) * 255 / 7,
     "noise of 4 %": lambda image: _noise(image, 0.04),
     "noise of 8 %": lambda image: _noise(image, 0.08),
+    "frame 2.9 x as wide": lambda image: _wider(image, 2.9),
+    "frame 2 x as wide": lambda image: _wider(image, 2),
+    "frame 1.5 x as wide": lambda image: _wider(image, 1.5),
+    "frame 0.67 x as wide": lambda image: _narrower(image, 0.67),
+    "frame 0.5 x as wide": lambda image: _narrower(image, 0.5),
+    "a fifth of the frame off the middle": lambda image: _moved(image, 0.2),
     "blur of 2.5 % of the frame": lambda image: gaussian_filter(image, (0.025 * len(image), 0.025 * len(image), 0)),
 }
 

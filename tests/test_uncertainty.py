@@ -34,9 +34,11 @@ from tuningfork.uncertainty import (
     fit_intervals,
     fit_likeness,
     read_uncertainty,
+    sample_framings,
     sample_renderings,
     write_uncertainty,
 )
+from tuningfork.uncertainty.framing import measure_framing
 from tuningfork.uncertainty.intervals import shortest
 from tuningfork.uncertainty.statistics import measure
 
@@ -48,6 +50,49 @@ def calibrated(model: Path, pack: Path, tmp_path_factory: pytest.TempPathFactory
     result = CliRunner().invoke(build(), ["calibrate", str(folder), str(pack), "--split", "train"])
     assert result.exception is None, result.exception
     return folder
+
+
+def test_frames_of_another_width_and_galaxies_off_the_middle_are_flagged() -> None:
+    side = 60
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2
+
+    def galaxies(n: int, radius: float, apart: float, seed: int) -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        radii, peaks = radius * rng.uniform(0.85, 1.15, n), rng.uniform(60, 230, n)
+        light = 10 + peaks[:, None, None] * np.exp(-np.hypot(x - apart, y)[None] / radii[:, None, None])
+        return np.clip(light[..., None] + rng.normal(0, 3, (n, side, side, 1)), 0, 255).astype(np.uint8)
+
+    usual, rows = galaxies(200, 4, 0, 1), np.arange(200)
+    features = np.random.default_rng(0).normal(size=(200, 5))
+    likeness, _, framing = fit_flag(features, sample_renderings(usual, rows, 0.8), sample_framings(usual, rows))
+    found = Uncertainty(1, {}, {}, likeness, framing=framing)
+    like = features[:100]
+    assert (found.unlikeness(like, galaxies(100, 4, 0, 3)) > 1).mean() < 0.06
+    for name, other in {"wider": (2.0, 0.0), "narrower": (8.0, 0.0), "moved": (4.0, 15.0)}.items():
+        assert (found.unlikeness(like, galaxies(100, *other, 2)) > 1).mean() > 0.9, name
+
+
+@given(radius=st.floats(3, 12))
+@settings(max_examples=10, deadline=None)
+def test_the_petrosian_radius_of_an_exponential_disc_is_right(radius: float) -> None:
+    side = 200
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2
+    shown = np.arcsinh(6 * 20 * np.exp(-np.hypot(x, y) / radius)) / 6  # undone by `measure_framing`
+    image = np.rint(255 * np.minimum(shown, 1))[None, :, :, None].astype(np.uint8)
+    found = np.exp(measure_framing(image)[0, 1]) * side / 2
+    assert found == pytest.approx(_petrosian_radius(20 / (np.sinh(6) / 6)) * radius, rel=0.06)
+
+
+def _petrosian_radius(over: float) -> float:
+    """Of an exponential disc of scale length 1, too bright in its middle by a factor `over`, at 0.2."""
+    edges = np.linspace(0, 12, 24_001)
+    middle = (edges[1:] + edges[:-1]) / 2
+    light = np.concatenate([[0], np.cumsum(np.minimum(over * np.exp(-middle), 1) * 2 * middle * np.diff(edges))])
+    for radius in np.linspace(1, 9, 801):
+        inner, within, outer = np.interp([0.8 * radius, radius, 1.25 * radius], edges, light)
+        if (outer - inner) / ((1.25**2 - 0.8**2) * radius**2) < 0.2 * within / radius**2:
+            return float(radius)
+    raise AssertionError
 
 
 @given(turns=st.integers(0, 3), mirrored=st.booleans(), seed=st.integers(0, 50))
@@ -139,8 +184,9 @@ def test_galaxies_in_another_rendering_are_flagged_and_others_are_not(channels: 
     drawn = np.stack([draw_galaxy(rng.uniform(0.3, 1), rng.uniform(0, 3), rng) for _ in range(500)])[..., :channels]
     usual, new = drawn[:300], drawn[300:]
     features = rng.normal(size=(300, 5))
-    likeness, rendering = fit_flag(features, *sample_renderings(usual, np.arange(300), 0.8), 0.8)
-    found = Uncertainty(1, {}, {}, likeness, rendering=rendering)
+    rows = np.arange(300)
+    fitted = fit_flag(features, sample_renderings(usual, rows, 0.8), sample_framings(usual, rows))
+    found = Uncertainty(1, {}, {}, *fitted[:1], rendering=fitted[1], framing=fitted[2], share=0.8)
     like = rng.normal(size=(200, 5))
     assert (found.ood_score(like, new) > 1).mean() < 0.06
     assert (found.ood_score(like + 40, new) > 1).all()  # what the encoder makes of them counts as ever
@@ -149,6 +195,7 @@ def test_galaxies_in_another_rendering_are_flagged_and_others_are_not(channels: 
         "gamma": np.rint(255 * (new / 255) ** 0.5).astype(np.uint8),
         "dark": new // 3,
         "sky": np.clip(new.astype(int) + 40, 0, 255).astype(np.uint8),
+        "moved": np.roll(new, new.shape[1] // 4, axis=2),
     }
     if channels == 3:
         unlike |= {
@@ -179,9 +226,10 @@ def test_statistics_know_brightness_from_numpy(turns: int, mirrored: bool, seed:
 def test_a_calibration_of_an_earlier_version_is_read(calibrated: Path, tmp_path: Path) -> None:
     known = read_uncertainty(calibrated / "uncertainty.safetensors")
     assert known.rendering is not None
-    write_uncertainty(replace(known, rendering=None), tmp_path / "u.safetensors")
+    assert known.framing is not None
+    write_uncertainty(replace(known, rendering=None, framing=None), tmp_path / "u.safetensors")
     earlier = read_uncertainty(tmp_path / "u.safetensors")
-    assert earlier.rendering is None
+    assert earlier.rendering is None and earlier.framing is None
     features = np.random.default_rng(1).normal(size=(3, len(known.likeness.mean)))
     pixels = np.zeros((3, 36, 36, 3), np.uint8)
     np.testing.assert_array_equal(earlier.ood_score(features, pixels), earlier.likeness.distance(features))

@@ -23,6 +23,7 @@ from tuningfork.uncertainty import (
     Uncertainty,
     fit_flag,
     fit_intervals,
+    sample_framings,
     sample_renderings,
     write_uncertainty,
 )
@@ -120,8 +121,9 @@ def fit_uncertainty(
             )
     share = network.spec.view.field / network.spec.geometry.field
     some = np.linspace(0, len(rows) - 1, min(len(rows), ENOUGH)).astype(int)
-    likeness, rendering = fit_flag(features[some], *sample_renderings(pack.pixels, rows[some], share), share)
-    return Uncertainty(views, temperatures, intervals, likeness, weights, rendering)
+    renderings = sample_renderings(pack.pixels, rows[some], share)
+    likeness, rendering, framing = fit_flag(features[some], renderings, sample_framings(pack.pixels, rows[some]))
+    return Uncertainty(views, temperatures, intervals, likeness, weights, rendering, framing, share)
 
 
 def _class_weights(schema: Schema, truth: np.ndarray, balance: float) -> dict[str, np.ndarray]:

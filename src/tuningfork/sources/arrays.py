@@ -1,4 +1,7 @@
-"""Arrays of NumPy: a ``.npy`` of pixels, or a ``.npz`` whose `images` are pixels and the arrays as long are columns."""
+"""Arrays of NumPy: a ``.npy`` of pixels, or a ``.npz`` whose `images` are pixels and the arrays as long are columns.
+
+The one array of a ``.npz`` that has no other is the pixels, whatever its name.
+"""
 
 from __future__ import annotations
 
@@ -102,10 +105,11 @@ def _pixels(path: Path) -> Iterator[tuple[IO[bytes], tuple[int, ...], int]]:
                 yield file, _shape(file, path), file.tell()
             return
         with zipfile.ZipFile(path) as archive:
-            if f"{IMAGES}.npy" not in archive.namelist():
-                there = ", ".join(name.removesuffix(".npy") for name in archive.namelist()) or "none"
+            names = archive.namelist()
+            if f"{IMAGES}.npy" not in names and len(names) != 1:
+                there = ", ".join(name.removesuffix(".npy") for name in names) or "none"
                 raise CatalogError(f"{path} has no array {IMAGES!r} of pixels; its arrays: {there}")
-            with archive.open(f"{IMAGES}.npy") as member:
+            with archive.open(f"{IMAGES}.npy" if f"{IMAGES}.npy" in names else names[0]) as member:
                 yield member, _shape(member, path), member.tell()
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise CatalogError(f"{path} is not a readable array of NumPy ({error}); get it again") from error
@@ -144,7 +148,7 @@ def _columns(path: Path, n: int) -> dict[str, Any]:
     columns = {}
     with np.load(path, allow_pickle=False) as arrays:
         for name in arrays.files:
-            if name == IMAGES:
+            if name == IMAGES or len(arrays.files) == 1:
                 continue
             values = arrays[name]
             if values.shape == (n,) and values.dtype.kind in "biufU":

@@ -3,7 +3,8 @@
 from tuningfork.uncertainty.flag import fit_flag
 from tuningfork.uncertainty.intervals import FEWEST, LEVEL, Intervals, fit_intervals
 from tuningfork.uncertainty.likeness import Likeness, fit_likeness
-from tuningfork.uncertainty.rendering import Rendering, sample_renderings
+from tuningfork.uncertainty.regression import Regression
+from tuningfork.uncertainty.samples import Samples, sample_framings, sample_renderings
 from tuningfork.uncertainty.store import Uncertainty, read_uncertainty, write_uncertainty
 
 __all__ = [
@@ -11,12 +12,14 @@ __all__ = [
     "LEVEL",
     "Intervals",
     "Likeness",
-    "Rendering",
+    "Regression",
+    "Samples",
     "Uncertainty",
     "fit_flag",
     "fit_intervals",
     "fit_likeness",
     "read_uncertainty",
+    "sample_framings",
     "sample_renderings",
     "write_uncertainty",
 ]

@@ -1,4 +1,4 @@
-"""Images rendered otherwise than those that a model is trained on: what its flag learns to tell.
+"""Images rendered or framed otherwise than those that a model is trained on: what its flag learns to tell.
 
 Each draw is of one of the ways in which pictures of galaxies differ between surveys and programs. The factors leave out
 what is near the image as it is.
@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+
+from tuningfork.images import Geometry
+from tuningfork.images.resample import resample
 
 Draw = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 SOFTENING = 6.0  # of the asinh that colour images of surveys are mostly stretched with
@@ -82,5 +85,36 @@ def _saturation(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(grey + factor * (image - grey))
 
 
+def reframe(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One image (H, W, C) uint8 as of a frame of another width, or of a galaxy that is not in the middle."""
+    return _FRAMES[rng.integers(len(_FRAMES))](image, rng)
+
+
+def _wider(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What is beyond the image is mirrored from its outer quarter, where there is mostly sky."""
+    side, factor = min(image.shape[:2]), _between(rng, 1.4, 3.0)
+    left = round(side * (factor - 1) / 2)
+    while left > 0:
+        width = min(left, max(side // 4, 1))
+        image = np.pad(image, ((width, width), (width, width), (0, 0)), mode="reflect")
+        left -= width
+    return resample(image, Geometry(1.0, side), rounded=True)
+
+
+def _narrower(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return resample(image, Geometry(_between(rng, 0.35, 0.72), min(image.shape[:2])), rounded=True)
+
+
+def _moved(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """By a fifth to two fifths of the side; the rim is repeated."""
+    angle, apart = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.4)
+    rows, columns = (
+        np.clip(np.arange(length) + round(apart * length * part), 0, length - 1)
+        for length, part in zip(image.shape, (np.sin(angle), np.cos(angle)), strict=False)
+    )
+    return image[rows][:, columns]
+
+
+_FRAMES: tuple[Draw, ...] = (_wider, _wider, _narrower, _narrower, _moved)
 _ANY: tuple[Draw, ...] = (_contrast, _brightness, _pedestal, _stretch, _noise, _negative)
 _COLOUR: tuple[Draw, ...] = (_gains, _order, _saturation)

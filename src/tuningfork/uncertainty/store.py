@@ -11,9 +11,11 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from tuningfork.files import whole_file
+from tuningfork.uncertainty.framing import measure_framing
 from tuningfork.uncertainty.intervals import Intervals
 from tuningfork.uncertainty.likeness import Likeness
-from tuningfork.uncertainty.rendering import Rendering
+from tuningfork.uncertainty.regression import Regression
+from tuningfork.uncertainty.statistics import measure
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Uncertainty:
 
     `class_weights`, (C,) by schema name, say which class is named: that of the largest probability times its weight,
     where a schema has no weights the most likely one. All of it holds for predictions averaged over `views` sides,
-    and no other number of them. Models calibrated by earlier versions have no `rendering`.
+    and no other number of them. `rendering` is of the statistics of the central `share` of the side of pack pixels,
+    `framing` of all of them; models calibrated by earlier versions lack one or both.
     """
 
     views: int
@@ -30,12 +33,18 @@ class Uncertainty:
     intervals: Mapping[str, Intervals]
     likeness: Likeness
     class_weights: Mapping[str, np.ndarray] = field(default_factory=dict)
-    rendering: Rendering | None = None
+    rendering: Regression | None = None
+    framing: Regression | None = None
+    share: float = 1.0
 
     def ood_score(self, features: np.ndarray, pixels: np.ndarray) -> np.ndarray:
         """How unlike the galaxies that it was fitted to images are, (N,), of features (N, F), pixels (N, H, W, C)."""
-        distance = self.likeness.distance(features)
-        return distance if self.rendering is None else np.maximum(distance, self.rendering.distance(pixels))
+        distances = [self.likeness.distance(features)]
+        if self.rendering is not None:
+            distances.append(self.rendering.distance(measure(pixels, self.share)))
+        if self.framing is not None:
+            distances.append(self.framing.distance(measure_framing(pixels)))
+        return np.asarray(np.maximum.reduce(distances))
 
 
 def write_uncertainty(uncertainty: Uncertainty, path: Path) -> None:
@@ -52,11 +61,10 @@ def write_uncertainty(uncertainty: Uncertainty, path: Path) -> None:
     for name, table in uncertainty.intervals.items():
         parts = {"knots": table.knots, "low": table.low, "high": table.high}
         arrays |= {f"intervals/{name}/{part}": values.astype(np.float32) for part, values in parts.items()}
-    if uncertainty.rendering is not None:
-        arrays |= {
-            f"rendering/{part}": np.asarray(value, dtype=np.float32)
-            for part, value in asdict(uncertainty.rendering).items()
-        }
+    for name, fitted in (("rendering", uncertainty.rendering), ("framing", uncertainty.framing)):
+        if fitted is not None:
+            arrays |= {f"{name}/{part}": np.asarray(value, np.float32) for part, value in asdict(fitted).items()}
+    arrays["rendering/share"] = np.asarray(uncertainty.share, np.float32)
     with whole_file(path) as temporary:
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
 
@@ -82,12 +90,14 @@ def read_uncertainty(path: Path) -> Uncertainty:
             for name, values in arrays.items()
             if name.startswith("class_weights/")
         },
-        rendering=_rendering(arrays),
+        rendering=_regression(arrays, "rendering"),
+        framing=_regression(arrays, "framing"),
+        share=float(arrays.get("rendering/share", np.ones(1)).item()),
     )
 
 
-def _rendering(arrays: Mapping[str, np.ndarray]) -> Rendering | None:
-    if "rendering/share" not in arrays:
+def _regression(arrays: Mapping[str, np.ndarray], name: str) -> Regression | None:
+    if f"{name}/weights" not in arrays:
         return None
-    parts: dict[str, Any] = {part.name: arrays[f"rendering/{part.name}"] for part in fields(Rendering)}
-    return Rendering(**{name: value if value.size > 1 else value.item() for name, value in parts.items()})
+    parts: dict[str, Any] = {part.name: arrays[f"{name}/{part.name}"] for part in fields(Regression)}
+    return Regression(**{part: value if value.size > 1 else value.item() for part, value in parts.items()})

@@ -1,8 +1,8 @@
-"""Whether an image is rendered as those that a model was trained on: brightness, contrast, colours.
+"""Whether an image is as those that a model was trained on, by its statistics.
 
-A logistic regression tells images as they are from altered ones (`alter`) by their statistics (`statistics`) and by the
-products of these, two by two: what is too much is as unlike as what is too little. To learn from images known to be
-unlike finds others better than any measure of the usual ones alone (Hendrycks et al. 2019, arXiv:1812.04606).
+A logistic regression tells images as they are from altered ones (`alter`) by statistics (`statistics`, `framing`) and
+by the products of these, two by two: what is too much is as unlike as what is too little. To learn from images known to
+be unlike finds others better than any measure of the usual ones alone (Hendrycks et al. 2019, arXiv:1812.04606).
 """
 
 from __future__ import annotations
@@ -12,28 +12,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tuningfork.uncertainty.alter import alter
 from tuningfork.uncertainty.likeness import FOLDS, whiten
-from tuningfork.uncertainty.statistics import measure
+from tuningfork.uncertainty.samples import Samples
 
 Array = NDArray[np.float64]
 
-DRAWS = 2  # altered images of each
 TAME = 3.0  # scatters, beyond which a statistic counts by its logarithm
 MOST = 4.0  # scatters, which a whitened one never exceeds
 STRENGTH = 1e-3  # of the fit, against its penalty
 
 
 @dataclass(frozen=True)
-class Rendering:
-    """The regression over S statistics of the central `share` of the side of pack pixels.
+class Regression:
+    """Over S statistics.
 
     `location` and `scale` (S,) bring statistics to a like size, `centre` (S,) and `whitening` (S, S) make their
     covariance 1. `weights` (S,) are of them, `pairs` (S, S) of the products of the whitened ones. `threshold` is the
     log-odds of the flag; a usual image lies `reach` below.
     """
 
-    share: float
     threshold: float
     reach: float
     location: Array
@@ -43,9 +40,9 @@ class Rendering:
     weights: Array
     pairs: Array
 
-    def distance(self, pixels: np.ndarray) -> Array:
-        """How unlike pack pixels (N, H, W, C) are, (N,): above 1 they are flagged, a usual image has 0.5."""
-        odds = self.log_odds(measure(pixels, self.share))
+    def distance(self, statistics: Array) -> Array:
+        """How unlike images of these statistics (N, S) are, (N,): above 1 they are flagged, a usual one has 0.5."""
+        odds = self.log_odds(statistics)
         return np.asarray(np.exp2(np.minimum((odds - self.threshold) / self.reach, 20)))
 
     def log_odds(self, statistics: Array) -> Array:
@@ -62,23 +59,30 @@ class Rendering:
         return np.asarray(MOST * np.tanh((self.tamed(statistics) - self.centre) @ self.whitening / MOST))
 
 
-def sample_renderings(pixels: np.ndarray, rows: np.ndarray, share: float) -> tuple[Array, Array]:
-    """Statistics of the images in rows (N,) as they are, (N, S), and of altered ones of each, (DRAWS, N, S)."""
-    own = [measure(pixels[row][None], share) for row in rows]
-    draws = [
-        [measure(alter(pixels[row], np.random.default_rng([draw, row]))[None], share) for row in rows]
-        for draw in range(DRAWS)
-    ]
-    return np.concatenate(own), np.stack([np.concatenate(drawn) for drawn in draws])
+def fit_regression(samples: Samples, odds: Array, threshold: float) -> Regression:
+    """Fit to all samples, with a threshold for the log-odds (N,) that `held_out_odds` gives of them."""
+    reach = max(threshold - float(np.median(odds)), 1e-3)
+    return replace(_fit(samples), threshold=threshold, reach=reach)
 
 
-def fit_rendering(own: Array, altered: Array, share: float) -> Rendering:
-    """Fit to statistics (N, S) of images as they are and (D, N, S) of altered ones; the threshold is yet to be set."""
+def held_out_odds(samples: Samples) -> Array:
+    """Log-odds (N,) of images as they are that were left out of the fit."""
+    folds = np.arange(len(samples.own)) % FOLDS
+    found = np.empty(len(samples.own))
+    for fold in range(FOLDS):
+        out = folds == fold
+        found[out] = _fit(samples.of(~out)).log_odds(samples.own[out])
+    return found
+
+
+def _fit(samples: Samples) -> Regression:
+    """With no threshold yet."""
     from sklearn.linear_model import LogisticRegression  # half a second that a prediction need not wait for
 
+    own = samples.own
     low, middle, high = np.quantile(own, [0.159, 0.5, 0.841], axis=0)
     scale, none, square = (high - low) / 2 + 0.01, np.zeros(own.shape[1]), np.eye(own.shape[1])
-    found = Rendering(share, 0.0, 1.0, middle, scale, none, square, none, 0 * square)
+    found = Regression(0.0, 1.0, middle, scale, none, square, none, 0 * square)
     centre, whitening = whiten(found.tamed(own))
     found = replace(found, centre=centre, whitening=whitening)
     upper = np.triu_indices(own.shape[1])
@@ -90,19 +94,9 @@ def fit_rendering(own: Array, altered: Array, share: float) -> Rendering:
 
     usual = terms(own)
     scatter = usual.std(axis=0) + np.float32(1e-6)
-    samples = np.concatenate([usual, *map(terms, altered)]) / scatter
-    fitted = LogisticRegression(C=STRENGTH, max_iter=400).fit(samples, np.arange(len(samples)) >= len(own))
+    both = np.concatenate([usual, *map(terms, samples.altered)]) / scatter
+    fitted = LogisticRegression(C=STRENGTH, max_iter=400).fit(both, np.arange(len(both)) >= len(own))
     weights = fitted.coef_[0] / scatter
     pairs = np.zeros_like(square)
     pairs[upper] = weights[len(none) :]
     return replace(found, weights=weights[: len(none)], pairs=pairs)
-
-
-def held_out_odds(own: Array, altered: Array, share: float) -> Array:
-    """Log-odds (N,) of images that were left out of the fit."""
-    folds = np.arange(len(own)) % FOLDS
-    found = np.empty(len(own))
-    for fold in range(FOLDS):
-        out = folds == fold
-        found[out] = fit_rendering(own[~out], altered[:, ~out], share).log_odds(own[out])
-    return found

@@ -1,0 +1,55 @@
+"""What a flag learns from: statistics of images as they are and of altered ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuningfork.uncertainty.alter import Draw, alter, reframe
+from tuningfork.uncertainty.framing import measure_framing
+from tuningfork.uncertainty.statistics import measure
+
+Array = NDArray[np.float64]
+
+RENDERINGS, FRAMINGS = 2, 3  # altered images of each
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Statistics of images as they are, `own` (N, S), and of altered ones of each, `altered` (D, N, S)."""
+
+    own: Array
+    altered: Array
+
+    def of(self, chosen: NDArray[np.bool_]) -> Samples:
+        """Of some images, (N,)."""
+        return Samples(self.own[chosen], self.altered[:, chosen])
+
+
+def sample_renderings(pixels: np.ndarray, rows: np.ndarray, share: float) -> Samples:
+    """Of the images in rows (N,) of pack pixels; statistics are of the central `share` of their side."""
+    return _samples(pixels, rows, lambda images: measure(images, share), alter, RENDERINGS)
+
+
+def sample_framings(pixels: np.ndarray, rows: np.ndarray) -> Samples:
+    """Of the images in rows (N,) of pack pixels."""
+    return _samples(pixels, rows, measure_framing, reframe, FRAMINGS)
+
+
+def _samples(
+    pixels: np.ndarray, rows: np.ndarray, statistics: Callable[[np.ndarray], Array], draw: Draw, draws: int
+) -> Samples:
+    batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+    own = [statistics(pixels[batch]) for batch in batches]
+    altered = [
+        [
+            statistics(np.stack([draw(pixels[row], np.random.default_rng([number, row])) for row in batch]))
+            for batch in batches
+        ]
+        for number in range(draws)
+    ]
+    return Samples(np.concatenate(own), np.stack([np.concatenate(drawn) for drawn in altered]))
