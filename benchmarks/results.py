@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from unlike import predict_originals, print_table, test_originals, unlikeness
+from unlike import ood_scores, predict_originals, print_table, test_originals
 
 from tuningfork.evaluation import evaluate_predictions, main_figures
 from tuningfork.files import write_json
@@ -63,7 +63,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             seen = predict_originals(options.model, originals, Path(folder))
             if "ood_score" in seen:  # else the model is not calibrated
-                strangers = unlikeness(options.model, 200, Path(folder), list(originals["file_loc"]))
+                strangers = ood_scores(options.model, 200, Path(folder), list(originals["file_loc"]))
         results[title] = evaluate_predictions(seen, originals, [load_schema("gz-challenge")], where=f"test, {title}")
     if options.out:
         write_json(options.out, results)

@@ -47,7 +47,7 @@ def main() -> int:
             print_renderings(options.model, table.head(options.n))
             return 0
         galaxies = predict_originals(options.model, table, Path(folder))["ood_score"].to_numpy()
-        print_table(galaxies, unlikeness(options.model, options.n, Path(folder), list(table["file_loc"])))
+        print_table(galaxies, ood_scores(options.model, options.n, Path(folder), list(table["file_loc"])))
     return 0
 
 
@@ -68,7 +68,7 @@ def predict_originals(model: str, table: pd.DataFrame, folder: Path) -> pd.DataF
     return pd.read_parquet(predict(listed, folder / "originals.parquet", model=model))
 
 
-def unlikeness(model: str, n: int, folder: Path, files: Sequence[str]) -> dict[str, np.ndarray]:
+def ood_scores(model: str, n: int, folder: Path, files: Sequence[str]) -> dict[str, np.ndarray]:
     """The `unlikeness` of `n` images of each kind; artefacts spoil the galaxies in `files`."""
     found = {}
     for kind in KINDS:
@@ -96,7 +96,7 @@ def print_renderings(model: str, table: pd.DataFrame) -> None:
     frames = [np.asarray(Image.open(file).convert("RGB").reduce(2)) for file in table["file_loc"]]
     for name in RENDERINGS:
         pixels = np.stack([decode(rendered(name, frame), network.spec.geometry)[0] for frame in frames])
-        seen = network.look(torch.from_numpy(pixels), known.views)
+        seen = network.infer(torch.from_numpy(pixels), known.views)
         missed = seen.answers["gz-challenge"].numpy() - table[columns].to_numpy()
         features = seen.features.numpy()
         flags = known.likeness.distance(features), known.ood_score(features, pixels)

@@ -97,10 +97,10 @@ def once_written(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempP
 )
 def test_an_engine_answers_as_the_network_does(name: str, engine: str, once_written: None) -> None:
     model, pixels = network(name), galaxies(CPU_BATCH + 3)
-    expected = model.look(pixels, 2)
+    expected = model.infer(pixels, 2)
     assert expected.answers["gz-challenge"].std(dim=0).max() > 100 * TOLERANCE
     load_engine(model, engine, CPU)
-    seen = model.look(pixels, 2)
+    seen = model.infer(pixels, 2)
     assert largest(differences(model, seen, expected)) < TOLERANCE
     scale = expected.features.square().mean().sqrt()
     torch.testing.assert_close(seen.features / scale, expected.features / scale, atol=1e-3, rtol=0)
@@ -113,10 +113,10 @@ def test_a_rounding_that_crosses_a_step_is_no_other_answer(tmp_path: Path) -> No
         "plain", {"width": 4}, Geometry(1.0, 40, 3), View(1.0, 32), (0.1,) * 3, (0.3,) * 3, (head,), (schema,)
     )
     model, pixels = GalaxyModel(spec).eval(), galaxies(CPU_BATCH)
-    expected = model.look(pixels)
+    expected = model.infer(pixels)
     with torch.no_grad():
         model.head("efigi").layers[-1].bias.add_(1e-5 * torch.randn_like(model.head("efigi").layers[-1].bias))
-    levels = model.look(pixels)
+    levels = model.infer(pixels)
     assert 0 < largest(differences(model, levels, expected)) < TOLERANCE
     turned = replace(expected, answers={"efigi": expected.answers["efigi"] + 1})
     assert largest(differences(model, turned, expected)) == 0
@@ -125,19 +125,19 @@ def test_a_rounding_that_crosses_a_step_is_no_other_answer(tmp_path: Path) -> No
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
 def test_a_compiled_network_answers_alike_and_is_compiled_once() -> None:
     model, pixels = network("small"), galaxies(CPU_BATCH + 3)
-    expected = model.look(pixels, 2)
+    expected = model.infer(pixels, 2)
     load_engine(model, "compile", CPU)
     with torch.compiler.set_stance("fail_on_recompile"):  # neither for fewer images nor for turned ones
-        assert largest(differences(model, model.look(pixels, 2), expected)) < TOLERANCE
+        assert largest(differences(model, model.infer(pixels, 2), expected)) < TOLERANCE
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 @pytest.mark.parametrize("engine", ["torch", "compile"])
 def test_a_gpu_answers_alike_in_bfloat16(engine: str) -> None:
     model, pixels, device = network("resnet"), galaxies(CPU_BATCH), torch.device("cuda")
-    expected = model.look(pixels)
+    expected = model.infer(pixels)
     load_engine(model.to(device), engine, device)
-    changes = differences(model, model.look(pixels.to(device)), expected)
+    changes = differences(model, model.infer(pixels.to(device)), expected)
     assert largest(changes) < tolerance(device)
     assert all((change**2).mean() ** 0.5 < 5e-3 for change in changes.values())
 
@@ -203,9 +203,9 @@ def test_torch_is_held_to_the_answers_of_the_network_too() -> None:
 def test_every_member_of_an_ensemble_has_its_engine() -> None:
     model = Ensemble([network("small", 1), network("small", 2)])
     pixels = galaxies(5)
-    expected = model.look(pixels, 2)
+    expected = model.infer(pixels, 2)
     load_engine(model, "onnxruntime", CPU)
-    seen = model.look(pixels, 2)
+    seen = model.infer(pixels, 2)
     assert largest(differences(model, seen, expected)) < TOLERANCE
     torch.testing.assert_close(seen.spread, expected.spread, atol=TOLERANCE, rtol=0)
     assert model.members[0].engine is not model.members[1].engine

@@ -172,11 +172,11 @@ def test_no_galaxy_of_test_is_looked_at(pack: Path, model: Path) -> None:
 def test_an_ensemble_is_a_graph_each(model: Path, pack: Path, tmp_path: Path) -> None:
     ensemble = load_model(make_ensemble([model, model], tmp_path / "both"))
     pixels = torch.from_numpy(np.array(open_pack(pack).pixels[:5]))
-    expected = ensemble.look(pixels, 2)
+    expected = ensemble.infer(pixels, 2)
     folder = export_model(tmp_path / "both", tmp_path / "exported")
     assert {path.name for path in folder.iterdir()} == {"export.json", "member-1.onnx", "member-2.onnx"}
     load_export(ensemble, folder, read_json(folder / "export.json", ModelError), torch.device("cpu"))
-    assert largest(differences(ensemble, ensemble.look(pixels, 2), expected)) < TOLERANCE
+    assert largest(differences(ensemble, ensemble.infer(pixels, 2), expected)) < TOLERANCE
 
 
 def test_what_cannot_be_exported_is_said(

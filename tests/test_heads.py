@@ -224,7 +224,7 @@ def test_ordinal_answers_have_the_least_absolute_error(seed: int, spread: float)
     errors = chance @ np.abs(levels[:, None] - levels)  # expected, of each answer that could be given
     given_error = (chance * np.abs(levels - head.answers(raw)[:, :1].numpy())).sum(axis=1)
     np.testing.assert_allclose(given_error, errors.min(axis=1), rtol=1e-5)
-    np.testing.assert_allclose(head.smooth_answers(raw)[:, 0], chance @ levels, atol=1e-4)
+    np.testing.assert_allclose(head.expected_answers(raw)[:, 0], chance @ levels, atol=1e-4)
 
 
 def test_what_is_no_number_stays_none() -> None:

@@ -53,9 +53,9 @@ def test_it_is_installed_as_a_plug_in() -> None:
 @pytest.mark.parametrize("encoder", ["equivariant", "resnet18", "convnext_atto"])
 def test_it_answers_as_the_network_does(encoder: str) -> None:
     model, pixels = network(encoder), galaxies(67)
-    expected = model.look(pixels, 2)
+    expected = model.infer(pixels, 2)
     load_engine(model, "fused", CPU)
-    seen = model.look(pixels, 2)
+    seen = model.infer(pixels, 2)
     assert largest(differences(model, seen, expected)) < TOLERANCE
     scale = expected.features.square().mean().sqrt()
     torch.testing.assert_close(seen.features / scale, expected.features / scale, atol=1e-3, rtol=0)

@@ -243,7 +243,7 @@ class TrainedModel:
         import torch
 
         pixels = np.stack([image for _, image in self._decoded(images, said)])
-        return np.asarray(self.network.look(torch.from_numpy(pixels)).features.cpu().numpy())
+        return np.asarray(self.network.infer(torch.from_numpy(pixels)).features.cpu().numpy())
 
     @speaks_python
     def evaluate(

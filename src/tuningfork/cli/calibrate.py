@@ -16,11 +16,8 @@ def command(
     tta: Annotated[
         int, typer.Option(metavar="VIEWS", help="Test-time augmentation: average over 1, 2, 4, 8, 16 or 32 views.")
     ] = 8,
-    balance: Annotated[
-        float, typer.Option(help="Name rare classes more readily: 0, fewest mistakes, to 1, all classes alike.")
-    ] = 0.0,
 ) -> None:
     """Measure a model's uncertainty: conformal intervals, calibrated probabilities, the out-of-distribution flag."""
     from tuningfork.inference import calibrate
 
-    typer.echo(f"calibrated: {calibrate(model, pack, split=split, where=where, tta=tta, balance=balance)}")
+    typer.echo(f"calibrated: {calibrate(model, pack, split=split, where=where, tta=tta)}")

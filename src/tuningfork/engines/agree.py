@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tuningfork.models import Look, Model
+from tuningfork.models import Inference, Model
 
 TOLERANCE = 1e-4  # of an answer in float32; rounding in another order makes a tenth of it
 FEATURES = 10  # times as far may a feature lie, of which the root mean square is 1
@@ -17,7 +17,7 @@ def tolerance(device: torch.device) -> float:
     return TOLERANCE_BF16 if device.type == "cuda" else TOLERANCE
 
 
-def differences(model: Model, ours: Look, theirs: Look) -> dict[str, np.ndarray]:
+def differences(model: Model, ours: Inference, theirs: Inference) -> dict[str, np.ndarray]:
     """By schema name (N, K): ours less theirs, fractions as they are, quantities in units of their range.
 
     Answers that go in steps are compared before they do, where a rounding is no step.
@@ -25,18 +25,18 @@ def differences(model: Model, ours: Look, theirs: Look) -> dict[str, np.ndarray]
     found = {}
     for schema in model.schemas:
         low, high = schema.limits.T
-        change = ours.smooth[schema.name].cpu().double() - theirs.smooth[schema.name].cpu().double()
+        change = ours.expected[schema.name].cpu().double() - theirs.expected[schema.name].cpu().double()
         found[schema.name] = change.numpy() / (high - low)
     return found
 
 
-def distance(model: Model, ours: Look, theirs: Look) -> float:
+def distance(model: Model, ours: Inference, theirs: Inference) -> float:
     """The largest difference of an answer, or a tenth of that of a feature, of which the root mean square is 1.
 
     Where theirs is no number there is no difference; where only ours is none, the distance is none either.
     """
     answers = differences(model, ours, theirs)
-    missing = {name: theirs.smooth[name].isnan().cpu().numpy() for name in answers}
+    missing = {name: theirs.expected[name].isnan().cpu().numpy() for name in answers}
     features, expected = ours.features.cpu().double(), theirs.features.cpu().double()
     known = ~expected.isnan()
     scale = expected[known].square().mean().sqrt().clamp(min=1e-12)

@@ -21,7 +21,7 @@ from tuningfork.engines.exported import load_export, read_export
 from tuningfork.engines.load import load_engine
 from tuningfork.engines.plugins import engine_class, engine_names
 from tuningfork.errors import ModelError, TuningforkError
-from tuningfork.models import Look, Model
+from tuningfork.models import Inference, Model
 from tuningfork.models.model import Outputs
 from tuningfork.packs import ImageSource, PackSource
 
@@ -175,12 +175,12 @@ def _first_pixels(source: ImageSource | PackSource, count: int) -> np.ndarray:
     return np.stack(pixels) if pixels else np.empty(0, np.uint8)
 
 
-def _timed(model: Model, pixels: torch.Tensor) -> tuple[Look, float]:
+def _timed(model: Model, pixels: torch.Tensor) -> tuple[Inference, float]:
     """What the model sees from one side, and the median seconds that it takes."""
-    seen = model.look(pixels)
+    seen = model.infer(pixels)
     seconds = []
     for _ in range(ROUNDS):
         started = time.perf_counter()
-        model.look(pixels).features.cpu()  # a GPU is waited for
+        model.infer(pixels).features.cpu()  # a GPU is waited for
         seconds.append(time.perf_counter() - started)
     return seen, median(seconds)

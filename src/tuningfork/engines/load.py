@@ -36,10 +36,10 @@ def load_engine(model: Model, name: str, device: torch.device) -> None:
         raise ModelError(f"the engine {name} runs on the CPU alone; say --device cpu, or take --engine torch")
     _detach(model)
     images = _samples(model.spec.geometry).to(device)
-    expected = model.look(images)
+    expected = model.infer(images)
     make = cast(Callable[[GalaxyModel, torch.device], Engine], kind)
     attach(model, device, name, lambda member, _: make(member, device))
-    apart = distance(model, model.look(images), expected)
+    apart = distance(model, model.infer(images), expected)
     if not apart <= tolerance(device):  # NaN is not
         _detach(model)
         raise ModelError(f"the engine {name} gives other answers than PyTorch (by {apart:.2g}), and is not used")

@@ -27,7 +27,7 @@ def explain_pixels(model: GalaxyModel, identity: str, pixels: np.ndarray, answer
     batch, size = pixels[None], model.spec.view.size
     image = network_view(model, batch)
     with torch.inference_mode():
-        answers = {name: values[0].cpu().numpy() for name, values in model.smooth_answers(model(image)).items()}
+        answers = {name: values[0].cpu().numpy() for name, values in model.expected_answers(model(image)).items()}
     target = find_target(model, answer) if answer else leading_target(model, answers)
     values = answers[target.schema.name]
     heat = evidence(model, batch, target.column)

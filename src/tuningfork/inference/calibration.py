@@ -17,7 +17,6 @@ from tuningfork.models.folder import FILES, UNCERTAINTY
 from tuningfork.models.views import check_views
 from tuningfork.packs import Pack, PackSource, open_pack
 from tuningfork.progress import progress_bar
-from tuningfork.schemas import Schema
 from tuningfork.uncertainty import (
     FEWEST,
     Uncertainty,
@@ -41,7 +40,6 @@ def calibrate(
     split: str = "val",
     where: Sequence[str] = (),
     tta: int = 8,
-    balance: float = 0.0,
 ) -> Path:
     """Measure how sure a model is on one split of a pack, and write it into the model's folder.
 
@@ -52,11 +50,6 @@ def calibrate(
     they were fitted to: calibrate on galaxies of your own survey and they are those of your survey. `where` narrows
     what they are fitted to, as ``column=value``, for a split in which easy galaxies were chosen, say.
 
-    Rare classes are seldom the most likely one. With `balance` above 0 a galaxy is called by the class whose
-    probability, divided by the class's share of the labels to the power of `balance`, is largest (logit adjustment:
-    Menon et al. 2021, arXiv:2007.07314, equation 9): 0 makes the fewest mistakes, 1 treats all classes alike. The
-    probabilities themselves stay calibrated.
-
     Raises
     ------
     ModelError, PackError
@@ -64,8 +57,6 @@ def calibrate(
         package's own, whose folder is not yours to write.
     """
     check_views(tta)
-    if not 0 <= balance <= 1:
-        raise ModelError(f"balance is from 0 (fewest mistakes) to 1 (all classes alike), not {balance:g}")
     folder, data = model_folder(model), open_pack(pack)
     if folder.resolve() in [model_folder(name).resolve() for name in bundled_models()]:
         raise ModelError(f"{model!r} is the package's own; copy its folder ({model_folder(model)}) and name the copy")
@@ -82,7 +73,7 @@ def calibrate(
     trained_on = [read_manifest(folder / part)["data"]["sha256"] for part in manifest.get("members", ["."])]
     if data.manifest["sha256"] in trained_on and split in ("train", "all"):
         log.warning("the model was trained on galaxies of this split: its intervals will be too narrow")
-    uncertainty = fit_uncertainty(network, data, rows, np.isin(rows, chosen), tta, balance)
+    uncertainty = fit_uncertainty(network, data, rows, np.isin(rows, chosen), tta)
     # At no moment does the manifest speak of a file that is not the one beside it.
     seal(folder, manifest, files=[name for name in FILES if name != UNCERTAINTY])
     write_uncertainty(uncertainty, folder / UNCERTAINTY)
@@ -93,26 +84,20 @@ def calibrate(
         "rows": list(where),
         "n": len(chosen),
         "views": tta,
-        "balance": balance,
     }
     seal(folder, manifest)
     return folder
 
 
-def fit_uncertainty(
-    network: Model, pack: Pack, rows: np.ndarray, chosen: np.ndarray, views: int, balance: float
-) -> Uncertainty:
+def fit_uncertainty(network: Model, pack: Pack, rows: np.ndarray, chosen: np.ndarray, views: int) -> Uncertainty:
     """The uncertainty of a network, from the labels of rows (N,) of a pack; intervals from the `chosen`, (N,) bool."""
     features, raw = _outputs(network, pack, rows, views)
     labels = pack.catalog.iloc[rows].reset_index(drop=True)
     temperatures, intervals = {}, {}
-    weights: dict[str, np.ndarray] = {}
     for schema in network.schemas:
         targets = network.head(schema.name).targets(labels, str(pack.path))
         if schema.kind == "classes":
             temperatures[schema.name] = _temperature(network, schema.name, raw[schema.name], targets[:, 0])
-            if balance:
-                weights |= _class_weights(schema, targets[:, 0], balance)
         else:
             answers = _joint_answers(network, schema.name, raw[schema.name], 1.0)
             observed = label_votes(labels, schema).fractions if schema.kind == "tree" else targets
@@ -123,21 +108,7 @@ def fit_uncertainty(
     some = np.linspace(0, len(rows) - 1, min(len(rows), ENOUGH)).astype(int)
     renderings = sample_renderings(pack.pixels, rows[some], share)
     likeness, rendering, framing = fit_flag(features[some], renderings, sample_framings(pack.pixels, rows[some]))
-    return Uncertainty(views, temperatures, intervals, likeness, weights, rendering, framing, share)
-
-
-def _class_weights(schema: Schema, truth: np.ndarray, balance: float) -> dict[str, np.ndarray]:
-    """Weights (C,) of the classes: their share of the labels to the power of minus `balance`, up to a factor.
-
-    A class without a label has the smallest weight: nothing is known of how rare it is. Too few labels give none.
-    """
-    known = truth[~np.isnan(truth)].astype(int)
-    if len(known) < FEWEST:
-        log.warning("%d galaxies have a class of %s: too few to tell how rare each is", len(known), schema.name)
-        return {}
-    counts = np.bincount(known, minlength=len(schema.classes)).astype(np.float64)
-    weights = np.where(counts > 0, counts, counts.max()) ** -balance
-    return {schema.name: np.asarray(weights / weights.max())}
+    return Uncertainty(views, temperatures, intervals, likeness, rendering, framing, share)
 
 
 def _outputs(network: Model, pack: Pack, rows: np.ndarray, views: int) -> tuple[np.ndarray, dict[str, torch.Tensor]]:
@@ -147,7 +118,7 @@ def _outputs(network: Model, pack: Pack, rows: np.ndarray, views: int) -> tuple[
     raw: dict[str, list[torch.Tensor]] = {schema.name: [] for schema in network.schemas}
     with torch.inference_mode(), progress_bar("calibrate", len(rows)) as advance:
         for part in np.array_split(rows, -(-len(rows) // BATCH)):
-            seen, outputs = network.sights(torch.from_numpy(pack.pixels[part]).to(device), views)
+            seen, outputs = network.outputs_of_views(torch.from_numpy(pack.pixels[part]).to(device), views)
             features.append(seen.cpu())
             for name, values in outputs.items():
                 raw[name].append(values.cpu())

@@ -97,16 +97,16 @@ def probability_column(schema: Schema) -> pa.Field:
     return column(f"{schema.summary_column}_probability", pa.float32(), text)
 
 
-_SURE = {
+_ENDS = {
     "low": ("Least value of the 90 % interval of", "stat.min"),
     "high": ("Largest value of the 90 % interval of", "stat.max"),
     "spread": ("Standard deviation between views and members of", "stat.stdev"),
 }
 
 
-def sure_columns(schema: Schema, which: str) -> list[pa.Field]:
+def confidence_columns(schema: Schema, which: str) -> list[pa.Field]:
     """How sure each answer is; `which` is ``low``, ``high`` or ``spread``."""
-    text, ucd = _SURE[which]
+    text, ucd = _ENDS[which]
     return [
         column(f"{name}_{which}", pa.float32(), About(f"{text} {name}", ucd=f"src.morph;{ucd}"))
         for name in schema.prediction_columns
@@ -116,7 +116,7 @@ def sure_columns(schema: Schema, which: str) -> list[pa.Field]:
 def published_names(schemas: Sequence[Schema]) -> dict[str, str]:
     """The names that the publishers of labels give the columns of answers and of how sure they are."""
     pairs = [pair for s in schemas for pair in zip(s.prediction_columns, s.published_columns, strict=True)]
-    return {f"{own}{end}": f"{published}{end}" for own, published in pairs for end in ("", *map("_{}".format, _SURE))}
+    return {f"{own}{end}": f"{published}{end}" for own, published in pairs for end in ("", *map("_{}".format, _ENDS))}
 
 
 def label_column(schema: Schema) -> pa.Field:

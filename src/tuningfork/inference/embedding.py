@@ -157,7 +157,7 @@ def _batch_rows(batch: list[Decoded], network: Model, device: torch.device) -> p
     features = np.zeros((len(batch), network.n_features), np.float32)
     if readable.any():
         pixels = torch.from_numpy(np.stack([entry.pixels for entry in batch if entry.pixels is not None]))
-        features[readable] = network.look(pixels.to(device)).features.cpu().numpy()
+        features[readable] = network.infer(pixels.to(device)).features.cpu().numpy()
     values = pa.FixedSizeListArray.from_arrays(features.ravel(), features.shape[1], mask=pa.array(~readable))
     return table_of([*names(batch), (features_column(values.type), values), *remarks(batch)])
 

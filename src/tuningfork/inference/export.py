@@ -20,7 +20,7 @@ from tuningfork.errors import ModelError, OutputError, PackError
 from tuningfork.files import output_errors
 from tuningfork.jobs import Inputs, Job, beside
 from tuningfork.manifests import ExportManifest
-from tuningfork.models import GalaxyModel, Look, Model, load_model, read_manifest
+from tuningfork.models import GalaxyModel, Inference, Model, load_model, read_manifest
 from tuningfork.packs import Pack, PackSource, open_pack
 from tuningfork.progress import progress_bar
 
@@ -176,9 +176,9 @@ def _blank(member: GalaxyModel) -> torch.Tensor:
 def _compare(network: Model, folder: Path, content: dict[str, Any], galaxies: Galaxies) -> dict[str, Any]:
     """How far the answers of the graphs lie from torch's, in 32 bits within `TOLERANCE`."""
     with progress_bar("compare", 2 * len(galaxies.compare)) as advance:
-        expected = list(_looks(network, galaxies.compare, advance))
+        expected = list(_inferences(network, galaxies.compare, advance))
         load_export(network, folder, content, CPU)
-        seen = list(_looks(network, galaxies.compare, advance))
+        seen = list(_inferences(network, galaxies.compare, advance))
     changes = _joined([differences(network, ours, theirs) for ours, theirs in zip(seen, expected, strict=True)])
     if largest(changes) > TOLERANCE and not content["int8"]:
         raise ModelError(f"the exported graph gives other answers than torch, by {largest(changes):.1g}; not written")
@@ -192,9 +192,9 @@ def _compare(network: Model, folder: Path, content: dict[str, Any], galaxies: Ga
     }
 
 
-def _errors(network: Model, looks: list[Look], labels: pd.DataFrame) -> dict[str, float]:
+def _errors(network: Model, inferences: list[Inference], labels: pd.DataFrame) -> dict[str, float]:
     """The root mean square error of fractions and quantities against what is known of the galaxies, by schema."""
-    answers = _joined([{name: values.numpy() for name, values in look.answers.items()} for look in looks])
+    answers = _joined([{name: values.numpy() for name, values in one.answers.items()} for one in inferences])
     found = {}
     for schema in network.schemas:
         if schema.kind != "classes" and set(schema.columns) & set(labels.columns):
@@ -208,7 +208,7 @@ def _joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _looks(network: Model, pixels: np.ndarray, advance: Any) -> Iterator[Look]:
+def _inferences(network: Model, pixels: np.ndarray, advance: Any) -> Iterator[Inference]:
     for part in np.array_split(pixels, -(-len(pixels) // CPU_BATCH)):
-        yield network.look(torch.from_numpy(part))
+        yield network.infer(torch.from_numpy(part))
         advance(len(part))

@@ -8,20 +8,20 @@ import numpy as np
 import pyarrow as pa
 
 from tuningfork.images import Decoded
+from tuningfork.inference.confidence import Confidence
 from tuningfork.inference.described import (
     OOD,
     OOD_SCORE,
     answer_columns,
+    confidence_columns,
     names,
     numbers,
     probability_column,
     remarks,
     summary_column,
-    sure_columns,
     table_of,
 )
 from tuningfork.inference.naming import summaries
-from tuningfork.inference.sureness import Sureness
 from tuningfork.schemas import Schema
 
 
@@ -29,7 +29,7 @@ def prediction_rows(
     batch: Sequence[Decoded],
     answers: Mapping[str, np.ndarray],
     schemas: Sequence[Schema],
-    sure: Sureness | None,
+    sure: Confidence | None,
 ) -> pa.Table:
     """One row for each of N images; the types of its columns are the same whatever the images are.
 
@@ -54,7 +54,7 @@ def prediction_rows(
             columns += numbers(answers[schema.name].max(axis=1)[:, None], [probability_column(schema)], readable)
         for which, values in (("low", sure.low), ("high", sure.high), ("spread", sure.spread)) if sure else ():
             if schema.name in values:
-                columns += numbers(values[schema.name], sure_columns(schema, which), readable)
+                columns += numbers(values[schema.name], confidence_columns(schema, which), readable)
     if sure is not None:
         columns += numbers(sure.ood_score[:, None], [OOD_SCORE], readable)
         flags = np.zeros(len(batch), dtype=bool)

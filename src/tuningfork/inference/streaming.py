@@ -16,11 +16,11 @@ from tuningfork.errors import ImageError
 from tuningfork.images import Decoded
 from tuningfork.inference.bulk import Bulk, How
 from tuningfork.inference.carried import join
+from tuningfork.inference.confidence import confidence
 from tuningfork.inference.origin import VERSION, predictions_origin
 from tuningfork.inference.output import check_output, chosen_names, write_output
 from tuningfork.inference.rows import prediction_rows
 from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, shards
-from tuningfork.inference.sureness import sureness
 from tuningfork.models import DEFAULT_MODEL, Model, load_model
 from tuningfork.models.views import check_views
 from tuningfork.packs import Pack, PackSource
@@ -150,13 +150,13 @@ def _batch_rows(batch: list[Decoded], network: Model, device: torch.device, view
     side, channels = network.spec.geometry.size, network.spec.geometry.channels
     blank = np.zeros((side, side, channels), np.uint8)  # networks can't look at nothing
     seen = np.stack(pixels or [blank])
-    look = network.look(torch.from_numpy(seen).to(device), views).first(len(pixels))
+    found = network.infer(torch.from_numpy(seen).to(device), views).first(len(pixels))
     known = network.uncertainty
     return prediction_rows(
         batch,
-        {name: values.cpu().numpy() for name, values in look.answers.items()},
+        {name: values.cpu().numpy() for name, values in found.answers.items()},
         network.schemas,
-        sureness(look, seen[: len(pixels)], known, {schema.name: schema for schema in network.schemas})
+        confidence(found, seen[: len(pixels)], known, {schema.name: schema for schema in network.schemas})
         if known
         else None,
     )

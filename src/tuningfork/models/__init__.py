@@ -13,7 +13,7 @@ from tuningfork.models.folder import (
     seal,
 )
 from tuningfork.models.heads import HEADS, Head, HeadSpec, build_head, register_head
-from tuningfork.models.model import Ensemble, GalaxyModel, Look, Model, ModelSpec
+from tuningfork.models.model import Ensemble, GalaxyModel, Inference, Model, ModelSpec
 from tuningfork.models.stages import encoder_stages
 from tuningfork.models.view import View, Warps, crop, warp
 
@@ -25,7 +25,7 @@ __all__ = [
     "GalaxyModel",
     "Head",
     "HeadSpec",
-    "Look",
+    "Inference",
     "Model",
     "ModelSpec",
     "View",

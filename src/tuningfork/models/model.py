@@ -13,7 +13,7 @@ from torch import nn
 from tuningfork.errors import ModelError
 from tuningfork.images import Geometry, Reading
 from tuningfork.models.encoders import build_encoder
-from tuningfork.models.heads import Head, HeadSpec, build_head, of_looks
+from tuningfork.models.heads import Head, HeadSpec, build_head, of_views
 from tuningfork.models.view import View
 from tuningfork.models.views import sides
 from tuningfork.schemas import Schema, schema_from_dict, schema_to_dict
@@ -80,23 +80,23 @@ class ModelSpec:
 
 
 @dataclass(frozen=True)
-class Look:
+class Inference:
     """What a model makes of N galaxies, from all the views it was given.
 
-    `features` is (N, F); the others, by schema name, are (N, K): `answers`, the joint answer; `smooth`, what answers in
-    steps are steps of, and else the answers; `spread`, the standard deviation of the answer between members and views,
-    which a model that knew would not have, empty where there was one look only.
+    `features` is (N, F); the others, by schema name, are (N, K): `answers`, the joint answer; `expected`, the
+    expected value of answers that go in steps, and else the answers; `spread`, the epistemic spread: the standard
+    deviation of the answer between members and views, empty where there is one of them only.
     """
 
     features: torch.Tensor
     answers: dict[str, torch.Tensor]
-    smooth: dict[str, torch.Tensor]
+    expected: dict[str, torch.Tensor]
     spread: dict[str, torch.Tensor]
 
-    def first(self, n: int) -> Look:
+    def first(self, n: int) -> Inference:
         """The same of the first `n` galaxies."""
-        parts = (self.answers, self.smooth, self.spread)
-        return Look(self.features[:n], *({name: values[:n] for name, values in part.items()} for part in parts))
+        parts = (self.answers, self.expected, self.spread)
+        return Inference(self.features[:n], *({name: values[:n] for name, values in part.items()} for part in parts))
 
 
 class Model(nn.Module, ABC):
@@ -128,8 +128,8 @@ class Model(nn.Module, ABC):
         """How many features a galaxy has."""
 
     @abstractmethod
-    def sights(self, pixels: torch.Tensor, views: int) -> Outputs:
-        """What is seen of pack pixels (N, H, W, C) uint8 from `views` sides.
+    def outputs_of_views(self, pixels: torch.Tensor, views: int) -> Outputs:
+        """What is seen of pack pixels (N, H, W, C) uint8 from `views` views.
 
         Returns
         -------
@@ -151,17 +151,17 @@ class Model(nn.Module, ABC):
         """The answers of every head, each (N, len(schema.prediction_columns)) float32; probabilities calibrated."""
         return {name: self.head(name).answers(value) for name, value in self._tempered(raw).items()}
 
-    def smooth_answers(self, raw: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """As `answers`, of every head as its `smooth_answers`: for explanations."""
-        return {name: self.head(name).smooth_answers(value) for name, value in self._tempered(raw).items()}
+    def expected_answers(self, raw: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """As `answers`, of every head as its `expected_answers`: for explanations."""
+        return {name: self.head(name).expected_answers(value) for name, value in self._tempered(raw).items()}
 
     def _tempered(self, raw: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         warmth = self.uncertainty.temperatures if self.uncertainty else {}
         return {name: value / warmth.get(name, 1.0) for name, value in raw.items()}
 
     @torch.inference_mode()
-    def look(self, pixels: torch.Tensor, views: int = 1) -> Look:
-        """Look at pack pixels (N, H, W, C) uint8 in the model's geometry from `views` sides.
+    def infer(self, pixels: torch.Tensor, views: int = 1) -> Inference:
+        """What the model makes of pack pixels (N, H, W, C) uint8 in the model's geometry from `views` views.
 
         On a CPU the networks are given `GALAXIES` at a time at most; what they say of them is worked out for
         all together.
@@ -172,21 +172,21 @@ class Model(nn.Module, ABC):
             If there is no such number of views.
         """
         at_once = GALAXIES if pixels.device.type == "cpu" else len(pixels)
-        parts = [self.sights(part, views) for part in pixels.split(at_once)]
+        parts = [self.outputs_of_views(part, views) for part in pixels.split(at_once)]
         features = torch.cat([part for part, _ in parts])
         raw = {name: torch.cat([part[name] for _, part in parts], dim=1) for name in parts[0][1]}
-        answers, smooth, spread = {}, {}, {}
-        for name, looks in self._tempered(raw).items():
+        answers, expected, spread = {}, {}, {}
+        for name, by_view in self._tempered(raw).items():
             head = self.head(name)
-            answers[name] = head.joint_answers(looks)
-            smooth[name] = of_looks(head.smooth_answers, looks).mean(dim=0)
-            if len(looks) > 1:
-                spread[name] = of_looks(head.answers, looks).std(dim=0, correction=0)
-        return Look(features, answers, smooth, spread)
+            answers[name] = head.joint_answers(by_view)
+            expected[name] = of_views(head.expected_answers, by_view).mean(dim=0)
+            if len(by_view) > 1:
+                spread[name] = of_views(head.answers, by_view).std(dim=0, correction=0)
+        return Inference(features, answers, expected, spread)
 
     def predict(self, pixels: torch.Tensor, views: int = 1) -> dict[str, torch.Tensor]:
-        """The answers for pack pixels (N, H, W, C) uint8 in the model's geometry, averaged over `views` sides."""
-        return self.look(pixels, views).answers
+        """The answers for pack pixels (N, H, W, C) uint8 in the model's geometry, averaged over `views` views."""
+        return self.infer(pixels, views).answers
 
 
 class GalaxyModel(Model):
@@ -251,7 +251,7 @@ class GalaxyModel(Model):
         invariant = bool(getattr(self.encoder, "invariant", False))
         return sides(pixels, self.spec.view, self.spec.geometry, views, invariant=invariant)
 
-    def sights(self, pixels: torch.Tensor, views: int) -> Outputs:
+    def outputs_of_views(self, pixels: torch.Tensor, views: int) -> Outputs:
         """Features and raw outputs, one for each view that differs to the encoder."""
         run = self.engine or self.outputs
         features, raw = zip(*(run(images) for images in self.images(pixels, views)), strict=True)
@@ -288,12 +288,12 @@ class Ensemble(Model):
         """The features of all members, one after the other."""
         return sum(member.n_features for member in self.members)
 
-    def sights(self, pixels: torch.Tensor, views: int) -> Outputs:
+    def outputs_of_views(self, pixels: torch.Tensor, views: int) -> Outputs:
         """The features of all members side by side, and raw outputs for every member and view.
 
         Every member has as many: those of one that needs fewer looks are repeated, so that all count alike.
         """
-        features, raw = zip(*(member.sights(pixels, views) for member in self.members), strict=True)
+        features, raw = zip(*(member.outputs_of_views(pixels, views) for member in self.members), strict=True)
         outputs = {}
         for name in raw[0]:
             most = max(len(part[name]) for part in raw)

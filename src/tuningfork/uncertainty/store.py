@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +22,15 @@ from tuningfork.uncertainty.statistics import measure
 class Uncertainty:
     """What was fitted, by schema name: the temperature of class probabilities, the intervals of everything else.
 
-    `class_weights`, (C,) by schema name, say which class is named: that of the largest probability times its weight,
-    where a schema has no weights the most likely one. All of it holds for predictions averaged over `views` sides,
-    and no other number of them. `rendering` is of the statistics of the central `share` of the side of pack pixels,
-    `framing` of all of them; models calibrated by earlier versions lack one or both.
+    All of it holds for predictions averaged over `views` views, and no other number of them. `rendering` is of the
+    statistics of the central `share` of the side of pack pixels, `framing` of all of them; models calibrated by earlier
+    versions lack one or both.
     """
 
     views: int
     temperatures: Mapping[str, float]
     intervals: Mapping[str, Intervals]
     likeness: Likeness
-    class_weights: Mapping[str, np.ndarray] = field(default_factory=dict)
     rendering: Regression | None = None
     framing: Regression | None = None
     share: float = 1.0
@@ -57,7 +55,6 @@ def write_uncertainty(uncertainty: Uncertainty, path: Path) -> None:
         "likeness/threshold": np.array(likeness.threshold),
     }
     arrays |= {f"temperature/{name}": np.array(value) for name, value in uncertainty.temperatures.items()}
-    arrays |= {f"class_weights/{name}": values.astype(np.float64) for name, values in uncertainty.class_weights.items()}
     for name, table in uncertainty.intervals.items():
         parts = {"knots": table.knots, "low": table.low, "high": table.high}
         arrays |= {f"intervals/{name}/{part}": values.astype(np.float32) for part, values in parts.items()}
@@ -85,11 +82,6 @@ def read_uncertainty(path: Path) -> Uncertainty:
             for name in names
         },
         likeness=Likeness(arrays["likeness/mean"], arrays["likeness/whitening"], arrays["likeness/threshold"].item()),
-        class_weights={
-            name.removeprefix("class_weights/"): values
-            for name, values in arrays.items()
-            if name.startswith("class_weights/")
-        },
         rendering=_regression(arrays, "rendering"),
         framing=_regression(arrays, "framing"),
         share=float(arrays.get("rendering/share", np.ones(1)).item()),

@@ -121,9 +121,9 @@ class Head(nn.Module, ABC):
 
     def joint_answers(self, raw: torch.Tensor) -> torch.Tensor:
         """What several looks at the same galaxies say together, from raw outputs (S, N, K): the mean answer (N, T)."""
-        return of_looks(self.answers, raw).mean(dim=0)
+        return of_views(self.answers, raw).mean(dim=0)
 
-    def smooth_answers(self, raw: torch.Tensor) -> torch.Tensor:
+    def expected_answers(self, raw: torch.Tensor) -> torch.Tensor:
         """The answers, or where these go in steps what they are steps of: a small change of an image changes it."""
         return self.answers(raw)
 
@@ -137,7 +137,7 @@ class Head(nn.Module, ABC):
         return math.sqrt(total / count) if count else math.nan
 
 
-def of_looks(answer: Callable[[torch.Tensor], torch.Tensor], raw: torch.Tensor) -> torch.Tensor:
+def of_views(answer: Callable[[torch.Tensor], torch.Tensor], raw: torch.Tensor) -> torch.Tensor:
     """What `answer` makes of the raw outputs of each of several looks, (S, N, K): (S, N, T)."""
     return answer(raw.flatten(0, 1)).unflatten(0, raw.shape[:2])
 

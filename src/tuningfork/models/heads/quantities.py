@@ -85,7 +85,7 @@ class QuantitiesHead(Head):
     def answers(self, raw: torch.Tensor) -> torch.Tensor:
         """The quantities (N, K), each within its range."""
         if self.loss_name == "mse":
-            return self.smooth_answers(raw)
+            return self.expected_answers(raw)
         return self._medians(self._distributions(raw))
 
     def joint_answers(self, raw: torch.Tensor) -> torch.Tensor:
@@ -95,7 +95,7 @@ class QuantitiesHead(Head):
         looks = zip(*(self._distributions(look) for look in raw), strict=True)
         return self._medians([torch.stack(parts).mean(dim=0) for parts in looks])
 
-    def smooth_answers(self, raw: torch.Tensor) -> torch.Tensor:
+    def expected_answers(self, raw: torch.Tensor) -> torch.Tensor:
         """The expectations of distributions over steps, (N, K)."""
         if self.loss_name == "mse":
             return self.low + self.range * raw.float().sigmoid()
