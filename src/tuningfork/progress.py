@@ -30,7 +30,7 @@ def progress_bar(description: str, total: int | None) -> Iterator[Callable[[int]
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    console, said = Console(stderr=True), time.monotonic()
+    console, said = Console(stderr=True, force_jupyter=False), time.monotonic()  # widgets need ipywidgets
     with Progress(*columns, console=console, transient=False) as progress:
         task = progress.add_task(description, total=total, rate="")
 

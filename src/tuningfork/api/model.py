@@ -116,7 +116,7 @@ class TrainedModel:
 
         Parameters
         ----------
-        images
+        images : path, list, array, table or Pack
             A folder, a pattern, a catalogue, an archive, a pack; a list of files; a DataFrame or an astropy Table that
             names files; uint8 arrays (N, H, W, C) or (H, W, C) of any size; Pillow images; FITS units (HDUs).
         out : str or path, optional
@@ -128,8 +128,10 @@ class TrainedModel:
             Names of the answers: ``spiral_arms_yes``, or those of the schema's labels, ``Class4.1``.
         layout : {'table', 'kaggle'}
             ``kaggle`` is the challenge's submission.
-        device, engine, workers
-            What the networks run on, what runs them, and how many threads decode. Default: the quickest there is.
+        device, engine : str
+            What the networks run on, and what runs them. Default: the quickest there is.
+        workers : int, optional
+            How many threads decode. Default: cores + 1.
         overwrite : bool
             Replace a file that is there already.
         **said
@@ -195,7 +197,7 @@ class TrainedModel:
 
         Parameters
         ----------
-        images, device, engine, workers, overwrite, **said
+        images : path, list, array, table or Pack
             As of `predict`.
         out : str or path, optional
             Where to keep it: .parquet. Default: as long as the process lives; see `Embedding.save`.
@@ -203,6 +205,14 @@ class TrainedModel:
             Maps to two dimensions.
         seed : int
             Of the maps.
+        device, engine : str
+            As of `predict`.
+        workers : int, optional
+            As of `predict`.
+        overwrite : bool
+            Replace a file that is there already.
+        **said
+            As of `predict`.
 
         Returns
         -------
@@ -233,7 +243,19 @@ class TrainedModel:
 
     @speaks_python
     def encode(self, images: Images | Pack, **said: Unpack[ImageArguments]) -> np.ndarray:
-        """The features of a few images, (N, F) float32.
+        """The features of a few images, in memory.
+
+        Parameters
+        ----------
+        images : path, list, array, table or Pack
+            As of `predict`.
+        **said
+            As of `predict`.
+
+        Returns
+        -------
+        ndarray
+            (N, F) float32.
 
         Raises
         ------
@@ -282,7 +304,7 @@ class TrainedModel:
 
         Parameters
         ----------
-        image
+        image : path, array, picture or FITS unit
             One image, as of `predict`.
         answer : str, optional
             The column of the answer to explain. Default: the one most worth explaining.
@@ -328,6 +350,11 @@ class TrainedModel:
         where : sequence of str
             Only those with these values.
 
+        Returns
+        -------
+        TrainedModel
+            With intervals, calibrated probabilities and the out-of-distribution flag.
+
         Raises
         ------
         ModelError, PackError
@@ -345,6 +372,16 @@ class TrainedModel:
     @speaks_python
     def save(self, out: str | PathLike[str]) -> Path:
         """Copy its folder.
+
+        Parameters
+        ----------
+        out : str or path
+            The folder to write.
+
+        Returns
+        -------
+        Path
+            The folder.
 
         Raises
         ------

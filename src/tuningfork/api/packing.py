@@ -38,7 +38,7 @@ def pack(
 
     Parameters
     ----------
-    images
+    images : path, list, array, table or Dataset
         As of `TrainedModel.predict`; of torch a map-style Dataset of pairs (image, label), too.
     out : str or path, optional
         The folder to make; a killed call goes on when it is made again. Default: a temporary one.
@@ -70,6 +70,17 @@ def pack(
     ------
     CatalogError, SchemaError, PackError, OutputError
         If the images or labels are wrong, none can be read, or `out` can't be written or holds something else.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, tuningfork as tf
+    >>> images = np.zeros((20, 50, 50, 3), np.uint8)
+    >>> images[:, 20:30, 20:30] = 200
+    >>> ids = pd.Series(range(20)).astype(str)
+    >>> labels = pd.DataFrame({"id_str": ids, "kind": ["disc", "smooth"] * 10})
+    >>> data = tf.pack(images, labels=labels, label="kind", size=32)
+    >>> data.pixels.shape, data.schemas[0].class_names
+    ((20, 32, 32, 3), ('disc', 'smooth'))
     """
     options = ImageOptions.of(said)
     kept = options.reading.field

@@ -33,16 +33,18 @@ class Embedding:
 
     Parameters
     ----------
-    table
+    path : Path
+        The file that holds it.
+    table : DataFrame
         N rows: `id_str`, `file_loc`, `split` and class names where they are known, `error` (null where the image was
         read), and for each map its `<name>_x` and `<name>_y`.
-    features
+    features : ndarray
         (N, F) float32, NaN where the image could not be read.
-    manifest
+    manifest : dict
         What made it: `inputs` (images, model), `geometry`, `seed`, `maps` and their settings, `schemas`.
-    schemas
+    schemas : tuple of Schema
         The class lists whose labels the table has.
-    encode
+    encode : callable, optional
         Features (M, F) of other images by the same model; None where the embedding was read from a file alone.
     """
 
@@ -72,11 +74,28 @@ class Embedding:
         return tuple(split for split in ("train", "val", "test") if split in present)
 
     def positions(self, name: str) -> np.ndarray:
-        """The positions (N, 2) on the map `name`, NaN where the image could not be read."""
+        """The positions on a map.
+
+        Parameters
+        ----------
+        name : str
+            One of `maps`.
+
+        Returns
+        -------
+        ndarray
+            (N, 2) float64, NaN where the image could not be read.
+        """
         return self.table[[f"{name}_x", f"{name}_y"]].to_numpy(dtype=np.float64, na_value=np.nan)
 
     def to_frame(self) -> pd.DataFrame:
-        """The table with the features as columns `feature_0`, `feature_1` and so on, (N, columns)."""
+        """The table with the features beside it.
+
+        Returns
+        -------
+        DataFrame
+            N rows; the features are the columns `feature_0`, `feature_1` and so on.
+        """
         names = [f"feature_{index}" for index in range(self.features.shape[1])]
         return pd.concat([self.table, pd.DataFrame(self.features, columns=names, index=self.table.index)], axis=1)
 
@@ -85,9 +104,9 @@ class Embedding:
 
         Parameters
         ----------
-        query
+        query : str, path, array or picture
             The id of one of its galaxies; or one image that is not: a file, an array (H, W, C), a picture.
-        n
+        n : int
             How many.
 
         Returns
@@ -107,6 +126,15 @@ class Embedding:
     def plot(self, schema: Schema | None = None) -> Figure:
         """Its maps as a Matplotlib figure, coloured by class where classes are known.
 
+        Parameters
+        ----------
+        schema : Schema, optional
+            The class list that gives the colours. Default: the first of `schemas`.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
         Raises
         ------
         EmbeddingError
@@ -122,6 +150,16 @@ class Embedding:
 
     def save(self, path: str | Path) -> Path:
         """Write it as Parquet, as `tuningfork embed` does, whole or not at all.
+
+        Parameters
+        ----------
+        path : str or path
+            The file to write.
+
+        Returns
+        -------
+        Path
+            The file.
 
         Raises
         ------
@@ -149,7 +187,18 @@ def is_embedding(path: Path) -> bool:
 
 
 def read_embedding(path: str | Path, encode: Callable[[Any], np.ndarray] | None = None) -> Embedding:
-    """Read an embedding written by `tuningfork embed`; `encode` as of `Embedding`.
+    """Read an embedding that `TrainedModel.embed` or `tuningfork embed` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+        The Parquet file.
+    encode : callable, optional
+        As of `Embedding`.
+
+    Returns
+    -------
+    Embedding
 
     Raises
     ------

@@ -42,6 +42,24 @@ def anomalies(embedding: str | Path, out: str | Path, *, n: int = 24, seed: int 
     `<measure>_rank` (1 is strangest; equals share the mean rank), `mean_rank`, which orders it, and `error`. Images
     that could not be read come last, without scores. The sheets are `<table>-forest.png` and `<table>-distance.png`.
 
+    Parameters
+    ----------
+    embedding : str or path
+        As `TrainedModel.embed` writes it.
+    out : str or path
+        The table to write.
+    n : int
+        How many are shown.
+    seed : int
+        Of the forest.
+    overwrite : bool
+        Replace a table that is there already.
+
+    Returns
+    -------
+    Path
+        The table.
+
     Raises
     ------
     EmbeddingError

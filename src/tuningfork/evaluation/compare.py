@@ -30,20 +30,25 @@ def evaluate_file(
 
     Parameters
     ----------
-    predictions
+    predictions : str or path
         A table: .parquet, .csv, .fits, .vot.
-    labels
+    labels : str or path
         A pack (folder) or a catalog (table).
-    split
-        The rows of the labels that count, or ``all``; a catalog without a column `split` counts whole.
-    where
-        Of these the rows that have these values, each written ``column=value``.
-    schemas
-        Names of schemas, or TOML files. A pack knows its own: by default those that the predictions answer.
-    out
+    out : str or path
         The folder to write; made if need be.
-    seed, n_bootstrap
+    split : str
+        The rows of the labels that count, or ``all``; a catalog without a column `split` counts whole.
+    where : sequence of str
+        Of these the rows that have these values, each written ``column=value``.
+    schemas : sequence of str or path
+        Names of schemas, or TOML files. A pack knows its own: by default those that the predictions answer.
+    seed, n_bootstrap : int
         Of the resamples behind the intervals.
+
+    Returns
+    -------
+    Path
+        The folder.
 
     Raises
     ------

@@ -36,18 +36,18 @@ def evaluate_predictions(
 
     Parameters
     ----------
-    predictions
+    predictions : DataFrame
         `id_str` (or the schema's own id column), each schema's prediction columns (a class list may give hard labels in
         its summary column instead), and optionally `error`: rows with one are counted and left out.
-    labels
+    labels : DataFrame
         The ids and each schema's label columns, NaN where missing. Galaxies are joined by id.
-    schemas
+    schemas : sequence of Schema
         What was predicted; each must be answered by the predictions and labelled.
-    where
+    where : str
         Names the predictions in errors and in the result, such as ``model default on packs/gz, split test``.
-    inputs
+    inputs : dict, optional
         What the caller knows of the model, the pack and the split, kept in the result.
-    n_bootstrap, seed
+    n_bootstrap, seed : int
         How many resamples stand behind the intervals, and the seed that draws them.
 
     Returns
@@ -63,6 +63,16 @@ def evaluate_predictions(
         If ids are missing or double, nothing joins, columns are absent, or a prediction is NaN or out of range.
     SchemaError
         If the labels don't obey their schema.
+
+    Examples
+    --------
+    >>> import pandas as pd, tuningfork as tf
+    >>> names = ["edge-on", "spiral", "round"]
+    >>> predicted = pd.DataFrame({"id_str": ["a", "b", "c"], "five_class": names})
+    >>> known = pd.DataFrame({"id_str": ["a", "b", "c"], "five_class": ["edge-on", "spiral", "spiral"]})
+    >>> content = tf.evaluate_predictions(predicted, known, [tf.load_schema("five-classes")], where="an example")
+    >>> round(content["schemas"]["five-classes"]["figures"]["accuracy"]["value"], 3)
+    0.667
     """
     kept, known, counts = join(predictions, labels, schemas, where)
     measures = {schema.name: {"title": schema.title} | measures_of(kept, known, schema, where) for schema in schemas}

@@ -25,13 +25,13 @@ class Evaluation:
 
     Parameters
     ----------
-    content
+    content : dict
         All figures, as `evaluate_predictions` gives them and ``evaluation.json`` holds them.
-    predictions, labels
+    predictions, labels : DataFrame
         The tables that were compared.
-    schemas
+    schemas : tuple of Schema
         What was predicted.
-    pixels
+    pixels : callable, optional
         The picture of a galaxy by its id, (H, W, C) uint8, where pictures are at hand.
     """
 
@@ -42,7 +42,13 @@ class Evaluation:
     pixels: Pixels | None = field(default=None, repr=False)
 
     def to_frame(self) -> pd.DataFrame:
-        """The main figures, a row each: `schema`, `figure`, `value`, `low` and `high` (95 % interval), `n` galaxies."""
+        """The main figures.
+
+        Returns
+        -------
+        DataFrame
+            A row each: `schema`, `figure`, `value`, `low` and `high` (95 % bootstrap interval), `n` (galaxies).
+        """
         rows = [
             (schema, in_words(name), entry["value"], *(entry["interval"] or (None, None)), entry["n"])
             for schema, name, entry in main_figures(self.content)
@@ -50,7 +56,13 @@ class Evaluation:
         return pd.DataFrame(rows, columns=["schema", "figure", "value", "low", "high", "n"])
 
     def plot(self) -> dict[str, Figure]:
-        """The plots of an evaluation folder as Matplotlib figures, by the name of their file."""
+        """The plots of an evaluation folder.
+
+        Returns
+        -------
+        dict of str to matplotlib.figure.Figure
+            By the name of their file.
+        """
         from tuningfork.evaluation.draw import draw
         from tuningfork.evaluation.tables import join
         from tuningfork.plotting.style import styled
@@ -61,6 +73,16 @@ class Evaluation:
 
     def save(self, out: str | Path) -> Path:
         """Write the folder that `tuningfork evaluate` writes: ``evaluation.json``, rows and plots.
+
+        Parameters
+        ----------
+        out : str or path
+            The folder to write.
+
+        Returns
+        -------
+        Path
+            The folder.
 
         Raises
         ------

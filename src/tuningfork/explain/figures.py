@@ -38,23 +38,26 @@ class Explanation:
 
     Parameters
     ----------
-    title
+    title : str
         What is explained, in words.
-    column, value
+    column, value : str, float
         The answer that is explained: its column in a predictions table, and the model's answer.
-    image
+    image : ndarray
         (size, size, C) in 0 to 1: the image as the network sees it.
-    evidence, side
+    evidence, side : ndarray, int
         Grad-CAM (size, size), and the side of the maps that it comes from.
-    drops, patch, extremes
-        Occlusion (size, size), the side of a hidden patch in pixels, and how much the answer falls at most, and at
-        least, when one patch is hidden; `full` is the range that the answer can have.
-    answers, unit
+    drops : ndarray
+        Occlusion (size, size): how much the answer falls where a patch is hidden.
+    full : float
+        The range that the answer can have.
+    patch, extremes : int, tuple of float
+        The side of a hidden patch in pixels, and how much the answer falls at most, and at least.
+    answers, unit : sequence of tuple, str
         The most likely answers: in words, the value as text, as a share of the most it can be, and whether it is the
         one explained; what the values are.
-    maps
+    maps : sequence of FeatureMap
         The feature maps of the encoder, stage by stage.
-    record
+    record : mapping
         The figures that sum it up, ready for JSON.
     """
 
@@ -74,12 +77,22 @@ class Explanation:
     record: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def plot(self) -> Figure:
-        """The image, Grad-CAM, occlusion, the channels apart and the answers, as a Matplotlib figure."""
+        """The image, Grad-CAM, occlusion, the channels apart and the answers.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
         with styled():
             return explanation_figure(self)
 
     def plot_features(self) -> Figure:
-        """The feature maps layer by layer: the mean of the channels and the strongest of them."""
+        """The feature maps layer by layer: the mean of the channels and the strongest of them.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
         with styled():
             return features_figure("Layer by layer, the mean and the strongest channels", self.maps)
 

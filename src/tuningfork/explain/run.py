@@ -41,24 +41,30 @@ def explain_images(
 ) -> Path:
     """Draw for each galaxy what a model's answer rests on, and its feature maps layer by layer.
 
-    Parameters
-    ----------
-    model
-        A model folder, or the name of a bundled model.
-    images
-        A folder, a glob, a catalog, Parquet with embedded images, one image, or a pack; the first `limit` are taken.
-    out
-        The folder to write: ``ID.png`` and ``ID-features.png`` for each galaxy, then ``explanation.json``.
-    answer
-        The answer explained, a prediction column. Default: for each galaxy the one that `leading_target` chooses.
-
-    options
-        What is said of the images: which columns name them, how they are to be read.
-    overwrite
-        Replace an explanation that stands in `out` already.
-
     An unreadable image is listed with its error and the rest goes on. The same call after a kill goes on after the last
     galaxy that was drawn.
+
+    Parameters
+    ----------
+    model : str or path
+        A model folder, or the name of a bundled model.
+    images : path, list, array, table or Pack
+        As of `TrainedModel.predict`.
+    out : str or path
+        The folder to write: ``ID.png`` and ``ID-features.png`` for each galaxy, then ``explanation.json``.
+    answer : str, optional
+        The answer explained, a prediction column. Default: for each galaxy the one most worth explaining.
+    limit : int
+        How many images are taken, the first of them.
+    options : ImageOptions, optional
+        What is said of the images: which columns name them, how they are to be read.
+    overwrite : bool
+        Replace an explanation that is in `out` already.
+
+    Returns
+    -------
+    Path
+        The folder.
 
     Raises
     ------

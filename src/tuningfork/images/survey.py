@@ -19,18 +19,24 @@ class Survey:
 
     Parameters
     ----------
-    bands
+    bands : tuple of str
         The bands of the planes or files, in their order, such as ``("g", "r", "z")``.
-    zero_point
+    zero_point : tuple of float
         The AB magnitude of a pixel value of 1; one for all bands or one a band.
-    per_second
+    per_second : bool
         Whether the zero point is that of a count a second, so that values are divided by EXPTIME.
-    unit
+    unit : str
         The unit of a pixel value, as astropy writes it (``nJy``), where there is no zero point.
-    pixel_scale
+    pixel_scale : float, optional
         Arcseconds a pixel.
-    hdu
+    hdu : str
         The name or number of the FITS unit that holds the image.
+
+    Examples
+    --------
+    >>> import tuningfork as tf
+    >>> tf.Survey(bands=("g", "r"), zero_point=(22.5,)).as_dict()
+    {'bands': ['g', 'r'], 'zero_point': [22.5]}
     """
 
     bands: tuple[str, ...] = ()
@@ -41,13 +47,29 @@ class Survey:
     hdu: str = ""
 
     def or_else(self, other: Survey) -> Survey:
-        """The same, and where it says nothing what `other` says. A unit and a zero point say the same thing."""
+        """The same, and where it says nothing what another says. A unit and a zero point say the same thing.
+
+        Parameters
+        ----------
+        other : Survey
+            What is taken where this one is silent.
+
+        Returns
+        -------
+        Survey
+        """
         flux = {"unit", "zero_point", "per_second"} if self.unit or self.zero_point else set()
         missing = [f.name for f in fields(self) if not getattr(self, f.name) and f.name not in flux]
         return replace(self, **{name: getattr(other, name) for name in missing})
 
     def as_dict(self) -> dict[str, Any]:
-        """For a manifest: what is said."""
+        """For a manifest: what is said.
+
+        Returns
+        -------
+        dict
+            Ready for JSON.
+        """
         return {
             f.name: list(value) if isinstance(value := getattr(self, f.name), tuple) else value
             for f in fields(self)
@@ -57,6 +79,15 @@ class Survey:
     @staticmethod
     def from_dict(table: dict[str, Any]) -> Survey:
         """From a manifest or a TOML file.
+
+        Parameters
+        ----------
+        table : dict
+            As `as_dict` gives it.
+
+        Returns
+        -------
+        Survey
 
         Raises
         ------

@@ -36,19 +36,24 @@ def export_model(
 
     Parameters
     ----------
-    model
+    model : str or path
         A model folder, or the name of a bundled model.
-    out
+    out : str or path
         The folder to write: `model.onnx`, or `model.xml` with `model.bin` (of an ensemble `member-1.onnx` ...), and,
         last, `export.json`, which says what goes in, what comes out and how far the answers lie from torch's.
-    to
-        ``onnx`` or ``openvino``.
-    int8
+    to : {'onnx', 'openvino'}
+        The format.
+    int8 : bool
         Whether weights and maps become 8-bit integers, by ranges seen on 300 galaxies of the pack. Such a folder, given
         to `predict` as its engine, is quicker there.
-    pack
+    pack : str or path, optional
         A pack of the model's geometry, of which the galaxies of the train and val splits, never test, are used; one
         without splits whole. Without a pack the answers are compared on noise.
+
+    Returns
+    -------
+    Path
+        The folder.
 
     Raises
     ------

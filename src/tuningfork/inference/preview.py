@@ -45,18 +45,31 @@ def draw_preview(
 ) -> Path:
     """Draw the first `n` images of a source as they will be seen, and predict nothing.
 
-    Parameters
-    ----------
-    images, model, options, workers
-        As of `predict`.
-    out
-        The output that is planned, such as ``cat.parquet``: the sheet lies beside it as ``cat-look.png``.
-    geometry
-        Of the pack that is to be made; then all of each square is shown. Unless given, what the model sees.
-
     Below each image stand its id, its pixel scale and the angle shown where they are known, and what was assumed or
     mended; an image that can't be read says why. Then come galaxies of the model's training set, or, of a model that
     keeps none, simulated ones, which look like the composites of SDSS.
+
+    Parameters
+    ----------
+    images : path, list, array, table or Pack
+        As of `TrainedModel.predict`.
+    out : str or path
+        The output that is planned, such as ``cat.parquet``: the sheet lies beside it as ``cat-look.png``.
+    n : int
+        How many images.
+    model : str or path
+        A model folder, or the name of a bundled model.
+    geometry : Geometry, optional
+        Of the pack that is to be made; then all of each square is shown. Default: what the model sees.
+    options : ImageOptions, optional
+        What is said of the images.
+    workers : int, optional
+        Threads that decode.
+
+    Returns
+    -------
+    Path
+        The sheet.
 
     Raises
     ------

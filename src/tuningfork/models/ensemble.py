@@ -21,12 +21,17 @@ def make_ensemble(models: Sequence[str | Path], out: str | Path) -> Path:
 
     Parameters
     ----------
-    models
+    models : sequence of str or path
         Two or more model folders (or bundled models) of single networks, which take pixels of one geometry and answer
         the same schemas. They are copied, without what was measured of their uncertainty: that of the ensemble is
         another, and `calibrate` measures it.
-    out
+    out : str or path
         The folder to write.
+
+    Returns
+    -------
+    Path
+        The folder.
 
     Raises
     ------

@@ -42,7 +42,19 @@ def model_folder(model: str | Path) -> Path:
 
 
 def bundled_models() -> list[str]:
-    """The names of the models that ship with the package."""
+    """The names of the models that ship with the package.
+
+    Returns
+    -------
+    list of str
+        In alphabetical order.
+
+    Examples
+    --------
+    >>> import tuningfork as tf
+    >>> tf.bundled_models()
+    ['default']
+    """
     return BUNDLE.names()
 
 

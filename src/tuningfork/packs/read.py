@@ -19,7 +19,23 @@ from tuningfork.schemas import Schema, schema_from_dict
 
 @dataclass(frozen=True)
 class Pack:
-    """A finished pack. `pixels` (N, H, W, C) uint8 is memory-mapped; its row i belongs to row i of `catalog`."""
+    """A finished pack. Made by `pack` or `open_pack`.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder.
+    pixels : ndarray
+        (N, H, W, C) uint8, memory-mapped.
+    catalog : DataFrame
+        N rows, row i for image i: `id_str`, `split`, labels, and what the catalogue carried.
+    manifest : dict
+        What made it: inputs, counts, seed, hashes.
+    schemas : tuple of Schema
+        What its labels answer.
+    geometry : Geometry
+        The field, size in pixels and number of channels of its images.
+    """
 
     path: Path
     pixels: np.ndarray
@@ -34,9 +50,19 @@ class Pack:
         return Reading.from_dict(self.manifest["images"]) if "images" in self.manifest else Reading()
 
     def rows(self, split: str, where: Sequence[str] = ()) -> np.ndarray:
-        """The rows of a split (train, val or test; ``all``: every row), in order.
+        """The rows of a split, in order.
 
-        `where` narrows them to those whose catalog has these values, each written ``column=value``.
+        Parameters
+        ----------
+        split : {'train', 'val', 'test', 'all'}
+            Which galaxies.
+        where : sequence of str
+            Of these the rows whose catalog has these values, each written ``column=value``.
+
+        Returns
+        -------
+        ndarray
+            (M,) int64, positions in `pixels` and `catalog`.
 
         Raises
         ------
@@ -54,11 +80,29 @@ class Pack:
 def open_pack(path: str | Path) -> Pack:
     """Open a finished pack.
 
+    Parameters
+    ----------
+    path : str or path
+        Its folder.
+
+    Returns
+    -------
+    Pack
+
     Raises
     ------
     PackError
         If there is none, packing has not finished, or its files are not those the manifest speaks of. (Of the pixels,
         which may be large, only the shape is checked.)
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, tuningfork as tf
+    >>> labels = pd.DataFrame({"id_str": [str(row) for row in range(10)], "kind": ["disc", "smooth"] * 5})
+    >>> images = np.tile(np.arange(40, dtype=np.uint8), (10, 40, 1))
+    >>> made = tf.pack(images, "pack", labels=labels, label="kind", size=32)
+    >>> len(tf.open_pack("pack").rows("all"))
+    10
     """
     return opened(Path(path))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,18 @@ def styled() -> Iterator[None]:
         yield
 
 
+class Drawing(Figure):
+    """A figure that a notebook shows, whether or not pyplot has been imported there."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = BytesIO()
+        self.savefig(buffer, format="png", dpi=100)
+        return buffer.getvalue()
+
+
 def figure(title: str, width: float, height: float) -> Figure:
     """An empty figure with its title, `width` x `height` inches."""
-    drawn = Figure(figsize=(width, height), layout="constrained")
+    drawn = Drawing(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(drawn)
     drawn.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
     return drawn

@@ -49,11 +49,23 @@ KINDS: dict[str, type[Manifest]] = {
 def write_report(paths: Sequence[str | Path], out: str | Path, title: str = "Tuningfork report") -> Path:
     """Draw what Tuningfork makes, in the order given, as one self-contained HTML file.
 
-    A path is a pack, a model, a predictions table, an embedding, an evaluation, an explanation, a robustness
-    measurement or a study.
-
     A predictions table shows galaxies whose images can be read, or are held by a pack of the same page; it is read by
     the schemas of the page's packs and models, then by the bundled ones.
+
+    Parameters
+    ----------
+    paths : sequence of str or path
+        Each a pack, a model, a predictions table, an embedding, an evaluation, an explanation, a robustness measurement
+        or a study.
+    out : str or path
+        The file to write.
+    title : str
+        Of the page.
+
+    Returns
+    -------
+    Path
+        The file.
 
     Raises
     ------

@@ -41,14 +41,33 @@ def measure_robustness(
 ) -> Path:
     """Measure a model on disturbed galaxies, and write `robustness.json` and its curves to the folder `out`.
 
-    Parameters
-    ----------
-    split, where
-        The galaxies, as `evaluate_model` takes them; of them `limit`, drawn by `seed`.
-
     For each disturbance and amount: the model's main figure (RMSE of fractions, accuracy of classes, mean absolute
     error of the first quantity) with its bootstrap interval, and `change`, the root mean square by which the answers
-    differ from those to the undisturbed images. The model looks as often as it was calibrated for.
+    differ from those to the undisturbed images. Test-time augmentation is that of the model's calibration.
+
+    Parameters
+    ----------
+    model : str or path
+        A model folder, or the name of a bundled model.
+    pack : str or path
+        Labelled galaxies, packed.
+    out : str or path
+        The folder to write.
+    split : {'val', 'test', 'train', 'all'}
+        The galaxies.
+    where : sequence of str
+        Of these the rows that have these values, each written ``column=value``.
+    limit : int
+        How many of them are measured, drawn by `seed`.
+    seed : int
+        Of the draw and of the disturbances.
+    overwrite : bool
+        Replace a measurement that is in `out` already.
+
+    Returns
+    -------
+    Path
+        The folder.
 
     Raises
     ------

@@ -28,18 +28,45 @@ BUNDLE = Bundle(
 
 
 def bundled_schemas() -> list[str]:
-    """The names of the schemas that ship with the package, in alphabetical order."""
+    """The names of the schemas that ship with the package.
+
+    Returns
+    -------
+    list of str
+        In alphabetical order.
+
+    Examples
+    --------
+    >>> import tuningfork as tf
+    >>> "gz-challenge" in tf.bundled_schemas()
+    True
+    """
     return BUNDLE.names()
 
 
 def load_schema(name_or_path: str | Path) -> Schema:
-    """Load a bundled schema by name (``gz-challenge``) or a user's own from a TOML file.
+    """Load a bundled schema by name, or a user's own from a TOML file.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        Such as ``gz-challenge``, or a file that ends in .toml.
+
+    Returns
+    -------
+    Schema
 
     Raises
     ------
     SchemaError
         If there is no such schema, or it is malformed: not TOML, an unknown or missing key, a value of the wrong type,
         a cycle, an unknown parent, a duplicate column.
+
+    Examples
+    --------
+    >>> import tuningfork as tf
+    >>> tf.load_schema("five-classes").prediction_columns[:2]
+    ('five_class_round', 'five_class_in_between')
     """
     path = BUNDLE.find(name_or_path)
     return schema_from_dict(read_toml(path, SchemaError), str(path))

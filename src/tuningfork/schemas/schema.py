@@ -105,22 +105,32 @@ class Schema:
 
     Parameters
     ----------
-    kind
+    name, title : str
+        What it is called.
+    kind : {'tree', 'classes', 'quantities'}
         ``tree``: questions of a decision tree, answered by volunteers' votes. ``classes``: one class of a list.
         ``quantities``: measured numbers.
-    votes
+    sources : tuple of str
+        Where it was published.
+    votes : {'fractions', 'counts'}
         Trees only: whether label columns hold vote ``counts`` or vote ``fractions``.
-    relative_to
+    relative_to : {'everyone', 'asked'}
         Trees with fractions only: an answer's column is its fraction of ``everyone`` who looked at the galaxy (each
         question sums to the fraction that reached it, as in the Galaxy Zoo challenge), or of those who were ``asked``
         (each question sums to 1).
-    label_column
+    questions : tuple of Question
+        Trees only: each with its answers, and the answers that lead to it.
+    label_column : str
         Class lists only: the column with the class of each galaxy.
-    volunteers
+    classes : tuple of GalaxyClass
+        Class lists only.
+    quantities : tuple of Quantity
+        Quantities only: each with its range.
+    volunteers : float
         Trees with fractions only: how many volunteers typically saw a galaxy; 0 where it is not known.
-    tolerance
+    tolerance : float
         How far the fractions of a question may sum from what the tree demands before labels are refused.
-    id_column
+    id_column : str
         What the publishers of these labels call the galaxy's id in their own files.
 
     Raises
@@ -228,7 +238,18 @@ class Schema:
         return tuple(by_name[name] for name in TopologicalSorter(graph).static_order())
 
     def parent_positions(self, question: Question) -> tuple[int, ...]:
-        """The positions in `columns` of the answers that lead to `question`."""
+        """The positions in `columns` of the answers that lead to a question.
+
+        Parameters
+        ----------
+        question : Question
+            One of `questions`.
+
+        Returns
+        -------
+        tuple of int
+            Empty where it is always asked.
+        """
         return tuple(self.columns.index(column) for column in question.parents)
 
     def _question_of_column(self) -> dict[str, str]:

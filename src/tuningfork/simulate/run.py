@@ -66,7 +66,7 @@ def examples(n: int, seed: int, size: int = 212) -> list[np.ndarray]:
 
 
 def simulate_galaxies(
-    out: Path,
+    out: str | Path,
     n: int,
     seed: int,
     *,
@@ -84,22 +84,23 @@ def simulate_galaxies(
 
     Parameters
     ----------
-    out
+    out : str or path
         A new or empty folder, or one that an unfinished run of the same arguments left.
-    n, seed
+    n, seed : int
         How many, and which: image i of a seed is always the same.
-    size
+    size : int
         Pixels along the frame's side of 84 arcsec: 212 gives the SDSS camera's 0.396 arcsec.
-    fits
+    fits : bool
         Whether to write FITS files too.
-    mix
-        The relative number of each class; classes left out are not drawn. Default: `DEFAULT_MIX`.
-    workers
+    mix : mapping of str to float, optional
+        The relative number of each class; classes left out are not drawn. Default: as `tuningfork simulate` has it.
+    workers : int, optional
         Processes; by default as many as there are cores, or this one alone for a few images.
 
     Returns
     -------
-    The path of the catalog.
+    Path
+        The catalog.
 
     Raises
     ------
@@ -107,7 +108,15 @@ def simulate_galaxies(
         If an argument is out of range.
     OutputError
         If `out` holds something else or can't be written.
+
+    Examples
+    --------
+    >>> import pandas as pd, tuningfork as tf
+    >>> catalog = tf.simulate_galaxies("galaxies", n=2, seed=1, size=64, mix={"spiral": 1}, workers=1)
+    >>> pd.read_parquet(catalog)["sim_class"].tolist()
+    ['spiral', 'spiral']
     """
+    out = Path(out)
     asked = Simulation(n, seed, size, fits, _checked_mix(mix))
     if n < 1:
         raise TuningforkError(f"cannot simulate {n} images; --n must be at least 1")

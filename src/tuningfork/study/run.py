@@ -44,13 +44,24 @@ def run_study(
 
     Parameters
     ----------
-    changes
+    study : Study
+        Of `load_study`.
+    pack : str or path
+        Labelled galaxies, packed.
+    out : str or path
+        The folder to write.
+    changes : sequence of str
         Changes to every recipe, after the run's own, such as ``optim.epochs=5``.
-    split
+    split : {'val', 'test', 'train', 'all'}
         The split to evaluate on. Figures on val flatter, for the epoch was chosen there; one looks at test to report,
         never to choose.
-    where
+    where : sequence of str
         Of it the rows that have these values, each written ``column=value``.
+
+    Returns
+    -------
+    Path
+        The folder.
 
     Raises
     ------

@@ -70,10 +70,26 @@ def bundled_studies() -> list[str]:
 def load_study(name_or_path: str | Path) -> Study:
     """Load a bundled study by name, or one from a TOML file.
 
+    Parameters
+    ----------
+    name_or_path : str or path
+        Such as ``serrano/approaches``, or a file that ends in .toml.
+
+    Returns
+    -------
+    Study
+        Its `run`, a recipe with changes each, the first of which the others are compared with.
+
     Raises
     ------
     RecipeError
         If there is no such study, or a key of it is unknown, missing or wrong.
+
+    Examples
+    --------
+    >>> import tuningfork as tf
+    >>> [run.label for run in tf.load_study("deep-galaxies/networks").run]
+    ['Small CNN', 'VGG layout', 'ResNet-50', 'ResNet-152']
     """
     try:
         return Study.model_validate(read_toml(BUNDLE.find(name_or_path), RecipeError))

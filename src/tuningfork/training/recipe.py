@@ -114,7 +114,23 @@ class RunTable(_Table):
 
 
 class Recipe(_Table):
-    """A whole recipe. `source` says where it comes from, `reported` what is claimed there; `head` is one a schema."""
+    """A whole recipe: everything that decides how a model is trained. Made by `load_recipe`.
+
+    Parameters
+    ----------
+    name, title, source : str
+        What it is called, and where it comes from.
+    reported : tuple of tables
+        The figures that the source reports: `figure`, `value`, and `on`, the galaxies they were measured on.
+    encoder : table
+        The network: `name`, `pretrained`, `start`, `options`.
+    input : table
+        What it sees: `field` (a fraction of the frame), `size` (pixels), `normalise`.
+    head : tuple of tables
+        One a schema: `schema`, `kind`, `loss` and more.
+    augmentation, transfer, optim, run : table
+        How training images are changed, how a trained encoder is trained on, the optimiser and the length of the run.
+    """
 
     name: str
     title: str = ""
@@ -147,17 +163,46 @@ BUNDLE = Bundle(
 
 
 def bundled_recipes() -> list[str]:
-    """The names of the recipes that ship with the package, such as ``tuningfork/small``."""
+    """The names of the recipes that ship with the package.
+
+    Returns
+    -------
+    list of str
+        In alphabetical order.
+
+    Examples
+    --------
+    >>> import tuningfork as tf
+    >>> "tuningfork/fractions" in tf.bundled_recipes()
+    True
+    """
     return BUNDLE.names()
 
 
 def load_recipe(name_or_path: str | Path, changes: list[str] | tuple[str, ...] = ()) -> Recipe:
-    """Load a bundled recipe by name, or one from a TOML file, and apply `changes` such as ``optim.lr=1e-3``.
+    """Load a bundled recipe by name, or one from a TOML file.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        Such as ``tuningfork/fractions``, or a file that ends in .toml.
+    changes : sequence of str
+        Other values of some keys, such as ``optim.lr=1e-3``.
+
+    Returns
+    -------
+    Recipe
 
     Raises
     ------
     RecipeError
         If there is no such recipe, or a key is unknown or its value wrong; the nearest right key is named.
+
+    Examples
+    --------
+    >>> import tuningfork as tf
+    >>> tf.load_recipe("tuningfork/fractions", ["optim.epochs=5"]).optim.epochs
+    5
     """
     path = BUNDLE.find(name_or_path)
     table = read_toml(path, RecipeError)
@@ -177,7 +222,7 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     """
     if not changes:
         return recipe
-    table = recipe.model_dump(mode="python", by_alias=True)
+    table = recipe.model_dump(mode="json", by_alias=True)  # lists, as TOML has them
     for path, value in changes.items():
         _put(table, path, value, path)
     return check_recipe(table, f"recipe {recipe.name} with {', '.join(changes)}")
