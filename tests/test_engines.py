@@ -367,7 +367,9 @@ def test_a_plug_in_is_found_and_used(
     install: Callable[[str], None], pack: Path, model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     expected = pd.read_parquet(predict(pack, tmp_path / "torch.parquet", model=model, engine="torch"))
-    install(GUEST.format(results="self.graph(images)"))
+    page = (Path(__file__).parents[1] / "docs" / "how-to-engine.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    install(f"{code}\nMyEngine.repaid = 0\nGuest = MyEngine")
     assert "guest" in engine_names()
     invoke("predict", pack, tmp_path / "guest.parquet", "--model", model, "--engine", "guest")
     assert_alike(pd.read_parquet(tmp_path / "guest.parquet"), expected)

@@ -66,7 +66,7 @@ def predict(
         or 32: at angles between, too). Default: as many as the model was calibrated with, or one. Intervals are given
         for that many alone.
     engine
-        What runs the networks: ``torch``, ``fused``, ``onnxruntime``, ``openvino``, ``compile``, a folder that
+        What runs the networks: ``torch``, ``onnxruntime``, ``openvino``, ``compile``, a plug-in's name, a folder that
         `export_model` wrote, or ``auto``: the quickest in a short trial, where there are images enough to repay it,
         and else torch. On a cluster ``auto`` is torch.
     options
