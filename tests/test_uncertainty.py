@@ -63,7 +63,8 @@ def test_frames_of_another_width_and_galaxies_off_the_middle_are_flagged() -> No
 
     usual, rows = galaxies(200, 4, 0, 1), np.arange(200)
     features = np.random.default_rng(0).normal(size=(200, 5))
-    likeness, _, framing = fit_flag(features, sample_renderings(usual, rows, 0.8), sample_framings(usual, rows))
+    framings = sample_framings(usual, rows)
+    likeness, _, framing = fit_flag(features, framings, framings)
     found = Uncertainty(1, {}, {}, likeness, framing=framing)
     like = features[:100]
     assert (found.ood_score(like, galaxies(100, 4, 0, 3)) > 1).mean() < 0.06
