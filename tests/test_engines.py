@@ -413,7 +413,7 @@ def test_a_plug_in_that_is_not_installed_is_named(pack: Path, model: Path, tmp_p
 def test_auto_does_not_stumble_over_unreadable_images(model: Path, tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "notes.jpg").write_text("to do: download this galaxy")
-    with pytest.raises(ImageError, match="none of the 1 images could be read"):
+    with pytest.raises(ImageError, match="none of 1 image could be read"):
         predict(tmp_path / "images", tmp_path / "auto.parquet", model=model)
     assert pd.read_parquet(tmp_path / "auto.parquet")["error"].notna().all()
 

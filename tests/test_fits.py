@@ -32,6 +32,7 @@ from tuningfork.images import (
 from tuningfork.images.fits import stretch
 from tuningfork.images.fits.bands import BRIGHTNESS, WAVELENGTHS, band_of, colours, parse_bands
 from tuningfork.images.notes import count_notes, widest
+from tuningfork.packs import make_pack
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 N = 96
@@ -241,6 +242,24 @@ def test_the_bands_of_a_model_are_taken_where_they_are_there() -> None:
     seen = read_image(cube(planes, BANDS="griz"), LOOK, reading)
     assert same(seen)
     assert seen.notes == ("bands g, r, i: i for z",)
+
+
+def test_a_pack_keeps_the_bands_that_its_files_name_and_others_are_asked_for_them(tmp_path: Path) -> None:
+    def packed(name: str, *bands: str) -> Reading:
+        (tmp_path / name).mkdir()
+        for index, each in enumerate(bands):
+            named = {"BANDS": each} if each else {}
+            data = file(unit(FLUX + np.float32(index), BUNIT="nanomaggy", **tan(0.262), **named))
+            (tmp_path / name / f"{index}.fits").write_bytes(data)
+        pack = make_pack(tmp_path / name, tmp_path / f"{name}-pack", geometry=LOOK)
+        return Reading.from_dict(pack.manifest["images"])
+
+    trained = packed("gri", "gri", "irg")
+    assert trained.assumed.bands == ("g", "r", "i")
+    assert packed("mixed", "gri", "grz").assumed.bands == packed("unnamed", "").assumed.bands == ()
+    griz = cube(np.stack([*FLUX, FLUX[2] * 9]), BANDS="griz")
+    seen = read_image(griz, LOOK, Reading().like(trained))
+    np.testing.assert_array_equal(seen.pixels, read_image(cube(FLUX, BANDS="gri"), LOOK).pixels)
 
 
 def test_bands_near_ours_stand_in_and_are_said() -> None:

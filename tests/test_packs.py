@@ -144,6 +144,18 @@ def test_a_users_own_schema_travels_inside(source: Path, tmp_path: Path) -> None
     assert open_pack(out).schemas == (expected,)
 
 
+def test_class_folders_without_a_label_are_pointed_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for index in range(6):
+        folder = tmp_path / "images" / ("round", "spiral")[index % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{index}.jpg").write_bytes(picture(index))
+    make_pack(tmp_path / "images", tmp_path / "plain")
+    assert "look like classes: pack with --label class" in caplog.text
+    caplog.clear()
+    make_pack(tmp_path / "images", tmp_path / "labelled", label_columns=["class"])
+    assert "look like classes" not in caplog.text
+
+
 def test_splits_are_those_given_or_made(source: Path, tmp_path: Path) -> None:
     table = pd.DataFrame({"id_str": [f"g{i}" for i in range(30)]})
     table["split"] = ["train", "test", None] * 10

@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 
 from tuningfork.cli.app import build
 from tuningfork.errors import CatalogError, ImageError, OutputError, TuningforkError
-from tuningfork.images import BandFiles, Reading, Survey
+from tuningfork.images import BandFiles, Geometry, Reading, Survey, decode_stream
 from tuningfork.sources import ImageOptions, introduction, open_source, refuse_output
 from tuningfork.sources.files import braced
 from tuningfork.sources.names import ids_of_names, image_ending, without_ending
@@ -571,6 +571,31 @@ def test_arrays_are_streamed(ending: str, shape: tuple[int, ...], tmp_path: Path
         np.testing.assert_array_equal([item.load() for item in source.part(1, 3).items()], expected[1:3])
 
 
+def test_the_only_array_of_a_file_is_the_pixels_whatever_its_name(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 20, 20, 3), np.uint8)
+    np.savez(tmp_path / "a.npz", galaxies=pixels)
+    source = open_source(tmp_path / "a.npz")
+    assert source.table["id_str"].tolist() == ["0", "1", "2"]
+    np.testing.assert_array_equal([item.load() for item in source.items()], pixels)
+
+
+def test_rows_that_name_one_picture_say_so(tmp_path: Path) -> None:
+    for name in "ab":
+        Image.fromarray(np.random.default_rng(ord(name)).integers(0, 255, (32, 32, 3), np.uint8)).save(
+            tmp_path / f"{name}.png"
+        )
+    files = ["a.png", "b.png", "a.png", "", "a.png", ""]
+    pd.DataFrame({"id_str": list("uvwxyz"), "file_loc": files}).to_csv(tmp_path / "c.csv", index=False)
+    source = open_source(tmp_path / "c.csv")
+    for part, start in ((source, 0), (source.part(2, 6), 2)):
+        found = list(decode_stream(part.items(), Geometry(1.0, 16)))
+        said = [None if image.note is None else image.note.count("the same image as row 1") for image in found]
+        assert [bool(count) for count in said] == [False, False, True, False, True, False][start:]
+        assert [image.error is None for image in found] == [bool(name) for name in files][start:]
+    pd.DataFrame({"id_str": ["u", "v"], "file_loc": ["a.png"] * 2, "hdu": [0, 1]}).to_csv(tmp_path / "d.csv")
+    assert [item.note for item in open_source(tmp_path / "d.csv").items()] == ["", ""]  # units of one file
+
+
 def test_arrays_that_are_wrong_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     for pixels, says in (
@@ -591,8 +616,8 @@ def test_arrays_that_are_wrong_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\x93NUMPY\x01\x00v\x00" + header)
     with pytest.raises(CatalogError, match="too much for one image"):
         open_source(path)
-    np.savez(tmp_path / "a.npz", x=np.zeros(3))
-    with pytest.raises(CatalogError, match="no array 'images' of pixels; its arrays: x"):
+    np.savez(tmp_path / "a.npz", x=np.zeros(3), y=np.zeros(3))
+    with pytest.raises(CatalogError, match="no array 'images' of pixels; its arrays: x, y"):
         open_source(tmp_path / "a.npz")
 
 

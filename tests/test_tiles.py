@@ -472,10 +472,19 @@ def test_bands_that_are_shifted_are_cut_out_each_at_its_own_pixels(tmp_path: Pat
         assert off_centre(found.pixels[..., channel : channel + 1]) <= 0.7
 
 
-def test_without_a_place_for_the_band_a_file_is_a_tile(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"BANDS": "gri"},
+        {"FILTERS": "g,r,i"},
+        {"BAND0": "g", "BAND1": "r", "BAND2": "i"},
+        {"FILTER1": "g", "FILTER2": "r", "FILTER3": "i"},
+    ],
+)
+def test_without_a_place_for_the_band_a_file_is_a_tile(tmp_path: Path, named: dict[str, str]) -> None:
     planes = np.stack([scene(PLACES, n) for n in range(3)])
     cube = fits.PrimaryHDU(planes, header=header(sky()))
-    cube.header["BANDS"] = "gri"
+    cube.header.update(named)
     cube.writeto(tmp_path / "cube.fits")
     units = [fits.ImageHDU(p, header=header(sky(20.0)), name=b) for p, b in zip(planes, BANDS, strict=True)]
     fits.HDUList([fits.PrimaryHDU(), *units, fits.ImageHDU(planes[0], name="MASK")]).writeto(tmp_path / "units.fits")

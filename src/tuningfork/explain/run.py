@@ -17,6 +17,7 @@ from tuningfork.explain.occluding import default_patch
 from tuningfork.explain.target import find_target
 from tuningfork.files import output_errors
 from tuningfork.images import Decoded
+from tuningfork.images.notes import counted
 from tuningfork.jobs import Inputs, Job, Journal, refuse_occupied, within
 from tuningfork.manifests import ExplanationManifest
 from tuningfork.models import GalaxyModel, load_model, model_folder, read_manifest
@@ -111,7 +112,7 @@ def explain_images(
         job.deliver(job.fingerprint, folder, ExplanationManifest.NAME)
     if not any("error" not in record for record in records):
         raise ImageError(
-            f"none of the {len(records)} images could be read; the first, {records[0]['id_str']}: {records[0]['error']}"
+            f"none of {counted(len(records))} could be read; the first, {records[0]['id_str']}: {records[0]['error']}"
         )
     return folder
 
@@ -189,7 +190,7 @@ def _manifest(records: list[dict[str, Any]], name: str, network: GalaxyModel, in
     galaxies = [record for record in records if "error" not in record]
     errors = [record for record in records if "error" in record]
     if errors:
-        log.warning("%d of %d images could not be read; the manifest holds the errors", len(errors), len(records))
+        log.warning("%d of %s could not be read; the manifest holds the errors", len(errors), counted(len(records)))
     return {
         "model": name,
         "member": 1,

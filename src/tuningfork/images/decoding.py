@@ -23,7 +23,7 @@ class Seen:
 
     `pixels` is (size, size, channels) uint8; `notes` is what was assumed or mended; `pixel_scale` is the arcseconds a
     pixel of the image, `field_arcsec` those of the side of the square and `sky` its middle (ra, dec in degrees), where
-    known.
+    known, and `bands` are as of `Frame`.
     """
 
     pixels: np.ndarray
@@ -31,6 +31,7 @@ class Seen:
     pixel_scale: float | None = None
     field_arcsec: float | None = None
     sky: tuple[float, float] | None = None
+    bands: tuple[str, ...] = ()
 
 
 def decode(data: Payload, geometry: Geometry, reading: Reading | None = None) -> tuple[np.ndarray, str | None]:
@@ -94,6 +95,7 @@ def read_image(data: Payload, geometry: Geometry, reading: Reading | None = None
         scale,
         angle * reading.looked if angle else None,
         frame.sky,
+        frame.bands,
     )
 
 

@@ -26,6 +26,8 @@ class Frame:
         What was assumed or mended.
     sky
         Right ascension and declination of the middle of the image, in degrees (ICRS), where known.
+    bands
+        Those that are shown as blue, green and red, where the file names them.
     """
 
     values: np.ndarray
@@ -34,6 +36,7 @@ class Frame:
     pixel_scale: float | None = None
     notes: tuple[str, ...] = ()
     sky: tuple[float, float] | None = None
+    bands: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,15 @@ class Item:
     """One image asked about: its galaxy, where it is said to be, and how to get it (raises `ImageError`).
 
     `load` gives the bytes of a file of any format, or of one file a band, or pixels (H, W, C) uint8, or a frame that
-    has been read already. `hdu` is the unit of a FITS file, where its location names one.
+    has been read already. `hdu` is the unit of a FITS file, where its location names one; `note` what its source
+    has to say of it.
     """
 
     id_str: str
     file_loc: str
     load: Callable[[], Payload]
     hdu: str = ""
+    note: str = ""
 
     @staticmethod
     def of_file(id_str: str, file_loc: str, path: str | Path) -> Item:

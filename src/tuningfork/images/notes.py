@@ -32,10 +32,15 @@ def widest(angles: Iterable[float | None], known: Angles | None = None) -> Angle
     return (min(values), max(values)) if values else None
 
 
+def counted(n: int) -> str:
+    """``1 image``, ``1,234 images``."""
+    return "1 image" if n == 1 else f"{n:,} images"
+
+
 def say_notes(counts: dict[str, int], angles: Angles | None) -> None:
     """Log each kind of note, and the `angles` in arcseconds that were looked at where they differ."""
     for note, count in counts.items():
-        log.info("%d %s: %s", count, "image" if count == 1 else "images", note)
+        log.info("%s: %s", counted(count), note)
     if angles and angles[1] > ALIKE * angles[0]:
         log.info(
             "the squares that were looked at are %.3g to %.3g arcsec wide; where galaxies are to be seen at one scale, "

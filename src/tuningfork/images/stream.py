@@ -30,8 +30,8 @@ class Decoded:
     """One image: its pixels (size, size, channels) uint8, or why there are none; and a note worth saying.
 
     `pixel_scale` is the arcseconds a pixel of the image, and `field_arcsec` those of the side of the square that was
-    cut out, and `sky` its middle (ra, dec in degrees), where they are known. `seconds` is how long reading and
-    decoding took, in its thread.
+    cut out, and `sky` its middle (ra, dec in degrees), where they are known; `bands` are as of `Frame`. `seconds`
+    is how long reading and decoding took, in its thread.
     """
 
     id_str: str
@@ -42,6 +42,7 @@ class Decoded:
     pixel_scale: float | None = None
     field_arcsec: float | None = None
     sky: tuple[float, float] | None = None
+    bands: tuple[str, ...] = ()
     seconds: float = 0.0
 
 
@@ -58,15 +59,16 @@ def decode_item(asked: Asked, geometry: Geometry, reading: Reading) -> Decoded:
         seen = read_image(item.load(), geometry, how)
     except ImageError as error:
         return Decoded(item.id_str, item.file_loc, None, str(error), seconds=time.perf_counter() - started)
-    apart = position_note(row, seen.sky, seen.field_arcsec)
+    also = (item.note, position_note(row, seen.sky, seen.field_arcsec))
     return Decoded(
         item.id_str,
         item.file_loc,
         seen.pixels,
-        note="; ".join((*seen.notes, *((apart,) if apart else ()))) or None,
+        note="; ".join((*seen.notes, *filter(None, also))) or None,
         pixel_scale=seen.pixel_scale,
         field_arcsec=seen.field_arcsec,
         sky=seen.sky,
+        bands=seen.bands,
         seconds=time.perf_counter() - started,
     )
 

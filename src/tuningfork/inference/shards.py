@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from tuningfork.files import whole_file
 from tuningfork.images import Decoded, next_batch
-from tuningfork.images.notes import Angles, count_notes, say_notes, widest
+from tuningfork.images.notes import Angles, count_notes, counted, say_notes, widest
 from tuningfork.jobs import DIGITS, fingerprint
 from tuningfork.packs import ImageSource, PackSource
 from tuningfork.progress import progress_bar
@@ -152,7 +152,7 @@ def nothing_read(done: Sequence[Path]) -> str:
         if table["error"].null_count:
             return ""
         first, rows = first or table.slice(0, 1).to_pylist()[0], rows + len(table)
-    return f"none of the {rows:,} images could be read; the first, {first['id_str']}: {first['error']}" if first else ""
+    return f"none of {counted(rows)} could be read; the first, {first['id_str']}: {first['error']}" if first else ""
 
 
 @dataclass
@@ -189,4 +189,4 @@ class Tally:
         for line in self.first:
             log.warning("unreadable: %s", line)
         if self.unreadable:
-            log.warning("%d of %d images could not be read; their rows hold the error", self.unreadable, self.rows)
+            log.warning("%d of %s could not be read; the rows hold the error", self.unreadable, counted(self.rows))

@@ -17,8 +17,8 @@ import pyarrow as pa
 from tuningfork.catalogs import TableLike, check_schemas, find_column, join_labels, listed, name_of, table_of
 from tuningfork.errors import CatalogError, PackError
 from tuningfork.files import sha256, whole_file
-from tuningfork.images import Geometry, Reading, decode_stream, next_batch
-from tuningfork.images.notes import say_notes
+from tuningfork.images import Geometry, Reading, Survey, decode_stream, next_batch
+from tuningfork.images.notes import counted, say_notes
 from tuningfork.jobs import Inputs, Job, fingerprint, within
 from tuningfork.manifests import PackManifest
 from tuningfork.memory import give_back_freed_memory
@@ -29,6 +29,7 @@ from tuningfork.packs.twins import twins
 from tuningfork.progress import progress_bar
 from tuningfork.schemas import Schema, load_schema, schema_of_column, schema_to_dict
 from tuningfork.sources import ImageOptions, Images, Source, introduction, open_source
+from tuningfork.sources.layout import CLASS_FOLDERS
 from tuningfork.timing import Timing
 
 log = logging.getLogger(__name__)
@@ -129,7 +130,7 @@ def make_pack(
             log.info(timing.line(pixels.progress.read - before))
         _say_errors(pixels.progress)
         if pixels.progress.good:
-            facts |= {"job": job.fingerprint, "images": replace(reading, usual=pixels.progress.arcsec).as_dict()}
+            facts |= {"job": job.fingerprint, "images": _as_read(reading, pixels.progress).as_dict()}
             places = images.table.index.to_numpy()[np.asarray(pixels.progress.good)]
             table = _kept(table, places)
             kept = _finish(folder, pixels, table, splitting, places, schemas=loaded, geometry=geometry, facts=facts)
@@ -137,7 +138,7 @@ def make_pack(
     if pixels.progress.good:
         return opened(folder, kept)
     first = pixels.progress.errors[0]
-    raise PackError(f"none of the {images.n} images can be read; the first, {first['file_loc']}: {first['error']}")
+    raise PackError(f"none of {counted(images.n)} can be read; the first, {first['file_loc']}: {first['error']}")
 
 
 def _open(source: Images, options: ImageOptions, id_column: str | None, *, strict: bool) -> Source:
@@ -170,6 +171,8 @@ def _catalog(
     schemas = [*schemas, *(schema_of_column(table, _column(table, name, where), where) for name in label_columns)]
     table, labelled = check_schemas(table, schemas, where)
     if report is None:
+        if not schemas and any(note.startswith(CLASS_FOLDERS) for note in images.told.notes):
+            log.warning("the folders of %s look like classes: pack with --label class to train on them", where)
         return table, schemas, {"labelled": labelled}
     log.info(
         "%d images have labels%s; %d images have none, %d labels have no image",
@@ -229,6 +232,13 @@ def _decode(
             advance(len(chunk))
         if written is not None:
             written.result()
+
+
+def _as_read(reading: Reading, progress: Progress) -> Reading:
+    """How images were read, to be assumed of others: with the three bands that the files of all of them name."""
+    bands = next(iter(progress.bands), ()) if len(progress.bands) == 1 else ()
+    named = Survey(bands=bands if len(bands) == 3 else ())
+    return replace(reading, assumed=reading.assumed.or_else(named), usual=progress.arcsec)
 
 
 def _say_errors(progress: Progress) -> None:

@@ -38,6 +38,7 @@ class Progress:
     errors: list[dict[str, str]] = field(default_factory=list)
     notes: dict[str, int] = field(default_factory=dict)
     arcsec: Angles | None = None  # the smallest and largest angle of a square, where known
+    bands: set[tuple[str, ...]] = field(default_factory=set)  # in which images are shown, by their files
 
 
 class PixelFile:
@@ -72,6 +73,7 @@ class PixelFile:
             ],
             "notes": notes,
             "arcsec": widest(d.field_arcsec for d in chunk),
+            "bands": sorted({d.bands for d in chunk if d.pixels is not None}),
         }
         pixels = [decoded.pixels for decoded in chunk if decoded.pixels is not None]
         with output_errors(self.path):
@@ -123,6 +125,7 @@ class PixelFile:
         for note, count in entry["notes"].items():
             count_notes(self.progress.notes, note, count)
         self.progress.arcsec = widest(entry["arcsec"] or (), self.progress.arcsec)
+        self.progress.bands |= {tuple(bands) for bands in entry["bands"]}
         self.progress.read += entry["read"]
 
     def _resume(self) -> Progress:

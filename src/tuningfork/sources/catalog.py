@@ -52,7 +52,19 @@ def source_of_catalog(catalog: TableLike, origin: str, options: ImageOptions) ->
     tables = (Path(catalog),) if isinstance(catalog, str | Path) else ()
     bases = tuple(dict.fromkeys([*(str(file.parent) for file in tables if file.parent != Path()), ""]))
     source = FileSource(table.reset_index(drop=True), origin, Told(told, notes), bases=bases, tables=tables)
+    source = replace(source, notes=_repeats(source.table))
     return replace(source, bands=bands) if found.bands else source
+
+
+def _repeats(table: pd.DataFrame) -> Sequence[str]:
+    """What to say of each galaxy whose file, and unit of it, an earlier row has too."""
+    unit = next((column for column in table if str(column).casefold() == "hdu"), None)
+    named = table["file_loc"] + ("" if unit is None else "\0" + table[unit].astype(str))
+    again = named.duplicated() & (table["file_loc"] != "")
+    if not again.any():
+        return ()
+    first = dict(zip(named[::-1], range(len(named), 0, -1), strict=True))
+    return [f"the same image as row {first[name]}" if twice else "" for name, twice in zip(named, again, strict=True)]
 
 
 @dataclass(frozen=True)

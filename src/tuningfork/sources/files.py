@@ -33,6 +33,8 @@ class FileSource:
         The folders that a relative file may be relative to, the likeliest first.
     tables
         The tables that ids and columns come from.
+    notes
+        What to say of each row; none where there is nothing to say of any.
     """
 
     table: pd.DataFrame
@@ -41,6 +43,7 @@ class FileSource:
     bands: Sequence[Bands] = ()
     bases: tuple[str, ...] = ("",)
     tables: tuple[Path, ...] = ()
+    notes: Sequence[str] = ()
 
     @property
     def n(self) -> int:
@@ -51,23 +54,25 @@ class FileSource:
         """The images from the `start`-th on."""
         ids, locations = self.table["id_str"].iloc[start:], self.table["file_loc"].iloc[start:]
         bands = self.bands[start:] if self.bands else [()] * len(ids)
-        for identity, location, files in zip(ids, map(str, locations), bands, strict=True):
+        notes = self.notes[start:] if len(self.notes) else [""] * len(ids)
+        for identity, location, files, note in zip(ids, map(str, locations), bands, notes, strict=True):
             if files:
                 named = [(band, *self._file(file)) for band, file in files]
                 units = {unit for _, _, unit in named}
                 plain = tuple((band, file) for band, file, _ in named)
-                yield Item(identity, location, partial(_read_bands, plain, self.bases, units), "".join(units))
+                yield Item(identity, location, partial(_read_bands, plain, self.bases, units), "".join(units), note)
             elif not location:
                 yield Item(identity, "", _unnamed)
             else:
                 file, unit = self._file(location)
-                yield Item(identity, location, partial(place.read, file, self.bases), unit)
+                yield Item(identity, location, partial(place.read, file, self.bases), unit, note)
 
     def part(self, start: int, stop: int) -> FileSource:
         """The images from `start` to `stop`."""
         table = self.table.iloc[start:stop][["id_str", "file_loc"]]
         bases = tuple(os.path.abspath(base) for base in self.bases)  # noqa: PTH100
-        return replace(self, table=table, bands=self.bands[start:stop], bases=bases)
+        bands, notes = self.bands[start:stop], self.notes[start:stop]
+        return replace(self, table=table, bands=bands, bases=bases, notes=notes)
 
     def describe(self) -> dict[str, Any]:
         """Where the files are, how many, and a fingerprint of each one's name, size and time of change."""

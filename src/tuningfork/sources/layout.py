@@ -11,6 +11,7 @@ SPLITS = {
     **{"val": "val", "valid": "val", "validation": "val", "dev": "val"},
     **{"test": "test", "testing": "test"},
 }
+CLASS_FOLDERS = "column class from the folders"  # how the note on them begins
 _WORDS = re.compile(r"[-_.]")
 
 
@@ -38,7 +39,7 @@ def folder_columns(names: Sequence[str]) -> tuple[dict[str, list[str]], tuple[st
         if len(named) > 1:
             columns[column] = [str(value) for value in values]
             some = ", ".join(named[:5]) + (", ..." if len(named) > 5 else "")
-            said.append(f"column {column} from the folders: {some}")
+            said.append(f"{CLASS_FOLDERS if column == 'class' else 'column split from the folders'}: {some}")
     return columns, tuple(said)
 
 

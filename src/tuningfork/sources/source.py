@@ -11,6 +11,7 @@ import pandas as pd
 
 from tuningfork.errors import OutputError
 from tuningfork.images.item import Item
+from tuningfork.images.notes import counted
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,8 @@ class Source(Protocol):
 
 def introduction(source: Source) -> str:
     """In one line, how many images there are, where the ids come from, what was assumed and what left out."""
-    images = "1 image" if source.n == 1 else f"{source.n:,} images"
     first = source.table["id_str"].iloc[int(source.table.index.argmin())]
-    parts = [f"{images} in {source.origin}", f"ids are {source.told.ids}, the first {first}"]
+    parts = [f"{counted(source.n)} in {source.origin}", f"ids are {source.told.ids}, the first {first}"]
     parts += source.told.notes
     if source.told.left_out:
         parts.append(f"left out: {', '.join(source.told.left_out)}")

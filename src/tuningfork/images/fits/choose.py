@@ -11,11 +11,12 @@ import numpy as np
 from astropy.io import fits
 
 from tuningfork.errors import ImageError
-from tuningfork.images.fits.bands import band_of
+from tuningfork.images.fits.bands import band_of, parse_bands
 from tuningfork.images.fits.opening import Unit
 from tuningfork.images.geometry import SMALLEST
 
 AnyUnit = TypeVar("AnyUnit", bound=Unit)
+PLANE_KEYS = ("BANDS", "FILTERS", "BAND", "FILTER")  # that may name the bands of all planes
 MOST_PLANES = 16  # of a cube; more are a spectrum
 IMAGE = ("SCI", "SCIENCE", "IMAGE", "IMG", "COADD", "FLUX", "DATA")
 FLAGS = ("DQ", "MASK", "MSK", "BPM", "BADPIX", "FLAG", "FLAGS", "WHT", "WGT", "WEIGHT", "IVAR", "INVVAR", "IVM")
@@ -159,6 +160,19 @@ def band_name(name: str, header: fits.Header) -> str:
         if text.strip() and band_of(text):
             return text.strip()
     return ""
+
+
+def plane_names(header: fits.Header, n: int) -> tuple[str, ...]:
+    """The bands of the n planes of a cube by BANDS, FILTERS, or BAND0, FILTER1 ...; empty where none names so many."""
+    for key in PLANE_KEYS:
+        names = parse_bands(str(header.get(key, "")))
+        if len(names) == n:
+            return names
+    for key, start in ((key, start) for key in ("BAND", "FILTER") for start in (0, 1)):
+        names = tuple(str(header.get(f"{key}{start + index}", "")).strip() for index in range(n))
+        if all(names):
+            return names
+    return ()
 
 
 def _as_many(candidates: Sequence[Unit], n_bands: int) -> tuple[Unit, ...]:

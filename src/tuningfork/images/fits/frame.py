@@ -10,7 +10,7 @@ import numpy as np
 
 from tuningfork.errors import ImageError
 from tuningfork.images.fits.bands import BLUE_GREEN_RED, BRIGHTNESS, band_of, colours, known_bands, parse_bands
-from tuningfork.images.fits.choose import MOST_PLANES, band_name, belongs, choose, is_picture
+from tuningfork.images.fits.choose import MOST_PLANES, PLANE_KEYS, band_name, belongs, choose, is_picture, plane_names
 from tuningfork.images.fits.flux import Flux, calibrate, check_unknown, flux_of
 from tuningfork.images.fits.masks import combined, fill, flagged, without_data
 from tuningfork.images.fits.opening import Unit, joined, units_of
@@ -129,6 +129,7 @@ class Calibration:
             pixel_scale=self.pixel_scale,
             sky=self.sky,
             notes=tuple(dict.fromkeys(notes)),
+            bands=tuple(self.bands[index] for index in self.shown) if all(plane.band for plane in planes) else (),
         )
 
 
@@ -206,18 +207,14 @@ def _named(planes: list[Plane], unit: Unit, primary: Unit, *, stated: bool) -> l
     What they say is refused where it can't be meant, unless the user has `stated` the bands.
     """
     for header in (unit.header, primary.header):
-        for key in ("BANDS", "FILTERS", "BAND", "FILTER"):
+        if found := plane_names(header, len(planes)):
+            return [replace(plane, band=name) for plane, name in zip(planes, found, strict=True)]
+        for key in PLANE_KEYS:
             names = parse_bands(str(header.get(key, "")))
-            if len(names) == len(planes):
-                return [replace(plane, band=name) for plane, name in zip(planes, names, strict=True)]
             if not stated and (len(names) > 1 or (names and key in ("BANDS", "FILTERS"))):
                 raise ImageError(
                     f"{key} names {len(names)} bands ({', '.join(names)}) for {len(planes)} planes; give --bands"
                 )
-        for key, start in ((key, start) for key in ("BAND", "FILTER") for start in (0, 1)):
-            numbered = [str(header.get(f"{key}{start + index}", "")) for index in range(len(planes))]
-            if all(numbered):
-                return [replace(plane, band=name) for plane, name in zip(planes, numbered, strict=True)]
     return planes
 
 

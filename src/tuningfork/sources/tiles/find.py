@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tuningfork.errors import CatalogError, ImageError
-from tuningfork.images.fits.bands import parse_bands
-from tuningfork.images.fits.choose import FLAGS, IMAGE, OTHERS, asked_unit, band_name, belongs, means
+from tuningfork.images.fits.choose import FLAGS, IMAGE, OTHERS, asked_unit, band_name, belongs, means, plane_names
 from tuningfork.sources.bands import MARK
 from tuningfork.sources.files import braced
 from tuningfork.sources.names import natural
@@ -174,5 +173,4 @@ def planes_of(unit: TileUnit, n: int) -> tuple[str, ...]:
     """The band of each plane of an image, empty where its header does not say."""
     if n == 1:
         return (band_name(unit.name, unit.header),)
-    names = parse_bands(str(unit.said.get("BANDS", unit.said.get("FILTERS", ""))))
-    return names if len(names) == n else ("",) * n
+    return plane_names(unit.said, n) or ("",) * n
