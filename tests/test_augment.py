@@ -10,17 +10,25 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from tuningfork.errors import ModelError
 from tuningfork.images import Geometry
 from tuningfork.models import View, Warps, crop, warp
-from tuningfork.training.augmentation import Augmentation, augment, colour_matrices, sample_photometry, sample_warps
+from tuningfork.training.augmentation import (
+    Augmentation,
+    Reframing,
+    augment,
+    colour_matrices,
+    sample_photometry,
+    sample_warps,
+)
 
 GEOMETRY = Geometry(field=0.75, size=48, channels=3)
 VIEW = View(field=0.5, size=32)
 EVERYTHING = Augmentation(
     rotation=180, zoom=(0.8, 1.25), shift=0.1, flip=True, shear=10, stretch=(0.9, 1.1),
-    brightness=0.2, contrast=0.2, saturation=0.3, hue=20, noise=0.02, autocontrast=0.5,
+    brightness=0.2, contrast=0.2, saturation=0.3, hue=20, noise=0.02, autocontrast=0.5, reframe=Reframing(),
 )  # fmt: skip
 
 
@@ -169,3 +177,42 @@ def test_autocontrast_fills_the_range_of_each_channel_and_keeps_its_order(seed: 
         step = (after[:, channel, 0, 0] - after[:, channel, 5, 5]) * span
         torch.testing.assert_close(step, before[:, channel, 0, 0] - before[:, channel, 5, 5], atol=1e-4, rtol=0)
     torch.testing.assert_close(after[:, 2], before[:, 2], atol=1e-5, rtol=0)
+
+
+def test_images_made_smaller_do_not_alias_and_the_others_stay_sharp() -> None:
+    checker = np.indices((96, 96)).sum(axis=0) % 2 * 255
+    batch = torch.from_numpy(np.repeat(checker[None, ..., None], 3, axis=3).astype(np.uint8)).repeat(3, 1, 1, 1)
+    warps = dataclasses.replace(turned(3), zoom=torch.tensor([1.0, 0.5, 2.0]))
+    whole, smaller, larger = warp(batch, warps, View(0.5, 48), Geometry(1.0, 96, 3))
+    torch.testing.assert_close(smaller, torch.full_like(smaller, 0.5), atol=1e-3, rtol=0)
+    torch.testing.assert_close(whole[None], crop(batch[:1], View(0.5, 48), Geometry(1.0, 96, 3)), atol=1e-5, rtol=0)
+    assert larger.std() > 0.1
+
+
+def test_beyond_the_frame_it_is_mirrored() -> None:
+    batch, geometry = pixels(1), Geometry(1.0, 48, 3)
+    wide = warp(batch, turned(1, shift_x=0.25), View(1.0, 48), geometry)
+    plain = crop(batch, View(1.0, 48), geometry)
+    torch.testing.assert_close(wide[..., :36], plain[..., 12:], atol=1e-4, rtol=0)
+    torch.testing.assert_close(wide[..., 36:], plain[..., 36:].flip(3), atol=1e-4, rtol=0)
+
+
+def test_half_of_the_images_are_reframed_and_the_others_left_alone() -> None:
+    narrow = Augmentation(zoom=(0.9, 1.1), shift=0.02)
+    wide = Augmentation(zoom=(0.9, 1.1), shift=0.02, reframe=Reframing(share=0.5, zoom=(0.5, 2.0), shift=0.2))
+    before = sample_warps(4000, narrow, torch.Generator().manual_seed(0))
+    after = sample_warps(4000, wide, torch.Generator().manual_seed(0))
+    same = after.zoom == before.zoom
+    assert float(same.float().mean()) == pytest.approx(0.5, abs=0.03)
+    assert torch.equal(after.shift_x[same], before.shift_x[same])
+    assert torch.equal(after.angle, before.angle)
+    drawn = after.zoom[~same].log2()
+    assert (float(drawn.min()), float(drawn.max())) == (pytest.approx(-1, abs=0.01), pytest.approx(1, abs=0.01))
+    assert float(drawn.mean()) == pytest.approx(0, abs=0.05)
+    assert float(after.shift_y[~same].abs().max()) == pytest.approx(0.2, abs=0.001)
+
+
+@pytest.mark.parametrize("table", [{"zoom": (2.0, 0.5)}, {"reframe": {"zoom": (0.0, 1.0)}}])
+def test_a_range_the_wrong_way_round_is_refused(table: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=r"\[low, high\] with 0 < low <= high"):
+        Augmentation.model_validate(table)

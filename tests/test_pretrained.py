@@ -33,7 +33,6 @@ def test_a_copied_cache_is_enough_without_a_network(pack: Path, recipe_file: Pat
     weights = fill_cache(tmp_path / "home")
     changes = [
         f"encoder.name={NAME}",
-        "encoder.options={}",
         "encoder.pretrained=true",
         "transfer.frozen=all",
         "optim.epochs=1",

@@ -13,7 +13,7 @@ from tuningfork.errors import RecipeError
 from tuningfork.models import HEADS, own_encoders
 from tuningfork.schemas import load_schema
 from tuningfork.training import bundled_recipes, load_recipe
-from tuningfork.training.recipe import check_recipe
+from tuningfork.training.recipe import changed, check_recipe
 
 
 @pytest.mark.parametrize("name", bundled_recipes())
@@ -88,3 +88,26 @@ def test_a_resolved_recipe_reads_back_equal(
     recipe = check_recipe(table, "here")
     text = tomli_w.dumps(recipe.model_dump(mode="json", by_alias=True, exclude_none=True))
     assert check_recipe(tomllib.loads(text), "there") == recipe
+
+
+def test_another_encoder_leaves_out_the_options_of_the_first(
+    recipe_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    assert load_recipe("tuningfork/fractions", ["encoder.name=plain"]).encoder.options == {"width": 32}
+    assert not caplog.records
+    for changes in (["encoder.name=resnet18"], ["encoder.name=plain", "encoder.name=resnet18"]):
+        assert load_recipe("tuningfork/fractions", changes).encoder.options == {}
+    assert "encoder.options = {'width': 32} of plain are left out" in caplog.text
+    asked = ["encoder.options.drop_path_rate=0.1", "encoder.name=resnet18"]
+    assert load_recipe("tuningfork/fractions", asked).encoder.options == {"drop_path_rate": 0.1}
+    other = changed(load_recipe("tuningfork/fractions"), {"encoder.name": "resnet18", "input.size": 32})
+    assert (other.encoder.name, other.encoder.options, other.input.size) == ("resnet18", {}, 32)
+    whole = ["encoder={name='equivariant', options={width=4}}"]
+    assert load_recipe("tuningfork/fractions", whole).encoder.options == {"width": 4}
+
+
+@pytest.mark.parametrize("change", ["augmentation.reframe.shar=1", "augmentation.reframe.zoom=[2, 1]"])
+def test_a_wrong_reframing_is_named(change: str) -> None:
+    with pytest.raises(RecipeError, match=r"did you mean 'share'|\[low, high\]"):
+        load_recipe("tuningfork/fractions", [change])

@@ -184,7 +184,7 @@ def test_a_timm_encoder_by_name_trains_on_any_channels(galaxies: Path, recipe_fi
         geometry=Geometry(0.9, 36, 1),
         split={"train": 0.8, "val": 0.2, "test": 0.0},
     )
-    changes = ["encoder.name=test_resnet", "encoder.options={}", "optim.epochs=1"]
+    changes = ["encoder.name=test_resnet", "optim.epochs=1"]
     folder = train(load_recipe(recipe_file, changes), grey, tmp_path / "m", accelerator="cpu")
     network = load_model(folder)
     assert network.spec.geometry.channels == 1

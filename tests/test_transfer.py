@@ -148,7 +148,7 @@ def test_an_encoder_brings_its_normalisation(model: Path, pack: Path, recipe_fil
     started = prepare(load_recipe(recipe_file, [f"encoder.start={model}", "run.galaxies=9"]), data).spec
     assert (started.mean, started.std) == (load_model(model).spec.mean, load_model(model).spec.std)
     assert own.mean != prepare(load_recipe(recipe_file, ["run.galaxies=9"]), data).spec.mean
-    changes = ["encoder.name=resnet18", "encoder.options={}", "encoder.pretrained=true"]
+    changes = ["encoder.name=resnet18", "encoder.pretrained=true"]
     assert prepare(load_recipe(recipe_file, changes), data).spec.mean == (0.485, 0.456, 0.406)  # ImageNet's
 
 
@@ -182,7 +182,7 @@ def test_where_weights_are_out_of_reach_the_folder_is_not_claimed(
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    changes = ["encoder.name=resnet18", "encoder.options={}", "optim.epochs=1"]
+    changes = ["encoder.name=resnet18", "optim.epochs=1"]
     with pytest.raises(ModelError, match=r"encoder\.pretrained = false; the networks written here.*need none"):
         train(load_recipe(recipe_file, [*changes, "encoder.pretrained=true"]), pack, tmp_path / "m")
     assert not list(tmp_path.glob("m/*"))

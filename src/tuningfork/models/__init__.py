@@ -16,6 +16,7 @@ from tuningfork.models.heads import HEADS, Head, HeadSpec, build_head, register_
 from tuningfork.models.model import Ensemble, GalaxyModel, Inference, Model, ModelSpec
 from tuningfork.models.stages import encoder_stages
 from tuningfork.models.view import View, Warps, crop, warp
+from tuningfork.models.weights import PackagedWeights, packaged_weights
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -28,6 +29,7 @@ __all__ = [
     "Inference",
     "Model",
     "ModelSpec",
+    "PackagedWeights",
     "View",
     "Warps",
     "build_encoder",
@@ -39,6 +41,7 @@ __all__ = [
     "make_ensemble",
     "model_folder",
     "own_encoders",
+    "packaged_weights",
     "pretrained_colours",
     "read_manifest",
     "register_encoder",

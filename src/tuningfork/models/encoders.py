@@ -11,7 +11,11 @@ import torch
 from torch import nn
 
 from tuningfork.errors import ModelError
+from tuningfork.models.hub import hub
 from tuningfork.models.networks import ConvDense, EquivariantCNN, PlainCNN
+from tuningfork.models.weights import PACKAGED, load_packaged, packaged_weights
+
+log = logging.getLogger(__name__)
 
 OWN: dict[str, Callable[..., nn.Module]] = {"conv-dense": ConvDense, "equivariant": EquivariantCNN, "plain": PlainCNN}
 
@@ -61,6 +65,8 @@ def build_encoder(
     name
         One of `own_encoders()`, or a timm name (``resnet18``, ``convnext_nano.in12k``), or a hub encoder
         (``hf_hub:mwalmsley/zoobot-encoder-convnext_nano``).
+    pretrained
+        Take the weights of an installed package (`packaged_weights`) where there are some, else download timm's.
     options
         Keyword arguments of the network, such as ``{"width": 32}``.
 
@@ -92,47 +98,45 @@ def _timm_encoder(name: str, channels: int, size: int, pretrained: bool, options
         raise ModelError(
             f"no encoder named {name!r}; {hint}; one of your own is registered first (tuningfork.register_encoder)"
         )
-    settings: dict[str, Any] = {"pretrained": pretrained, "in_chans": channels, "num_classes": 0} | options
-    try:
-        with _timm_quiet():
+    packaged = packaged_weights(name) if pretrained else None
+    settings: dict[str, Any] = {
+        "pretrained": pretrained and packaged is None,
+        "in_chans": channels,
+        "num_classes": 0,
+    } | options
+    with hub(needed=settings["pretrained"] or ":" in name) as unheard:
+        try:
             try:  # networks whose layout depends on the image size must be told it; the others refuse to be
                 encoder: nn.Module = timm.create_model(name, **{"img_size": size} | settings)
             except TypeError:
                 encoder = timm.create_model(name, **settings)
-    except (OSError, RuntimeError, ValueError) as error:
-        if not pretrained and ":" not in name:
-            raise ModelError(f"encoder {name!r} can't be built: {error}") from error
-        raise ModelError(
-            f"the pretrained weights of {name!r} can't be had ({str(error).splitlines()[0]}). With a network they are "
-            "downloaded once and kept; on a machine without, copy the cache folder of Hugging Face (HF_HOME) from one "
-            "that has it, or set encoder.pretrained = false; the networks written here (tuningfork/small, "
-            "serrano/crop, khunger/cnn, deep-galaxies/small) need none"
-        ) from error
-    except TypeError as error:
-        raise ModelError(f"encoder {name!r} does not take these options {options}: {error}") from error
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = unheard or str(error).splitlines()[0]
+            if not settings["pretrained"] and ":" not in name:
+                raise ModelError(f"encoder {name!r} can't be built: {error}") from error
+            raise ModelError(
+                f"the pretrained weights of {name!r} can't be had ({reason}). With a network they are downloaded once "
+                "and kept; on a machine without, copy the cache folder of Hugging Face (HF_HOME) from one that has it, "
+                "or set encoder.pretrained = false; the networks written here (tuningfork/small, serrano/crop, "
+                f"khunger/cnn, deep-galaxies/small) need none, nor do {' and '.join(PACKAGED)} with the extra `weights`"
+            ) from error
+        except TypeError as error:
+            raise ModelError(f"encoder {name!r} does not take these options {options}: {error}") from error
+    if packaged is not None:
+        load_packaged(encoder, packaged)
+        log.info("encoder %r starts from the weights of %s %s", name, packaged.package, packaged.version)
     return encoder
 
 
 def pretrained_colours(name: str) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    """Mean and standard deviation of the colours that an encoder's weights in timm were trained with, or None."""
+    """Mean and standard deviation of the colours that an encoder's pretrained weights were trained with, or None."""
     import timm
 
+    packaged = packaged_weights(name)
+    if packaged is not None:
+        return packaged.mean, packaged.std
     known = timm.models.get_pretrained_cfg(name, allow_unregistered=True) if ":" not in name else None
     return (tuple(known.mean), tuple(known.std)) if known is not None else None
-
-
-class _timm_quiet:
-    """Keep timm's and the hub's log lines to themselves while a model is made; our error says what matters."""
-
-    def __enter__(self) -> None:
-        self.loggers = [logging.getLogger(name) for name in ("timm", "huggingface_hub", "httpx")]
-        self.levels = [logger.level for logger in self.loggers]
-        for logger in self.loggers:
-            logger.setLevel(logging.CRITICAL)
-
-    def __exit__(self, *_: object) -> None:
-        for logger, level in zip(self.loggers, self.levels, strict=True):
-            logger.setLevel(level)
 
 
 def _initialised(encoder: nn.Module, name: str, channels: int, size: int) -> nn.Module:

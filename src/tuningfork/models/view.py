@@ -5,7 +5,6 @@ All geometry is done in one resampling of the whole batch, on the device the net
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -60,6 +59,11 @@ class Warps:
         one, zero = torch.ones(n), torch.zeros(n)
         return Warps(angle=zero, zoom=one, shift_x=zero, shift_y=zero, flip=one, shear=zero, stretch=one)
 
+    def samples(self, scale: float) -> torch.Tensor:
+        """How many samples a side an input pixel needs, (N,), where it is `scale` pack pixels wide at zoom 1."""
+        wide = scale / (self.zoom * self.stretch.clamp(max=1)).double()
+        return torch.ceil(wide - 0.5 - 1e-6).clamp(min=1).long()
+
     def matrices(self, scale: float, view_size: int, pack_size: int) -> torch.Tensor:
         """Affine matrices (N, 2, 3) from view to pack coordinates, both in grid_sample's -1 to 1 convention."""
         cos, sin = torch.cos(self.angle), torch.sin(self.angle)
@@ -91,19 +95,30 @@ def warp(pixels: torch.Tensor, warps: Warps, view: View, geometry: Geometry) -> 
     Returns
     -------
     torch.Tensor
-        (N, C, size, size) float32 in 0 to 1, channels last in memory. Bilinear; beyond the rim the edge is repeated.
-        Where the view is sampled down by 1.5 or more, several samples a pixel are averaged so that nothing aliases.
+        (N, C, size, size) float32 in 0 to 1, channels last in memory. Bilinear; beyond the rim the frame is mirrored,
+        so that sky goes on as sky. Where an image is sampled down by 1.5 or more, several samples a pixel are averaged
+        so that nothing aliases.
     """
-    scale = view.scale(geometry)
     images = pixels.permute(0, 3, 1, 2).float().mul_(1 / 255)
-    over = max(1, math.ceil(scale - 0.5))
-    size = view.size * over
-    matrices = warps.matrices(scale / over, size, geometry.size).to(pixels.device)
-    grid = functional.affine_grid(matrices, [len(pixels), images.shape[1], size, size], align_corners=False)
-    out = functional.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    if over > 1:
-        out = functional.avg_pool2d(out, over)
+    matrices = warps.matrices(view.scale(geometry), view.size, geometry.size).to(images.device)
+    samples = warps.samples(view.scale(geometry)).to(images.device)
+    numbers = samples.unique().tolist()
+    if len(numbers) == 1:
+        out = _sampled(images, matrices, view.size, numbers[0])
+    else:
+        out = images.new_empty((*images.shape[:2], view.size, view.size))
+        for number in numbers:
+            rows = samples == number
+            out[rows] = _sampled(images[rows], matrices[rows], view.size, number)
     return out.contiguous(memory_format=torch.channels_last)
+
+
+def _sampled(images: torch.Tensor, matrices: torch.Tensor, size: int, samples: int) -> torch.Tensor:
+    """Images (N, C, size, size) under affine matrices (N, 2, 3), each pixel the mean of `samples` x `samples`."""
+    side = size * samples
+    grid = functional.affine_grid(matrices, [*images.shape[:2], side, side], align_corners=False)
+    out = functional.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    return functional.avg_pool2d(out, samples) if samples > 1 else out
 
 
 def crop(pixels: torch.Tensor, view: View, geometry: Geometry) -> torch.Tensor:

@@ -32,7 +32,7 @@ class Disturbance:
 
 
 def _warped(pixels: np.ndarray, geometry: Geometry, **changes: float) -> np.ndarray:
-    """The frames under a warp about their centre, the rim repeated beyond it."""
+    """The frames under a warp about their centre, mirrored beyond the rim."""
     warps = Warps.identity(len(pixels))
     warps = replace(warps, **{name: torch.full((len(pixels),), value) for name, value in changes.items()})
     images = warp(torch.from_numpy(pixels), warps, View(geometry.field, geometry.size), geometry)

@@ -7,14 +7,37 @@ ratio, which is what the roundedness question asks about: they are for the seed 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Annotated, TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tuningfork.images import Geometry
 from tuningfork.models.view import View, Warps, warp
+
+
+def _a_range(bounds: tuple[float, float]) -> tuple[float, float]:
+    if not 0 < bounds[0] <= bounds[1]:
+        raise ValueError("a range of magnification is [low, high] with 0 < low <= high")
+    return bounds
+
+
+Magnification = Annotated[tuple[float, float], AfterValidator(_a_range)]
+
+
+class Reframing(BaseModel):
+    """The frames of other users: a `share` of images of which `zoom` and `shift` are drawn from these ranges instead.
+
+    `zoom` is the range of magnification, so [0.5, 2] shows twice to half the field; `shift` is a fraction of the view
+    either way.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    share: float = Field(0.5, gt=0, le=1)
+    zoom: Magnification = (0.5, 2.0)
+    shift: float = Field(0.2, ge=0, le=0.5)
 
 
 class Augmentation(BaseModel):
@@ -24,30 +47,25 @@ class Augmentation(BaseModel):
     the view either way, `flip` left to right half of the time, `shear` degrees either way, `stretch` the range of
     magnification along x alone. Photometric: `brightness` and `contrast` relative changes either way, `saturation`
     likewise, `hue` degrees either way, `noise` the standard deviation of Gaussian noise in units of full scale,
-    `autocontrast` the share of images of which each channel is stretched from black to white.
+    `autocontrast` the share of images of which each channel is stretched from black to white. `reframe` gives a share
+    of the images wider ranges of zoom and shift.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rotation: float = Field(0.0, ge=0, le=180)
-    zoom: tuple[float, float] = (1.0, 1.0)
+    zoom: Magnification = (1.0, 1.0)
     shift: float = Field(0.0, ge=0, le=0.5)
     flip: bool = False
     shear: float = Field(0.0, ge=0, le=60)
-    stretch: tuple[float, float] = (1.0, 1.0)
+    stretch: Magnification = (1.0, 1.0)
     brightness: float = Field(0.0, ge=0, lt=1)
     contrast: float = Field(0.0, ge=0, lt=1)
     saturation: float = Field(0.0, ge=0, le=1)
     hue: float = Field(0.0, ge=0, le=180)
     noise: float = Field(0.0, ge=0, le=1)
     autocontrast: float = Field(0.0, ge=0, le=1)
-
-    @field_validator("zoom", "stretch")
-    @classmethod
-    def _a_range(cls, bounds: tuple[float, float]) -> tuple[float, float]:
-        if not 0 < bounds[0] <= bounds[1]:
-            raise ValueError("a range of magnification is [low, high] with 0 < low <= high")
-        return bounds
+    reframe: Reframing | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +99,7 @@ def sample_warps(n: int, augmentation: Augmentation, generator: torch.Generator)
     turn = math.radians(augmentation.rotation)
     shear = torch.tan(torch.deg2rad(uniform(-augmentation.shear, augmentation.shear)))
     half = torch.rand(n, generator=generator) < 0.5
-    return Warps(
+    warps = Warps(
         angle=uniform(-turn, turn),
         zoom=log_uniform(augmentation.zoom),
         shift_x=uniform(-augmentation.shift, augmentation.shift),
@@ -89,6 +107,15 @@ def sample_warps(n: int, augmentation: Augmentation, generator: torch.Generator)
         flip=torch.where(half & augmentation.flip, -1.0, 1.0),
         shear=shear,
         stretch=log_uniform(augmentation.stretch),
+    )
+    if augmentation.reframe is None:
+        return warps
+    reframe, drawn = augmentation.reframe, torch.rand(n, generator=generator) < augmentation.reframe.share
+    return replace(
+        warps,
+        zoom=torch.where(drawn, log_uniform(reframe.zoom), warps.zoom),
+        shift_x=torch.where(drawn, uniform(-reframe.shift, reframe.shift), warps.shift_x),
+        shift_y=torch.where(drawn, uniform(-reframe.shift, reframe.shift), warps.shift_y),
     )
 
 

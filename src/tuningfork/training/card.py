@@ -23,7 +23,7 @@ def model_card(recipe: Recipe, record: dict[str, Any], data: Pack) -> str:
 {heads}
 
 **Sees.** {looks[0].upper()}{looks[1:]}, {data.geometry.channels} channels. Encoder `{recipe.encoder.name}`\
-{_origin(recipe)}.
+{_origin(recipe, record)}.
 
 **Data.** Pack `{record["data"]["pack"]}` ({counts} galaxies), seed {recipe.run.seed}.
 
@@ -38,9 +38,11 @@ centred and filling the frame alike. It repeats what its labels say, volunteers'
 """
 
 
-def _origin(recipe: Recipe) -> str:
+def _origin(recipe: Recipe, record: dict[str, Any]) -> str:
     if recipe.encoder.start:
         return f", from the encoder of `{recipe.encoder.start}`"
+    if weights := record["data"].get("weights"):
+        return f", from `{weights['file']}` of the package `{weights['package']}`"
     return ", pretrained" if recipe.encoder.pretrained else ", from scratch"
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -15,6 +17,8 @@ from tuningfork.errors import RecipeError
 from tuningfork.files import read_toml
 from tuningfork.models.heads import HeadSpec
 from tuningfork.training.augmentation import Augmentation
+
+log = logging.getLogger(__name__)
 
 
 class _Table(BaseModel):
@@ -30,7 +34,7 @@ class ReportedTable(_Table):
 
 
 class EncoderTable(_Table):
-    """`name`: one of ours or of timm's. `pretrained` loads timm's weights. `options` go to the network.
+    """`name`: one of ours or of timm's. `pretrained` loads weights trained on pictures. `options` go to the network.
 
     `start` takes the weights of the encoder of another model: a model folder, or ``default``, the bundled one.
     """
@@ -193,6 +197,8 @@ def load_recipe(name_or_path: str | Path, changes: list[str] | tuple[str, ...] =
     -------
     Recipe
 
+    Where they name another encoder, the recipe's own `encoder.options` are left out: they are for the recipe's encoder.
+
     Raises
     ------
     RecipeError
@@ -207,13 +213,12 @@ def load_recipe(name_or_path: str | Path, changes: list[str] | tuple[str, ...] =
     path = BUNDLE.find(name_or_path)
     table = read_toml(path, RecipeError)
     table.setdefault("name", path.stem)
-    for change in changes:
-        _apply(table, change)
+    _apply(table, [_read(change) for change in changes])
     return check_recipe(table, " ".join([f"recipe {name_or_path}", *(f"--set {change}" for change in changes)]))
 
 
 def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
-    """A recipe with other values of some keys, such as ``{"optim.lr": 1e-3}``.
+    """A recipe with other values of some keys, such as ``{"optim.lr": 1e-3}``; see `load_recipe`.
 
     Raises
     ------
@@ -223,8 +228,7 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     if not changes:
         return recipe
     table = recipe.model_dump(mode="json", by_alias=True)  # lists, as TOML has them
-    for path, value in changes.items():
-        _put(table, path, value, path)
+    _apply(table, [_Change(path, value, path) for path, value in changes.items()])
     return check_recipe(table, f"recipe {recipe.name} with {', '.join(changes)}")
 
 
@@ -236,8 +240,17 @@ def check_recipe(table: dict[str, Any], where: str) -> Recipe:
         raise RecipeError(f"{where}: {_explain(error)}") from error
 
 
-def _apply(table: dict[str, Any], change: str) -> None:
-    """Set one key given as ``a.b.0.c=value``; the value is read as TOML, or as plain text where that fails."""
+@dataclass(frozen=True)
+class _Change:
+    """One key of a recipe, ``a.b.0.c``, its new value, and how it was asked for."""
+
+    path: str
+    value: Any
+    said: str
+
+
+def _read(change: str) -> _Change:
+    """Read ``a.b.0.c=value``; the value is TOML, or plain text where that fails."""
     path, equals, text = change.partition("=")
     if not equals:
         raise RecipeError(f"--set {change}: write it as key=value, such as optim.lr=1e-3")
@@ -245,23 +258,33 @@ def _apply(table: dict[str, Any], change: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
-    _put(table, path, value, f"--set {change}")
+    return _Change(path.strip(), value, f"--set {change}")
 
 
-def _put(table: dict[str, Any], path: str, value: Any, said: str) -> None:
-    """Set one key of a nested table."""
-    *parents, last = path.strip().split(".")
+def _apply(table: dict[str, Any], changes: list[_Change]) -> None:
+    """Set keys of a nested table. Another encoder leaves out the options of the table's own."""
+    encoder = table.get("encoder")
+    names = [change.value for change in changes if change.path == "encoder.name"]
+    if isinstance(encoder, dict) and encoder.get("options") and names and names[-1] != encoder.get("name"):
+        options = encoder.pop("options")
+        log.info("encoder.options = %s of %s are left out", options, encoder.get("name"))
+    for change in changes:
+        _put(table, change)
+
+
+def _put(table: dict[str, Any], change: _Change) -> None:
+    *parents, last = change.path.split(".")
     node: Any = table
     for key in parents:
         if not isinstance(node, dict | list):
-            raise RecipeError(f"{said}: there is no {key!r}")
+            raise RecipeError(f"{change.said}: there is no {key!r}")
         try:
             node = node[int(key)] if isinstance(node, list) else node.setdefault(key, {})
         except (ValueError, IndexError) as error:
-            raise RecipeError(f"{said}: there is no {key!r}") from error
+            raise RecipeError(f"{change.said}: there is no {key!r}") from error
     if not isinstance(node, dict):
-        raise RecipeError(f"{said}: {'.'.join(parents)} holds no keys")
-    node[last] = value
+        raise RecipeError(f"{change.said}: {'.'.join(parents)} holds no keys")
+    node[last] = change.value
 
 
 def _explain(error: ValidationError) -> str:
