@@ -29,8 +29,8 @@ Magnification = Annotated[tuple[float, float], AfterValidator(_a_range)]
 class Reframing(BaseModel):
     """The frames of other users: a `share` of images of which `zoom` and `shift` are drawn from these ranges instead.
 
-    `zoom` is the range of magnification, so [0.5, 2] shows twice to half the field; `shift` is a fraction of the view
-    either way.
+    `zoom` is the range of magnification, so [0.5, 2] shows twice to half the field; `shift` is a fraction of the side
+    that is then seen, either way.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -111,11 +111,13 @@ def sample_warps(n: int, augmentation: Augmentation, generator: torch.Generator)
     if augmentation.reframe is None:
         return warps
     reframe, drawn = augmentation.reframe, torch.rand(n, generator=generator) < augmentation.reframe.share
+    zoom = log_uniform(reframe.zoom)
+    aside, up = (uniform(-reframe.shift, reframe.shift) / zoom for _ in range(2))  # in the frame as it is then seen
     return replace(
         warps,
-        zoom=torch.where(drawn, log_uniform(reframe.zoom), warps.zoom),
-        shift_x=torch.where(drawn, uniform(-reframe.shift, reframe.shift), warps.shift_x),
-        shift_y=torch.where(drawn, uniform(-reframe.shift, reframe.shift), warps.shift_y),
+        zoom=torch.where(drawn, zoom, warps.zoom),
+        shift_x=torch.where(drawn, aside, warps.shift_x),
+        shift_y=torch.where(drawn, up, warps.shift_y),
     )
 
 
