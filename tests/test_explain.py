@@ -377,7 +377,7 @@ def test_the_same_galaxies_give_the_same_bytes(explained, model, images, tmp_pat
 def test_a_killed_run_goes_on(explained, model, images, tmp_path, monkeypatch):
     from tuningfork.explain import run
 
-    drawn, real = [], run.explain_galaxy
+    drawn, real = [], run.explain_pixels
 
     def killed_at_the_second(network, identity, *rest):
         drawn.append(identity)
@@ -385,7 +385,7 @@ def test_a_killed_run_goes_on(explained, model, images, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(network, identity, *rest)
 
-    monkeypatch.setattr(run, "explain_galaxy", killed_at_the_second)
+    monkeypatch.setattr(run, "explain_pixels", killed_at_the_second)
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         explain_images(model, images, out)

@@ -191,8 +191,8 @@ def test_rows_of_images_that_have_not_changed_are_kept(
     monkeypatch.setattr("tuningfork.inference.shards.BATCH", 4)
     with caplog.at_level(logging.INFO, "tuningfork"):
         predict(images, out, model=model, device="cpu", engine="torch")
-    assert "going on after the 12 rows that an earlier run left" in caplog.text
-    assert "6 rows that an earlier run left are made again: their images have changed since" in caplog.text
+    assert "going on after the 14 rows that an earlier run left" in caplog.text
+    assert "4 rows that an earlier run left are made again: their images have changed since" in caplog.text
     whole = predict(images, tmp_path / "whole.parquet", model=model, device="cpu", engine="torch")
     pd.testing.assert_frame_equal(pd.read_parquet(out), pd.read_parquet(whole), atol=1e-6, rtol=0)
 
@@ -204,7 +204,7 @@ def test_what_has_changed_is_said_and_nothing_removed(
     interrupted(galaxies.parent / "images", out, model, monkeypatch)
     before = {path.name for path in (tmp_path / ".out.parquet.partial").iterdir()}
     with pytest.raises(OutputError, match=r"another predict \(views was 1, is 2\)"):
-        predict(galaxies.parent / "images", out, model=model, device="cpu", engine="torch", views=2)
+        predict(galaxies.parent / "images", out, model=model, device="cpu", engine="torch", tta=2)
     assert {path.name for path in (tmp_path / ".out.parquet.partial").iterdir()} == before
 
 

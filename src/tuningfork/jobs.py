@@ -286,7 +286,11 @@ class Job:
         for left in (making, *self.work.glob("result-*")):
             remove(left)
         making.mkdir()
-        yield making
+        try:
+            yield making
+        except BaseException:
+            remove(making)  # of a result that is half made nothing is of use
+            raise
         self.seal(making, outcome)
 
     def seal(self, folder: Path, outcome: str) -> None:
