@@ -16,7 +16,8 @@ from torch.nn import functional
 from tuningfork.errors import ModelError
 from tuningfork.models import build_encoder, hub, packaged_weights, read_manifest, weights
 from tuningfork.packs import open_pack
-from tuningfork.training import fingerprint, load_recipe, prepare, resolve
+from tuningfork.training import fingerprint, load_recipe, prepare
+from tuningfork.training.preparation import resolve
 
 NAMES = {"tf_efficientnet_lite0": 224, "tf_efficientnet_lite2": 260}
 PALACE = 698  # of ImageNet's thousand classes
@@ -92,11 +93,10 @@ def test_a_run_is_known_by_the_weights_it_started_from(
 ) -> None:
     recipe = load_recipe(recipe_file, ["encoder.name=tf_efficientnet_lite0", "encoder.pretrained=true"])
     data = open_pack(pack)
-    given = resolve(recipe)
-    ours = fingerprint(recipe, data, given)
+    ours = fingerprint(recipe, data, resolve(recipe))
     monkeypatch.setattr(weights, "PACKAGED", {})
-    assert fingerprint(recipe, data, given) != ours
-    assert prepare(recipe, data, given).spec.mean == (0.5, 0.5, 0.5)  # timm's weights of that name
+    assert fingerprint(recipe, data, resolve(recipe)) != ours
+    assert prepare(recipe, data).spec.mean == (0.5, 0.5, 0.5)  # timm's weights of that name
 
 
 @pytest.mark.parametrize("name", ["resnet18", "hf_hub:mwalmsley/zoobot-encoder-convnext_nano"])

@@ -22,7 +22,7 @@ from tuningfork.errors import ModelError, RecipeError
 from tuningfork.files import output_errors, write_text
 from tuningfork.jobs import Inputs, Job, within
 from tuningfork.manifests import ModelManifest
-from tuningfork.models import TRAINING, GalaxyModel, PackagedWeights, packaged_weights, save_model
+from tuningfork.models import TRAINING, GalaxyModel, save_model
 from tuningfork.packs import Pack, open_pack
 from tuningfork.training.additions import Additions
 from tuningfork.training.card import model_card
@@ -126,14 +126,9 @@ def fingerprint(recipe: Recipe, pack: Pack, given: Given) -> dict[str, Any]:
         run["start"] = {name: known[name] for name in deciding if name in known}
     if given.teachers:
         run["teachers"] = given.teachers
-    if weights := _packaged(recipe):
-        run["weights"] = weights.sha256
+    if given.weights:
+        run["weights"] = given.weights.sha256
     return run
-
-
-def _packaged(recipe: Recipe) -> PackagedWeights | None:
-    """The weights of an installed package that the run starts from."""
-    return packaged_weights(recipe.encoder.name) if recipe.encoder.pretrained else None
 
 
 def _sampler(recipe: Recipe, material: Material, rank: int = 0, world: int = 1) -> BatchRows:
@@ -281,7 +276,7 @@ def _record(task: Task, material: Material, row: dict[str, float]) -> dict[str, 
         record["data"]["start"] = material.given.start.hashes
     if material.given.teachers:
         record["data"]["teachers"] = material.given.teachers
-    if weights := _packaged(recipe):
+    if weights := material.given.weights:
         record["data"]["weights"] = {
             "package": f"{weights.package}=={weights.version}",
             "file": weights.path.name,

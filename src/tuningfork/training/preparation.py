@@ -10,7 +10,17 @@ import numpy as np
 import torch
 
 from tuningfork.errors import PackError, RecipeError
-from tuningfork.models import GalaxyModel, ModelSpec, View, crop, load_model, pretrained_colours, read_manifest
+from tuningfork.models import (
+    GalaxyModel,
+    ModelSpec,
+    PackagedWeights,
+    View,
+    crop,
+    load_model,
+    packaged_weights,
+    pretrained_colours,
+    read_manifest,
+)
 from tuningfork.models.heads.classes import ClassesHead
 from tuningfork.packs import Pack
 from tuningfork.schemas import Schema
@@ -34,11 +44,13 @@ class Start:
 class Given:
     """What a recipe names outside itself, opened once.
 
-    `start` is the model to start from, `teachers` the SHA-256 of the answers that a head learns from, by schema name.
+    `start` is the model to start from, `teachers` the SHA-256 of the answers that a head learns from, by schema name,
+    `weights` those of an installed package that the encoder begins with.
     """
 
     start: Start | None
     teachers: dict[str, str]
+    weights: PackagedWeights | None
 
 
 def resolve(recipe: Recipe) -> Given:
@@ -53,7 +65,8 @@ def resolve(recipe: Recipe) -> Given:
     if recipe.encoder.start:
         network = load_model(recipe.encoder.start).members[0]
         start = Start(network, read_manifest(recipe.encoder.start)["sha256"])
-    return Given(start, hashes_of_answers(recipe.head))
+    weights = packaged_weights(recipe.encoder.name) if recipe.encoder.pretrained else None
+    return Given(start, hashes_of_answers(recipe.head), weights)
 
 
 @dataclass(frozen=True)

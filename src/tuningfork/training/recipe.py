@@ -191,13 +191,12 @@ def load_recipe(name_or_path: str | Path, changes: list[str] | tuple[str, ...] =
     name_or_path : str or path
         Such as ``tuningfork/fractions``, or a file that ends in .toml.
     changes : sequence of str
-        Other values of some keys, such as ``optim.lr=1e-3``.
+        Other values of some keys, such as ``optim.lr=1e-3``. Where they name another encoder, the recipe's own
+        `encoder.options` are left out: they are for the recipe's encoder.
 
     Returns
     -------
     Recipe
-
-    Where they name another encoder, the recipe's own `encoder.options` are left out: they are for the recipe's encoder.
 
     Raises
     ------
