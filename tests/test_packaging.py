@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+
+import tuningfork
 
 ROOT = Path(__file__).parents[1]
 
@@ -44,3 +48,12 @@ def test_the_versions_tested_together_are_within_the_bounds() -> None:
             continue
         assert requirement.specifier.contains(pinned[requirement.name.lower().replace("_", "-")]), requirement
     assert requires("tuningfork")
+
+
+def test_no_module_is_hidden_behind_a_function_of_its_name() -> None:
+    for found in pkgutil.walk_packages(tuningfork.__path__, "tuningfork."):
+        if found.name.endswith("__main__"):
+            continue
+        module = importlib.import_module(found.name)
+        package, _, name = found.name.rpartition(".")
+        assert getattr(sys.modules[package], name) is module, found.name
