@@ -1,4 +1,4 @@
-"""Galaxies as others would show or frame them, to measure the flag `unlike` with: `unlike.py --renderings`.
+"""Galaxies as others would show or frame them, to measure the flag `ood` with: `ood.py --renderings`.
 
 None of these is drawn as `uncertainty.alter` draws what the flag learns from; the first part starts from flux,
 found from the picture as far as its stretch can be undone.

@@ -2,7 +2,7 @@
 
 Packs the test split at the model's own geometry, predicts, and evaluates benchmark 1 (the challenge's true mix of
 galaxies: all 37 fractions of `complete_high` rows) and benchmark 2 (five classes). On the test split, also benchmark 1
-from the original files of 424 px, and the flag `unlike` on images that are no galaxies. Nothing is chosen here.
+from the original files of 424 px, and the flag `ood` on images that are no galaxies. Nothing is chosen here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from unlike import ood_scores, predict_originals, print_table, test_originals
+from ood import ood_scores, predict_originals, print_table, test_originals
 
 from tuningfork.evaluation import evaluate_predictions, main_figures
 from tuningfork.files import write_json
@@ -63,7 +63,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             seen = predict_originals(options.model, originals, Path(folder))
             if "ood_score" in seen:  # else the model is not calibrated
-                strangers = ood_scores(options.model, 200, Path(folder), list(originals["file_loc"]))
+                others = ood_scores(options.model, 200, Path(folder), list(originals["file_loc"]))
         results[title] = evaluate_predictions(seen, originals, [load_schema("gz-challenge")], where=f"test, {title}")
     if options.out:
         write_json(options.out, results)
@@ -74,7 +74,7 @@ def main() -> int:
             print(f"| {title}: {name} | {figure['value']:.4f} | {interval} | {figure['n']} |")
     _print_details(results)
     if options.split == "test" and "ood_score" in seen:
-        print_table(seen["ood_score"].to_numpy(), strangers)
+        print_table(seen["ood_score"].to_numpy(), others)
     print(f"\n{time.monotonic() - started:.0f} seconds", file=sys.stderr)
     return 0
 

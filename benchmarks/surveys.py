@@ -408,8 +408,7 @@ def measure(name: str, form: Form, galaxies: pd.DataFrame, model: str) -> Result
     found = galaxies[["id_str"]].merge(found, on="id_str", how="left", validate="one_to_one")
     read = found["error"].isna() & found[columns[0]].notna()
     wrong = found.loc[read, columns].to_numpy() - galaxies.loc[read, columns].to_numpy(dtype=np.float64)
-    flag = next(column for column in ("ood", "unlike") if column in found)
-    noted, flagged = found["note"].notna(), found[flag].fillna(False).astype(bool)
+    noted, flagged = found["note"].notna(), found["ood"].fillna(False).astype(bool)
     return Result(
         float(np.sqrt((wrong**2).mean())) if read.any() else float("nan"),
         float(noted.mean()),

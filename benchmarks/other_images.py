@@ -1,4 +1,4 @@
-"""Images that are no galaxies, to measure the flag `unlike` with: stars, artefacts, blank frames, noise, photographs.
+"""Images that are no galaxies, to measure the flag `ood` with: stars, artefacts, blank frames, noise, photographs.
 
 All are 424 px a side, as the challenge's frames are, and drawn by a seed.
 """
@@ -29,7 +29,7 @@ Draw = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 _Y, _X = np.mgrid[:SIDE, :SIDE].astype(np.float32)
 
 
-def stranger(kind: str, seed: int, galaxy: np.ndarray) -> Image.Image:
+def other_image(kind: str, seed: int, galaxy: np.ndarray) -> Image.Image:
     """One image of a kind; `galaxy` (424, 424, 3) uint8 is what an artefact spoils."""
     drawn = _DRAW[kind](np.random.default_rng([seed, KINDS.index(kind)]), galaxy)
     return Image.fromarray(np.clip(np.rint(drawn), 0, 255).astype(np.uint8))

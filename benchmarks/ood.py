@@ -1,6 +1,6 @@
-"""How well the flag `unlike` tells images that are no galaxies: `python benchmarks/unlike.py`.
+"""How well the flag `ood` tells images that are no galaxies: `python benchmarks/ood.py`.
 
-For each kind of `strangers.py` the AUROC of `unlikeness` against the galaxies of the test split with the challenge's
+For each kind of `other_images.py` the AUROC of `ood_score` against the galaxies of the test split with the challenge's
 true mix, and the share that is flagged. The false alarms are the galaxies flagged. With `--renderings` the same of
 galaxies as `renderings.py` shows them, with the RMSE of their answers.
 """
@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from other_images import KINDS, SIDE, other_image
 from PIL import Image
 from renderings import RENDERINGS, rendered
 from sklearn.metrics import roc_auc_score
-from strangers import KINDS, SIDE, stranger
 
 from tuningfork.engines import load_engine
 from tuningfork.errors import ImageError
@@ -36,7 +36,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", nargs="?", default="default")
     parser.add_argument("--n", type=int, default=200, help="images of each kind")
-    parser.add_argument("--renderings", action="store_true", help="galaxies in other renderings, not strangers")
+    parser.add_argument("--renderings", action="store_true", help="galaxies in other renderings instead")
     options = parser.parse_args()
     if not DATA.is_dir():
         print(f"the shared galaxies are not at {DATA}; nothing to measure", file=sys.stderr)
@@ -69,14 +69,14 @@ def predict_originals(model: str, table: pd.DataFrame, folder: Path) -> pd.DataF
 
 
 def ood_scores(model: str, n: int, folder: Path, files: Sequence[str]) -> dict[str, np.ndarray]:
-    """The `unlikeness` of `n` images of each kind; artefacts spoil the galaxies in `files`."""
+    """The `ood_score` of `n` images of each kind; artefacts spoil the galaxies in `files`."""
     found = {}
     for kind in KINDS:
         (folder / kind).mkdir(parents=True)
         for index in range(n):
             with Image.open(files[index % len(files)]) as image:
                 spoilt = np.asarray(image.convert("RGB").resize((SIDE, SIDE)))
-            stranger(kind, index, spoilt).save(folder / kind / f"{index}.jpg", quality=92)
+            other_image(kind, index, spoilt).save(folder / kind / f"{index}.jpg", quality=92)
         out = folder / f"{kind}.parquet"
         with suppress(ImageError):  # all of them are refused; the table is written all the same
             predict(folder / kind, out, model=model)
@@ -112,7 +112,7 @@ def print_renderings(model: str, table: pd.DataFrame) -> None:
         print(f"| {name} | {rmse:.3f} | {' | '.join(cells)} |")
 
 
-def print_table(galaxies: np.ndarray, strangers: dict[str, np.ndarray]) -> None:
+def print_table(galaxies: np.ndarray, others: dict[str, np.ndarray]) -> None:
     """AUROC and share flagged by kind with bootstrap intervals over images, as Markdown.
 
     What is refused because it shows nothing is told, and counts as flagged, as far from galaxies as can be.
@@ -122,7 +122,7 @@ def print_table(galaxies: np.ndarray, strangers: dict[str, np.ndarray]) -> None:
     print(f"\n| image | AUROC against {len(galaxies)} galaxies | flagged, % | of these refused, % | n |")
     print("| --- | --- | --- | --- | --- |")
     print(f"| galaxy (false alarms) | – | {100 * (galaxies > 1).mean():.1f} ({alarms}) | – | {len(galaxies)} |")
-    for kind, found in [*strangers.items(), ("all of these", np.concatenate(list(strangers.values())))]:
+    for kind, found in [*others.items(), ("all of these", np.concatenate(list(others.values())))]:
         values = np.nan_to_num(found, nan=1e6)
         interval = _interval(
             lambda rng, values=values: _auroc(rng.choice(galaxies, len(galaxies)), rng.choice(values, len(values)))
