@@ -37,7 +37,7 @@ nb_execution_cache_path = str(HERE / "_build" / "notebooks")
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
-nb_merge_streams = True
+nb_output_stderr = "remove"  # progress bars
 nb_ipywidgets_js = {}  # nothing is fetched by a page
 
 # The reference of the library.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 
 @cache
 def _root() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="tuningfork-", ignore_cleanup_errors=True)
+    folder = tempfile.TemporaryDirectory(prefix="tuningfork-", ignore_cleanup_errors=True)
+    atexit.register(folder.cleanup)  # left to the interpreter, it is a ResourceWarning
+    return folder
 
 
 def scratch_folder() -> Path:
