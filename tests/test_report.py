@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -95,8 +96,8 @@ def model_folder(tmp_path: Path) -> Path:
         "created": "2026-01-01T00:00:00+00:00",
         "encoder": {"name": "plain", "options": {"width": 4}},
         "geometry": {"field": 0.9, "size": 36, "channels": 3},
-        "input": {"field": 0.8, "size": 32},
-        "heads": [{"kind": "tree", "schema": schema_to_dict(TREE)}],
+        "input": {"field": 0.8, "size": 32, "mean": [0.1, 0.1, 0.1], "std": [0.1, 0.1, 0.1]},
+        "heads": [{"spec": {"kind": "tree"}, "schema": schema_to_dict(TREE)}],
         "recipe": {
             "name": "test/tiny",
             "title": "A tiny one",
@@ -105,7 +106,7 @@ def model_folder(tmp_path: Path) -> Path:
         },
         "data": {"pack": "pack", "n": {"train": 72, "val": 24}, "sha256": {"pixels.npy": "abc123"}},
         "figures": {"val_loss": 0.1, "val_gz-challenge_rmse": 0.12, "epoch": 3},
-        "sha256": {"model.safetensors": "def456"},
+        "sha256": {"model.safetensors": "def456" + 58 * "0"},
     }
     (folder / "model.json").write_text(json.dumps(manifest))
     (folder / "history.csv").write_text(
@@ -194,10 +195,12 @@ def test_a_model_without_a_part_is_drawn_without_it(model_folder, absent, tmp_pa
     assert "plain (width 4)" in Page(write_report([model_folder], tmp_path / "report.html")).text
 
 
-def test_a_bare_manifest_is_enough(tmp_path):
+def test_what_a_manifest_lacks_is_named(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.json").write_text('{"format": "tuningfork-model", "version": 1}')
-    assert "Encoder" in Page(write_report([tmp_path / "model"], tmp_path / "report.html")).text
+    with pytest.raises(TuningforkError, match=r"model.json: encoder: field required"):
+        write_report([tmp_path / "model"], tmp_path / "report.html")
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_names_from_files_are_text_never_markup(model_folder, tmp_path):
@@ -220,7 +223,7 @@ def test_bad_images_are_listed(pack, tmp_path):
     copy = tmp_path / "pack"
     copy.mkdir()
     for name in ("pixels.npy", "catalog.parquet"):
-        (copy / name).symlink_to(pack / name)
+        shutil.copy(pack / name, copy / name)
     manifest = json.loads((pack / "pack.json").read_text())
     manifest["errors"] = [{"id_str": f"bad{i}", "file_loc": f"{i}.jpg", "error": "truncated JPEG"} for i in range(60)]
     (copy / "pack.json").write_text(json.dumps(manifest))

@@ -95,7 +95,7 @@ def test_a_study_run_again_goes_on(study: Path, study_file: Path, pack: Path, tm
         offline.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
         run_study(load_study(study_file), pack, study)
     assert weights.stat().st_mtime_ns == before
-    with pytest.raises(OutputError, match="other galaxies to compare on"):
+    with pytest.raises(OutputError, match="the work of another study"):
         run_study(load_study(study_file), pack, study, where=["five_class=cigar"])
 
 
