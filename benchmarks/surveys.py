@@ -402,7 +402,7 @@ def measure(name: str, form: Form, galaxies: pd.DataFrame, model: str) -> Result
             options = stated(bands=tuple(form.bands))
         out = Path(place) / "out.parquet"
         with suppress(ImageError):  # none could be read: the table says why
-            predict(source, out, model=model, engine="torch", options=options)
+            predict(source, out, model=model, engine="torch", options=options, columns="schema")
         found = pd.read_parquet(out)
     found["id_str"] = found["id_str"].str.removesuffix("_")
     found = galaxies[["id_str"]].merge(found, on="id_str", how="left", validate="one_to_one")
