@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuningfork.errors import ModelError, OutputError
@@ -125,12 +125,12 @@ from tuningfork.inference import predict, shards
 shards.BATCH = shards.ROWS_A_SHARD = 2
 
 def table(found):
-    return set(found), pandas.read_parquet(io.BytesIO(found["out.parquet"])).to_dict("list")
+    return set(found), pandas.read_parquet(io.BytesIO(found["out.parquet"])).round(5).to_csv()
 
 def work(folder):
     predict(sys.argv[2], folder / "out.parquet", model=sys.argv[3], device="cpu", engine="torch", workers=1)
 
-print(everywhere(work, Path(sys.argv[1]), same=table, numbers=range(0, 200, 5)))
+print(everywhere(work, Path(sys.argv[1]), same=table, numbers=range(0, 240, 24)))
 """
 
 
@@ -145,7 +145,7 @@ def test_after_a_crash_at_any_operation_a_pack_is_whole(galaxies: Path, tmp_path
 
 
 def test_after_a_crash_at_any_operation_predictions_are_whole(galaxies: Path, model: Path, tmp_path: Path) -> None:
-    """At every fifth operation."""
+    """At every twenty-fourth operation."""
     assert int(run_script(PREDICTED, tmp_path / "runs", few(galaxies, tmp_path), model)) >= 25
 
 
@@ -161,6 +161,7 @@ def few(galaxies: Path, folder: Path) -> Path:
 
 
 @given(asked=st.dictionaries(st.text(), JSON, max_size=3))
+@settings(deadline=None)
 def test_a_fingerprint_is_of_values_not_of_their_order(asked: dict[str, object]) -> None:
     backwards = dict(reversed(asked.items()))
     assert Inputs("x", 1, asked).fingerprint == Inputs("x", 1, backwards).fingerprint
@@ -274,6 +275,7 @@ def test_a_record_that_is_no_json_is_an_error_that_names_it(tmp_path: Path) -> N
 
 
 @given(records=st.lists(JSON, max_size=5), torn=st.integers(0, 30))
+@settings(deadline=None)
 def test_a_torn_record_was_never_there(tmp_path_factory: pytest.TempPathFactory, records: list, torn: int) -> None:
     journal = Journal(tmp_path_factory.mktemp("journal") / "journal")
     for record in records:
