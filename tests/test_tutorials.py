@@ -21,7 +21,7 @@ def test_a_tutorial_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
-        texts = [output.text for output in cell.outputs if output.output_type == "stream"]
+        texts = [output.get("text", "") + output.get("data", {}).get("text/plain", "") for output in cell.outputs]
         assert not [text for text in texts if "Warning" in text], cell.source
         if cell.source.splitlines()[-1].endswith(".plot()") or "plt.subplots" in cell.source:
             assert any("image/png" in output.get("data", {}) for output in cell.outputs), cell.source

@@ -73,7 +73,7 @@ def build_trainer(
         ModelCheckpoint(
             folder / "checkpoints", filename="last", save_on_train_epoch_end=True, enable_version_counter=False
         ),
-        EpochsFromOne(leave=False),
+        EpochsFromOne(leave=False, console_kwargs={"force_jupyter": False}),  # widgets need ipywidgets
     ]
     if run.patience is not None:
         callbacks.append(EarlyStopping(run.monitor, patience=run.patience, mode=mode, check_on_train_epoch_end=True))
