@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from tuningfork.schemas import Schema
+
 SIZE = 72
 
 
@@ -119,3 +121,8 @@ def model(pack: Path, recipe_file: Path, tmp_path_factory: pytest.TempPathFactor
     from tuningfork.training import load_recipe, train
 
     return train(load_recipe(recipe_file), pack, tmp_path_factory.mktemp("models") / "model", accelerator="cpu")
+
+
+def as_labels(predictions: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    """Predictions with the names of the label columns."""
+    return predictions.rename(columns=dict(zip(schema.prediction_columns, schema.columns, strict=True)))

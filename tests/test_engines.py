@@ -157,7 +157,7 @@ def test_any_number_of_galaxies_is_answered_in_order(
 ) -> None:
     slow, quick = loaded
     pixels = galaxies(n, seed)
-    assert largest(differences(slow, quick.look(pixels), slow.look(pixels))) < TOLERANCE
+    assert largest(differences(slow, quick.infer(pixels), slow.infer(pixels))) < TOLERANCE
 
 
 def test_group_convolutions_become_ordinary_ones(tmp_path: Path) -> None:

@@ -40,8 +40,8 @@ def test_its_answers_are_the_means(ensemble: Path, model: Path, second: Path, pa
     pixels = torch.from_numpy(open_pack(pack).pixels[:5].copy())
     both = load_model(ensemble)
     both.uncertainty = None  # no temperature
-    first, other = load_model(model).look(pixels, 2), load_model(second).look(pixels, 1)
-    seen = both.look(pixels, 2)
+    first, other = load_model(model).infer(pixels, 2), load_model(second).infer(pixels, 1)
+    seen = both.infer(pixels, 2)
     assert both.n_features == seen.features.shape[1] == first.features.shape[1] + other.features.shape[1]
     # The second is blind to a half turn, so it looks once, and counts as much as the first.
     for name, values in seen.answers.items():

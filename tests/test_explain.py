@@ -293,6 +293,8 @@ def test_each_channel_has_its_panel(channels, panels):
     rng = np.random.default_rng(0)
     shown = Explanation(
         title="any",
+        column="spiral",
+        value=0.7,
         image=rng.random((16, 16, channels)),
         evidence=np.zeros((16, 16)),
         side=4,

@@ -370,7 +370,7 @@ def test_predict_has_a_row_for_every_image_of_the_file(galaxy10: Path, model: Pa
     assert table["id_str"].tolist() == [str(row) for row in range(30)]
     assert table["file_loc"][29] == "Galaxy10_DECals.h5#29"
     assert table["error"].notna().tolist() == [False] * 28 + [True] * 2
-    assert table["Class1.1"][:28].notna().all()
+    assert table["smooth_or_featured_smooth"][:28].notna().all()
 
 
 def test_a_wrong_file_is_one_line_and_exit_code_2(tmp_path: Path) -> None:

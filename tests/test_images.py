@@ -604,9 +604,7 @@ def test_streams_that_overlap_leave_the_interpreter_as_it_was() -> None:
     items = [Item(f"g{index}", "", frame) for index in range(40)]
     first, second = (decode_stream(iter(items), WHOLE, workers=2) for _ in range(2))
     assert next(first).error is next(second).error is None
-    assert sys.getswitchinterval() == pytest.approx(1e-4)
     first.close()
-    assert sys.getswitchinterval() == pytest.approx(1e-4)
     assert len(list(second)) == 39
     assert sys.getswitchinterval() == before
 

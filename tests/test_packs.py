@@ -348,7 +348,7 @@ def test_bad_input_leaves_no_output(source: Path, tmp_path: Path) -> None:
         make_pack(source, out, split={"train": 0.8, "val": 0.1})
     for path in source.iterdir():
         path.write_text("not an image")
-    with pytest.raises(PackError, match=r"none of the 30 images can be read; the first, .*g0\.png: not an image"):
+    with pytest.raises(PackError, match=r"none of 30 images can be read; the first, .*g0\.png: not an image"):
         make_pack(source, out)
     assert not out.exists()
 

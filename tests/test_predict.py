@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import CliRunner
 
+from conftest import as_labels
 from tuningfork.catalogs import read_table
 from tuningfork.cli.app import build
 from tuningfork.errors import ModelError, OutputError, PackError, PredictionsError
@@ -69,9 +70,9 @@ def test_a_row_for_every_image_and_errors_said(
     assert len(table) == 17
     bad = table["error"].notna()
     assert sorted(table.index[bad]) == ["empty", "noise", "notes", "tiny", "truncated"]
-    assert table.loc[bad, [*CHALLENGE.columns, *FIVE.prediction_columns, "five_class"]].isna().all(axis=None)
+    assert table.loc[bad, [*CHALLENGE.prediction_columns, *FIVE.prediction_columns, "five_class"]].isna().all(axis=None)
     good = table[~bad].reset_index()
-    check_labels(good, CHALLENGE, "predictions")
+    check_labels(as_labels(good, CHALLENGE), CHALLENGE, "predictions")
     np.testing.assert_allclose(good[list(FIVE.prediction_columns)].sum(axis=1), 1, atol=1e-5)
     assert "text" in table.loc["notes", "error"]
     assert "5 of 17 images could not be read" in caplog.text
@@ -85,9 +86,9 @@ def test_every_ending_holds_the_same_table(messy: Path, model: Path, tmp_path: P
     reference = pd.read_parquet(predict(messy, tmp_path / "out.parquet", model=model))
     table = read_table(predict(messy, tmp_path / f"out.{ending}", model=model))
     assert table["id_str"].tolist() == reference["id_str"].tolist()
-    columns = [*CHALLENGE.columns, *FIVE.prediction_columns]
+    columns = [*CHALLENGE.prediction_columns, *FIVE.prediction_columns]
     np.testing.assert_allclose(table[columns].astype(float), reference[columns].astype(float), rtol=1e-5, atol=1e-7)
-    for text in ("five_class", "error", "gz-challenge_most_likely"):
+    for text in ("five_class", "error", "gz_challenge_most_likely"):
         assert table[text].fillna("").tolist() == reference[text].fillna("").tolist()
 
 
@@ -101,7 +102,7 @@ def test_the_submission_has_the_challenge_layout(galaxies: Path, model: Path, tm
 
 
 def test_images_a_catalog_and_a_pack_agree(galaxies: Path, pack: Path, model: Path, tmp_path: Path) -> None:
-    columns = [*CHALLENGE.columns, *FIVE.prediction_columns]
+    columns = [*CHALLENGE.prediction_columns, *FIVE.prediction_columns]
     sources = {
         "folder": galaxies.parent / "images",
         "catalog": galaxies,

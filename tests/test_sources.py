@@ -445,7 +445,7 @@ def test_nothing_read_is_a_failure(tmp_path: Path, model: Path, monkeypatch: pyt
         code, error = run(*verb)
         assert code != 0
         assert isinstance(error, TuningforkError)
-        assert "none of the 2 images c" in str(error)
+        assert "none of 2 images c" in str(error)
     assert pd.read_csv("p.csv")["error"].notna().all()
     assert not list(tmp_path.glob(".*partial*"))
 

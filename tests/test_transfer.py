@@ -20,6 +20,7 @@ from tuningfork.errors import CatalogError, ModelError, RecipeError
 from tuningfork.inference import predict
 from tuningfork.models import build_encoder, encoder_stages, load_model, read_manifest
 from tuningfork.packs import open_pack
+from tuningfork.schemas import load_schema
 from tuningfork.training import load_recipe, train
 from tuningfork.training.lr_finder import steepest
 from tuningfork.training.preparation import build_model, prepare
@@ -266,7 +267,8 @@ def test_a_teacher_blends_into_labels_and_fills_the_gaps(recipe_file: Path, answ
     unlabelled = np.flatnonzero(catalog["split"] == "train")[:10]
     catalog.loc[unlabelled, columns] = np.nan
     data = replace(whole, catalog=catalog)
-    told = pd.read_parquet(answers).set_index("id_str").loc[data.catalog["id_str"], columns].to_numpy()
+    names = list(load_schema("gz-challenge").prediction_columns)
+    told = pd.read_parquet(answers).set_index("id_str").loc[data.catalog["id_str"], names].to_numpy()
     labels = data.catalog[columns].to_numpy(dtype=float)
     recipe = _taught(recipe_file, answers, "head.0.teacher.weight=0.3", "head.0.teacher.share=0.5")
     material = prepare(recipe.model_copy(update={"head": recipe.head[:1]}), data)
