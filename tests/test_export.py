@@ -14,6 +14,7 @@ import torch
 from onnx.reference import ReferenceEvaluator
 from typer.testing import CliRunner
 
+from conftest import as_labels
 from tuningfork.cli.app import build
 from tuningfork.engines import formats
 from tuningfork.engines.agree import TOLERANCE, differences, largest
