@@ -62,7 +62,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     def run_it(*arguments: str) -> tuple[object, str, str]:
         # Only this verb: a broken neighbour is for its own tests to find.
         monkeypatch.setattr(app, "build", build)
-        monkeypatch.setattr(app, "_seldom_look_for_garbage", lambda: None)  # in this process
+        monkeypatch.setattr(app, "tune_process", lambda: None)  # in this process
         monkeypatch.setattr(sys, "argv", ["tuningfork", *arguments])
         with pytest.raises(SystemExit) as leaving:
             app.main()

@@ -319,7 +319,7 @@ def test_predictions_say_how_sure_they_are(calibrated: Path, galaxies: Path, tmp
     broken = table.loc["broken"]
     assert broken["error"] and broken.drop(["file_loc", "error"]).isna().all()
     good = table.drop(index="broken")
-    for column in load_schema("gz-challenge").columns:
+    for column in load_schema("gz-challenge").prediction_columns:
         assert (good[f"{column}_low"] <= good[f"{column}_high"]).all()
         assert (good[f"{column}_spread"] >= 0).all()
     assert bool(good.loc["noise", "ood"]) and good.loc["noise", "ood_score"] > 1

@@ -44,17 +44,17 @@ def with_prediction_columns(table: pd.DataFrame, schemas: Sequence[Schema]) -> p
     """A predictions table with the columns of these schemas by their own names, where it has the published ones.
 
     Tables with the names of a schema's labels are such, as the challenge's submissions and ``--columns schema`` are.
-    Of a schema that has all of its own columns, the others are left alone: they may be labels.
+    Where a table has any of a schema's own columns, the others are left alone: they are labels.
     """
     renamed = {}
     for schema in schemas:
-        if set(schema.prediction_columns) <= set(table.columns):
-            continue
-        for own, published in zip(schema.prediction_columns, schema.published_columns, strict=True):
+        pairs = list(zip(schema.prediction_columns, schema.published_columns, strict=True))
+        own = any(find_column(table, [name]) is not None for name, published in pairs if name != published)
+        for name, published in pairs:
             for end in ("", *(f"_{end}" for end in ENDS)):
-                found = find_column(table, [f"{own}{end}", f"{published}{end}"])
-                if found is not None and found != f"{own}{end}":
-                    renamed[found] = f"{own}{end}"
+                found = find_column(table, [f"{name if own else published}{end}"])
+                if found is not None and found != f"{name}{end}":
+                    renamed[found] = f"{name}{end}"
     return table.rename(columns=renamed) if renamed else table
 
 
