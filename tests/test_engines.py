@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -168,6 +169,22 @@ def test_group_convolutions_become_ordinary_ones(tmp_path: Path) -> None:
     kinds = [node.op_type for node in onnx.load(path).graph.node]
     assert kinds.count("Conv") == 8
     assert not {"Gather", "BatchNormalization", "Transpose"} & set(kinds), "bank and norm are constants of the graph"
+
+
+@given(n=st.integers(1, 40), threads=st.integers(1, 4))
+@settings(max_examples=20, deadline=None)
+def test_threads_share_out_images_and_leave_torch_as_it_was(n: int, threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        model, pixels = network("small"), galaxies(n)
+        expected = model.infer(pixels)
+        load_engine(model, "torch", CPU)
+        assert largest(differences(model, model.infer(pixels), expected)) < TOLERANCE
+        with ThreadPoolExecutor(1) as another:
+            assert another.submit(torch.get_num_threads).result() == torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_norms_go_into_the_convolutions_before_them() -> None:
