@@ -124,5 +124,6 @@ def model(pack: Path, recipe_file: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 def as_labels(predictions: pd.DataFrame, schema: Schema) -> pd.DataFrame:
-    """Predictions with the names of the label columns."""
-    return predictions.rename(columns=dict(zip(schema.prediction_columns, schema.columns, strict=True)))
+    """The answers of a predictions table with the names of the label columns."""
+    answers = predictions[["id_str", *schema.prediction_columns]]
+    return answers.rename(columns=dict(zip(schema.prediction_columns, schema.columns, strict=True)))

@@ -49,7 +49,7 @@ def test_features_are_those_of_the_encoder(embedded: Path, pack: Path, model: Pa
     with torch.inference_mode():
         pixels = torch.from_numpy(np.array(packed.pixels))
         expected = network.features(crop(pixels, network.spec.view, network.spec.geometry)).numpy()
-    np.testing.assert_array_equal(read.features, expected)
+    np.testing.assert_allclose(read.features, expected, atol=1e-6)  # batches of another size
     assert read.table["id_str"].tolist() == packed.catalog["id_str"].tolist()
     assert read.table["split"].tolist() == packed.catalog["split"].tolist()
     assert read.table["five_class"].tolist() == packed.catalog["five_class"].tolist()

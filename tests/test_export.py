@@ -207,8 +207,8 @@ def test_what_cannot_be_exported_is_said(
 def test_a_graph_that_answers_otherwise_is_not_written(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = formats.OnnxEngine.run
-    monkeypatch.setattr(formats.OnnxEngine, "run", lambda self, images: [-one for one in right(self, images)])
+    right = formats.OnnxFile.run
+    monkeypatch.setattr(formats.OnnxFile, "run", lambda self, images: [-one for one in right(self, images)])
     with pytest.raises(ModelError, match="gives other answers than torch"):
         invoke("export", model, tmp_path / "out")
     assert not list(tmp_path.iterdir())

@@ -61,8 +61,9 @@ def test_the_losses_of_classes_are_those_of_scikit_learn() -> None:
     predictions, labels = of_classes(200, np.random.default_rng(1))
     truth = labels.set_index("id_str")["five_class"]
     rows = predictions.set_index("id_str")
+    column = dict(zip(FIVE.class_names, FIVE.prediction_columns, strict=True))
     reference = {
-        name: sklearn.metrics.log_loss([truth[name]], [row[[f"five_class_{c}" for c in sorted(FIVE.class_names)]]],
+        name: sklearn.metrics.log_loss([truth[name]], [row[[column[c] for c in sorted(FIVE.class_names)]]],
                                        labels=sorted(FIVE.class_names))
         for name, row in rows.iterrows()
         if truth[name] is not None
@@ -74,7 +75,7 @@ def test_the_losses_of_classes_are_those_of_scikit_learn() -> None:
         row = rows.loc[entry["id_str"]]
         assert entry["loss"] == pytest.approx(reference[entry["id_str"]])
         assert entry["true"] == truth[entry["id_str"]]
-        assert f"five_class_{entry['predicted']}" == row.idxmax()
+        assert column[entry["predicted"]] == row.idxmax()
         assert entry["probability"] == row.max()
 
 
