@@ -27,11 +27,11 @@ from tuningfork.embeddings import (
     write_embedding,
     write_summary,
 )
-from tuningfork.embeddings.embedding import FORMAT, VERSION
 from tuningfork.embeddings.purity import most_mixed, neighbour_shares
 from tuningfork.errors import EmbeddingError, OutputError, TuningforkError
 from tuningfork.extras import require
 from tuningfork.files import stamp
+from tuningfork.manifests import EmbeddingManifest
 from tuningfork.plotting.sheet import SIDE
 from tuningfork.schemas import load_schema, schema_to_dict
 
@@ -64,7 +64,7 @@ def write(
     for name, positions in (maps or {}).items():
         for axis, values in zip("xy", positions.T, strict=True):
             columns[f"{name}_{axis}"] = pa.array([*values, *blank], pa.float32())
-    manifest = stamp(FORMAT, VERSION) | {
+    manifest = stamp(EmbeddingManifest.FORMAT, EmbeddingManifest.VERSION) | {
         "n": n + unreadable,
         "n_features": width,
         "inputs": {
