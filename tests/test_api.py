@@ -112,7 +112,7 @@ def test_an_output_is_written_and_resumed(model: tf.TrainedModel, pictures: list
 
 def test_the_model_says_what_it_is(model: tf.TrainedModel) -> None:
     said = repr(model)
-    for word in ("37 vote fractions", "64 x 64 pixels", "calibrated", "BSD 3-Clause"):
+    for word in ("37 vote fractions", "64 x 64 pixels", "calibrated", "BSD 3-Clause", "Sloan Digital Sky Survey"):
         assert word in said
     assert "<table" in model._repr_html_()
 
@@ -222,6 +222,8 @@ def test_encoder_head_augmentation_data_set_and_callback_of_one_s_own(tmp_path: 
     tf.register_head("focal", Focal)
     data = tf.pack(Pairs(), label="label", size=40, field=0.9)
     assert data.schemas[0].class_names == ("cigar", "round")
+    pairs = [Pairs()[row] for row in range(40)]
+    np.testing.assert_array_equal(tf.pack(pairs, label="label", size=40, field=0.9).pixels, data.pixels)
     seen: list[torch.Size] = []
 
     def darker(images: torch.Tensor) -> torch.Tensor:

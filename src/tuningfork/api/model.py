@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from functools import cached_property
@@ -426,11 +427,11 @@ class TrainedModel:
             )
         else:
             known = "no: there are no intervals; see calibrate()"
-        licence = next((line for line in self.card.splitlines() if line.startswith("**Licence.**")), "")
+        licence = re.search(r"\*\*Licence\.\*\*(.*?)(\n\n|\Z)", self.card, re.DOTALL)
         return [
             ("answers", answers),
             ("sees", f"the central {view.field:g} of the frame at {view.size} x {view.size} pixels, {colours}"),
             ("encoder", f"{spec.encoder}, {sum(p.numel() for p in self.network.parameters()):,} parameters"),
             ("calibrated", known),
-            ("licence", licence.removeprefix("**Licence.** ").strip() or "see the model card"),
+            ("licence", " ".join(licence[1].split()) if licence else "see the model card"),
         ]

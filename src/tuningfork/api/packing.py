@@ -11,8 +11,7 @@ from typing import Unpack
 from tuningfork.api.messages import speaks_python
 from tuningfork.api.scratch import scratch_folder
 from tuningfork.catalogs import TableLike
-from tuningfork.images import Field, Geometry
-from tuningfork.packs import Pack, make_pack
+from tuningfork.packs import Pack, frame_geometry, make_pack
 from tuningfork.schemas import Schema
 from tuningfork.sources import ImageArguments, ImageOptions, Images
 
@@ -82,11 +81,7 @@ def pack(
     >>> data.pixels.shape, data.schemas[0].class_names
     ((20, 32, 32, 3), ('disc', 'smooth'))
     """
-    options = ImageOptions.of(said)
-    kept = options.reading.field
-    geometry = Geometry(1.0 if kept.is_angle else kept.number, size, channels)
-    if not kept.is_angle:  # it is the geometry's then
-        options = replace(options, reading=replace(options.reading, field=Field()))
+    geometry, options = frame_geometry(ImageOptions.of(said), size, channels)
     schemas = [schema] if isinstance(schema, str | Schema) else list(schema)
     return make_pack(
         images,

@@ -41,13 +41,9 @@ def command(
 ) -> None:
     """Pack images. Run the same command again on a killed run: it goes on where it stopped."""
     from tuningfork.catalogs import parse_fractions
-    from tuningfork.images import Field, Geometry
-    from tuningfork.packs import count_labels, count_lines, empty_classes, make_pack
+    from tuningfork.packs import count_labels, count_lines, empty_classes, frame_geometry, make_pack
 
-    kept = options.reading.field
-    geometry = Geometry(1.0 if kept.is_angle else kept.number, size, channels)
-    if not kept.is_angle:  # it is the geometry's then
-        options = replace(options, reading=replace(options.reading, field=Field()))
+    geometry, options = frame_geometry(options, size, channels)
     if look:
         from tuningfork.inference import draw_preview as draw_look
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.preprocessing import StandardScaler
 
 from tuningfork.catalogs import write_table
 from tuningfork.embeddings.distances import neighbours, standardise
@@ -63,9 +64,8 @@ def nearest(embedding: Embedding, query: Any, n: int) -> pd.DataFrame:
         wanted, rows = embedding.features[[own]], rows[rows != own]
     else:
         wanted = _encoded(embedding, query)
-    spread = embedding.features[embedding.readable].std(axis=0, dtype=np.float64)
-    spread[spread == 0] = 1
-    apart = np.linalg.norm((embedding.features[rows] - wanted) / spread, axis=1)
+    scale = StandardScaler().fit(embedding.features[embedding.readable])
+    apart = np.linalg.norm(scale.transform(embedding.features[rows]) - scale.transform(wanted), axis=1)
     order = np.argsort(apart, kind="stable")[:n]
     found = embedding.table.iloc[rows[order]][["id_str", "file_loc"]].reset_index(drop=True)
     found.insert(0, "rank", np.arange(1, len(order) + 1))

@@ -1,7 +1,7 @@
 """Many galaxies as one memory-mapped array, with their catalog."""
 
 from tuningfork.packs.counts import count_labels, count_lines, empty_classes
-from tuningfork.packs.make import make_pack
+from tuningfork.packs.make import frame_geometry, make_pack
 from tuningfork.packs.read import Pack, open_pack
 from tuningfork.packs.sources import ImageSource, PackSource, open_images
 
@@ -12,6 +12,7 @@ __all__ = [
     "count_labels",
     "count_lines",
     "empty_classes",
+    "frame_geometry",
     "make_pack",
     "open_images",
     "open_pack",

@@ -17,7 +17,7 @@ import pyarrow as pa
 from tuningfork.catalogs import TableLike, check_schemas, find_column, join_labels, listed, name_of, table_of
 from tuningfork.errors import CatalogError, PackError
 from tuningfork.files import sha256, whole_file
-from tuningfork.images import Geometry, Reading, Survey, decode_stream, next_batch
+from tuningfork.images import Field, Geometry, Reading, Survey, decode_stream, next_batch
 from tuningfork.images.notes import counted, say_notes
 from tuningfork.jobs import Inputs, Job, fingerprint, within
 from tuningfork.manifests import PackManifest
@@ -36,6 +36,14 @@ log = logging.getLogger(__name__)
 
 CHUNK = 256
 ERRORS_SAID = 20
+
+
+def frame_geometry(options: ImageOptions, size: int, channels: int) -> tuple[Geometry, ImageOptions]:
+    """The geometry of a pack, and what is left to say of its images: a fraction of the frame is the geometry's."""
+    kept = options.reading.field
+    if kept.is_angle:
+        return Geometry(1.0, size, channels), options
+    return Geometry(kept.number, size, channels), replace(options, reading=replace(options.reading, field=Field()))
 
 
 def make_pack(

@@ -30,8 +30,8 @@ class MemorySource:
     ----------
     images
         uint8 pixels (N, H, W, C), (N, C, H, W), (N, H, W), (H, W, C) or (H, W); a Pillow image; a FITS unit of astropy
-        (an HDU) or several of one file (an HDUList); a sequence of such images of any sizes; or a map-style Dataset of
-        torch, of images or of pairs (image, label), whose labels are the column `label`.
+        (an HDU) or several of one file (an HDUList); a sequence of such images of any sizes; or a list or a map-style
+        Dataset of torch of pairs (image, label), whose labels are the column `label`.
 
     Raises
     ------
@@ -87,16 +87,19 @@ class MemorySource:
 
 
 def _with_labels(images: Any) -> tuple[list[Any], list[Any] | None]:
-    """The images, and their labels where each has one."""
-    if isinstance(images, list | tuple | np.ndarray | Image.Image) or not hasattr(type(images), "__getitem__"):
-        return _split(images), None
-    if hasattr(images, "__array__") or _is_unit(images) or not hasattr(images, "__len__"):
-        return _split(images), None
-    entries = [images[row] for row in range(len(images))]
-    if not all(isinstance(entry, tuple) and len(entry) == 2 for entry in entries):
+    """The images, and their labels where they come in pairs."""
+    entries = [images[row] for row in range(len(images))] if _is_data_set(images) else images
+    if not (isinstance(entries, list) and entries and all(isinstance(e, tuple) and len(e) == 2 for e in entries)):
         return _split(entries), None
     labels = [label.item() if hasattr(label, "item") else label for _, label in entries]
     return _split([image for image, _ in entries]), labels
+
+
+def _is_data_set(images: Any) -> bool:
+    """Whether it has places and a length, and is none of the other forms."""
+    if isinstance(images, list | tuple | Image.Image) or hasattr(images, "__array__") or _is_unit(images):
+        return False
+    return hasattr(type(images), "__getitem__") and hasattr(type(images), "__len__")
 
 
 def _split(images: Any) -> list[Any]:
