@@ -10,7 +10,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -235,10 +235,13 @@ def test_a_colour_or_an_entry_of_the_palette_that_is_transparent_is_black() -> N
 
 
 @given(opacity=st.integers(0, 255), colour=st.tuples(*[st.integers(0, 255)] * 3))
+@example(opacity=255, colour=(255, 255, 255))
+@example(opacity=255, colour=(9, 99, 199))
 @settings(max_examples=30, deadline=None)
 def test_opacity_weakens_a_colour_in_proportion(opacity: int, colour: tuple[int, int, int]) -> None:
-    image = Image.new("RGBA", (SIDE, SIDE), (*colour, opacity))
-    image.paste((9, 99, 199, 255), (SIDE // 2, 0, SIDE, SIDE))
+    image = Image.new("RGBA", (SIDE, SIDE), (9, 99, 199, 255))
+    image.paste((120, 60, 30, 255), (SIDE // 2, 0, SIDE, SIDE))
+    image.paste((*colour, opacity), (0, 0, 2, 2))  # a corner: half a frame of white would be refused
     pixels, _ = decode(saved(image, "PNG"), WHOLE)
     np.testing.assert_allclose(pixels[0, 0], np.array(colour) * opacity / 255, atol=0.51)
 
