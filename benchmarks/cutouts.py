@@ -25,7 +25,7 @@ from astropy.nddata import Cutout2D
 from astropy.wcs import WCS
 
 from tuningfork.images import Field, Geometry, Reading, Survey, decode_stream
-from tuningfork.sources import ImageOptions, open_source
+from tuningfork.sources import ImageOptions, decoding_threads, open_source
 
 SIDE, SCALE, FIELD = 4096, 0.262, 30.0  # pixels; arcsec a pixel; arcsec
 BANDS = ("g", "r", "i")
@@ -118,7 +118,8 @@ def cut(folder: Path) -> None:
     reading = Reading(Survey(bands=BANDS), field=Field(FIELD, arcsec=True))
     source = open_source(folder / "catalog.csv", ImageOptions(tiles=f"{folder}/*-{{band}}.fits.fz", reading=reading))
     rows = reading.rows(source.table)
-    for image in decode_stream(source.items(), Geometry(0.75, 64), reading=reading, rows=rows):
+    workers = decoding_threads(source)
+    for image in decode_stream(source.items(), Geometry(0.75, 64), workers, reading, rows):
         assert image.pixels is not None, image.error
 
 

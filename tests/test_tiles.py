@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from tuningfork.errors import CatalogError, ImageError
 from tuningfork.images import Decoded, Field, Geometry, Reading, Survey, decode_stream
+from tuningfork.images.frame import Frame
 from tuningfork.packs import open_pack
 from tuningfork.sources import ImageOptions, Source, open_source
 from tuningfork.sources.tiles.shared import Box, SharedRows, cut_all
@@ -652,6 +653,33 @@ def test_rows_are_put_back_in_the_order_asked(
     assert table["place"].to_pylist() == list(range(37))
     assert table["text"].to_pylist() == [f"t{n}" for n in range(37)]
     assert table["vector"].to_pylist() == [[n, n] for n in range(37)]
+
+
+@pytest.mark.parametrize(("asked", "threads"), [([], 1), (["--workers", "2"], 2)])
+def test_tiles_are_decoded_in_one_thread_unless_more_are_asked_for(
+    asked: list[str], threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from typer.testing import CliRunner
+
+    from tuningfork.cli.app import build
+    from tuningfork.sources.tiles.cutting import Cutting
+
+    tile(tmp_path, "a", sky(10.0), PLACES)
+    catalog(tmp_path / "c.csv", [(f"a{n}", *place) for n, place in enumerate(at(sky(10.0), PLACES))])
+    monkeypatch.chdir(tmp_path)
+    seen, together, frame = set(), threading.Barrier(threads), Cutting.frame
+
+    def watched(self: Cutting, index: int) -> Frame:
+        if threading.get_ident() not in seen:
+            seen.add(threading.get_ident())
+            together.wait(timeout=20)  # broken unless as many threads come
+        return frame(self, index)
+
+    monkeypatch.setattr(Cutting, "frame", watched)
+    more = ["--tiles", "*-{band}.fits.fz", "--bands", "g,r,i", "--field", f"{FIELD}arcsec", "--size", "32", *asked]
+    done = CliRunner().invoke(build(), ["pack", "c.csv", "pack", *more])
+    assert done.exit_code == 0, done.output
+    assert len(seen) == threads
 
 
 def test_predict_embed_and_pack_give_rows_in_the_order_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

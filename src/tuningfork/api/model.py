@@ -132,7 +132,7 @@ class TrainedModel:
         device, engine : str
             What the networks run on, and what runs them. Default: the quickest there is.
         workers : int, optional
-            How many threads decode. Default: cores + 1.
+            How many threads decode. Default: cores + 1; for tiles, 1.
         overwrite : bool
             Replace a file that is there already.
         **said

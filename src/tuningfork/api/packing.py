@@ -56,7 +56,7 @@ def pack(
     seed : int
         Of the split.
     workers : int, optional
-        Threads that decode. Default: cores + 1.
+        Threads that decode. Default: cores + 1; for tiles, 1.
     **said
         What is known of the images, as `ImageArguments` has it. `field` is the part of each frame to keep.
 

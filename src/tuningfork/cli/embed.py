@@ -32,7 +32,8 @@ def command(
     options: ImageOptions,
     look: Look = None,
     workers: Annotated[
-        int | None, typer.Option(rich_help_panel=SPEED, min=1, help="Threads that decode. Default: cores + 1.")
+        int | None,
+        typer.Option(rich_help_panel=SPEED, min=1, help="Threads that decode. Default: cores + 1; 1 for tiles."),
     ] = None,
     ray: Annotated[
         str | None,

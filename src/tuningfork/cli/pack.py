@@ -33,7 +33,8 @@ def command(
     options: ImageOptions,
     look: Look = None,
     workers: Annotated[
-        int | None, typer.Option(rich_help_panel=SPEED, min=1, help="Threads that decode. Default: cores + 1.")
+        int | None,
+        typer.Option(rich_help_panel=SPEED, min=1, help="Threads that decode. Default: cores + 1; 1 for tiles."),
     ] = None,
     profile: Annotated[
         bool, typer.Option("--profile", rich_help_panel=SPEED, help="Say at the end what the time went to.")

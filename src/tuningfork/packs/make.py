@@ -28,7 +28,7 @@ from tuningfork.packs.splitting import Splitting, plan_splits
 from tuningfork.packs.twins import twins
 from tuningfork.progress import progress_bar
 from tuningfork.schemas import Schema, load_schema, schema_of_column, schema_to_dict
-from tuningfork.sources import ImageOptions, Images, Source, introduction, open_source
+from tuningfork.sources import ImageOptions, Images, Source, decoding_threads, introduction, open_source
 from tuningfork.sources.layout import CLASS_FOLDERS
 from tuningfork.timing import Timing
 
@@ -88,7 +88,7 @@ def make_pack(
     options
         What is said of the images: which columns name them, how they are to be read.
     workers
-        Threads that decode; as `images.decode_stream` unless given.
+        Threads that decode. Default: cores + 1; for tiles, 1.
     profile
         Say at the end what the time went to.
 
@@ -228,6 +228,7 @@ def _decode(
     done = pixels.progress.read
     if done:
         log.info("going on after the %d images that an earlier run has read", done)
+    workers = workers or decoding_threads(images)
     decoded = decode_stream(images.items(done), geometry, workers, reading, reading.rows(images.table, done))
     with progress_bar("pack", images.n) as advance, ThreadPoolExecutor(1, thread_name_prefix="write") as writer:
         advance(done)

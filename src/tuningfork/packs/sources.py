@@ -19,7 +19,7 @@ from tuningfork.errors import CatalogError, PackError
 from tuningfork.images import Decoded, Geometry, Reading, decode_stream
 from tuningfork.jobs import fingerprint
 from tuningfork.packs.read import Pack, open_pack
-from tuningfork.sources import ImageOptions, Images, introduction, open_source, refuse_output
+from tuningfork.sources import ImageOptions, Images, decoding_threads, introduction, open_source, refuse_output
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +132,8 @@ class ImageSource:
     def decoded(self, start: int = 0) -> Generator[Decoded, None, None]:
         """The images from the `start`-th on."""
         rows = self.reading.rows(self.rows, start)
-        return decode_stream(self.source.items(start), self.geometry, self.workers, self.reading, rows)
+        workers = self.workers or decoding_threads(self.source)
+        return decode_stream(self.source.items(start), self.geometry, workers, self.reading, rows)
 
 
 class PackSource:

@@ -35,6 +35,7 @@ from tuningfork.sources.parquet import ParquetShard, is_embedded
 from tuningfork.sources.pattern import source_of_pattern
 from tuningfork.sources.shards import ShardSource
 from tuningfork.sources.source import Source, Told
+from tuningfork.sources.tiles import TileSource
 from tuningfork.sources.walk import MANIFESTS, Walk, drop_plots, ending, walk
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,14 @@ def open_source(source: Images, options: ImageOptions | None = None) -> Source:
     if not glob.has_magic(text):
         raise CatalogError(f"no such file or folder: {path}")
     return _of_pattern(text, options)
+
+
+def decoding_threads(source: Source) -> int | None:
+    """How many threads decode the images of a source most quickly; None: as many as for files.
+
+    astropy decompresses tiles in one thread at a time, and others that wait for it make it slower.
+    """
+    return 1 if isinstance(source, TileSource) else None
 
 
 def _of_memory(source: Any, options: ImageOptions) -> Source:
