@@ -569,6 +569,44 @@ def test_images_compressed_by_tiles(kind: str) -> None:
     assert same(see(file(unit(None), *planes)), atol=4)
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "BANDS",
+        "FILTERS",
+        "FILTER",
+        "BAND",
+        "BAND0",
+        "BUNIT",
+        "OBJECT",
+        "EXTNAME",
+        "EXTTYPE",
+        "HDUCLAS2",
+        "TELESCOP",
+        "PHOTSYS",
+        "MAGSYS",
+        "MAGZERO",
+        "EXPTIME",
+        "PHOTFLAM",
+        "CTYPE1",
+        "CRVAL1",
+        "CD1_1",
+        "MP_BAD",
+    ],
+)
+def test_a_card_without_a_value_says_nothing(key: str) -> None:
+    without = file(unit(FLUX))
+    card = f"{key:<8}=".ljust(80).encode()
+    end = without.index(b"END".ljust(80))
+    assert without[end + 80 : end + 160].isspace()  # room for it before the pixels
+    data = without[:end] + card + without[end : end + 80] + without[end + 160 :]
+    with fits.open(io.BytesIO(data)) as units:
+        assert units[0].header[key] is None
+    seen, as_seen = (read_image(each, LOOK, Reading()) for each in (data, without))
+    assert seen.notes == as_seen.notes
+    np.testing.assert_array_equal(seen.pixels, as_seen.pixels)
+
+
 def test_axes_of_length_one_are_no_axes() -> None:
     assert same(see(cube(FLUX[None])))
     assert same(see(cube(FLUX[:, None])))

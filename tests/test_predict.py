@@ -314,3 +314,28 @@ def test_a_profile_says_what_the_time_went_to(galaxies: Path, model: Path, tmp_p
     assert "model" in run("embed", str(tmp_path / "e.parquet"), *used)
     assert "waiting for the disk" in run("pack", str(tmp_path / "pack"), "--size", "24", "--profile")
     assert run("pack", str(tmp_path / "quiet"), "--size", "24") == ""
+
+
+NATIVE = Path(__file__).parents[2] / "shared" / "data" / "galaxy-zoo-challenge" / "native" / "images_training_rev1"
+
+
+@pytest.mark.skipif(not NATIVE.is_dir(), reason="the challenge's images are not here")
+def test_many_images_out_of_distribution_are_said_and_a_few_are_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    good, rng = sorted(NATIVE.glob("*.jpg"))[:60], np.random.default_rng(0)
+    for folder, noise in (("many", 20), ("few", 11)):  # 11 of 71 are more than ten, but less than a fifth
+        (tmp_path / folder).mkdir()
+        for path in good:
+            shutil.copy(path, tmp_path / folder)
+        for number in range(noise):
+            pixels = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / folder / f"noise-{number}.png")
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            table = pd.read_parquet(predict(tmp_path / folder, tmp_path / f"{folder}.parquet"))
+        flagged = int(table["ood"].sum())
+        assert noise <= flagged <= noise + 3
+        said = [line for line in caplog.messages if line.startswith(f"{flagged} of {len(table)} images")]
+        assert len(said) == (folder == "many"), caplog.messages
+        assert all("out of distribution" in line and "--bands" in line for line in said)

@@ -13,11 +13,13 @@ from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tuningfork.files import whole_file
 from tuningfork.images import Decoded, next_batch
 from tuningfork.images.notes import Angles, count_notes, counted, say_notes, widest
+from tuningfork.inference.described import OOD
 from tuningfork.jobs import DIGITS, fingerprint
 from tuningfork.packs import ImageSource, PackSource
 from tuningfork.progress import progress_bar
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 BATCH = 256
 ROWS_A_SHARD = 4 * BATCH
 SECONDS_A_SHARD = 30.0  # what a kill may cost where a galaxy takes long
+MANY, MANY_SHARE = 10, 0.2  # images out of distribution; of single galaxies about 0.02 are
 Rows = Callable[[list[Decoded]], pa.Table]
 NAME = re.compile(rf"\d{{12,}}-\d{{12,}}-[0-9a-f]{{{DIGITS}}}\.parquet")  # first row, end, what they were made of
 
@@ -153,6 +156,24 @@ def nothing_read(done: Sequence[Path]) -> str:
             return ""
         first, rows = first or table.slice(0, 1).to_pylist()[0], rows + len(table)
     return f"none of {counted(rows)} could be read; the first, {first['id_str']}: {first['error']}" if first else ""
+
+
+def say_out_of_distribution(done: Sequence[Path]) -> None:
+    """Warn where so many images of these shards are flagged that it is no matter of single galaxies."""
+    flags = [
+        pq.read_table(shard, columns=[OOD.name])[OOD.name].drop_null()
+        for shard in done
+        if OOD.name in pq.read_schema(shard).names
+    ]
+    flagged, known = sum(pc.sum(part).as_py() or 0 for part in flags), sum(map(len, flags))
+    if flagged >= MANY and flagged > MANY_SHARE * known:
+        log.warning(
+            "%d of %s (%.0f %%) are out of distribution: as a whole they look unlike those the model was trained on. "
+            "See what the model sees with --look, and check --bands, --field and how the images were stretched",
+            flagged,
+            counted(known),
+            100 * flagged / known,
+        )
 
 
 @dataclass

@@ -20,7 +20,7 @@ from tuningfork.inference.confidence import confidence
 from tuningfork.inference.origin import VERSION, predictions_origin
 from tuningfork.inference.output import check_output, chosen_names, write_output
 from tuningfork.inference.rows import prediction_rows
-from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, shards
+from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, say_out_of_distribution, shards
 from tuningfork.models import DEFAULT_MODEL, Model, load_model
 from tuningfork.models.views import check_views
 from tuningfork.packs import Pack, PackSource
@@ -105,6 +105,7 @@ def predict(
     )
 
     def make(shards: list[Path], place: Path) -> None:
+        say_out_of_distribution(shards)
         origin = predictions_origin(model, network, bulk.source, views, bulk.engine)
         write_output(join(shards, bulk.source.asked, renamed=renamed), place, layout, network.schemas, origin)
 

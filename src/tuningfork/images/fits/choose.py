@@ -12,6 +12,7 @@ from astropy.io import fits
 
 from tuningfork.errors import ImageError
 from tuningfork.images.fits.bands import band_of, parse_bands
+from tuningfork.images.fits.cards import text_of
 from tuningfork.images.fits.opening import Unit
 from tuningfork.images.geometry import SMALLEST
 
@@ -102,7 +103,7 @@ def _nothing(units: Sequence[Unit], named: Sequence[Unit]) -> str:
 
 def means(unit: Unit, words: Sequence[str]) -> bool:
     """Whether the name or the type of a unit is one of the words, alone or as a part set off (``MASK_G``)."""
-    names = (unit.name, str(unit.header.get("EXTTYPE", "")), str(unit.header.get("HDUCLAS2", "")))
+    names = (unit.name, text_of(unit.header, "EXTTYPE"), text_of(unit.header, "HDUCLAS2"))
     return any(part in words for name in names for part in re.split(r"[^A-Za-z0-9]+", name.upper()) if part)
 
 
@@ -115,7 +116,7 @@ def belongs(flags: Unit, image: Unit) -> bool:
 
 def _is_fit(unit: Unit) -> bool:
     """Whether this is the model or the residual of GALFIT."""
-    return str(unit.header.get("OBJECT", "")).strip().lower() in ("model", "residual map")
+    return text_of(unit.header, "OBJECT").lower() in ("model", "residual map")
 
 
 def _sides(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -155,7 +156,7 @@ def band_name(name: str, header: fits.Header) -> str:
     """What a unit of that name and header says its band is, in the survey's words; empty where it says none."""
     for text in (
         name,
-        *(str(header.get(key, "")) for key in ("FILTER", "BAND", "FILTER1", "FILTER2", "FILTNAM1", "FPA.FILTERID")),
+        *(text_of(header, key) for key in ("FILTER", "BAND", "FILTER1", "FILTER2", "FILTNAM1", "FPA.FILTERID")),
     ):
         if text.strip() and band_of(text):
             return text.strip()
@@ -165,11 +166,11 @@ def band_name(name: str, header: fits.Header) -> str:
 def plane_names(header: fits.Header, n: int) -> tuple[str, ...]:
     """The bands of the n planes of a cube by BANDS, FILTERS, or BAND0, FILTER1 ...; empty where none names so many."""
     for key in PLANE_KEYS:
-        names = parse_bands(str(header.get(key, "")))
+        names = parse_bands(text_of(header, key))
         if len(names) == n:
             return names
     for key, start in ((key, start) for key in ("BAND", "FILTER") for start in (0, 1)):
-        names = tuple(str(header.get(f"{key}{start + index}", "")).strip() for index in range(n))
+        names = tuple(text_of(header, f"{key}{start + index}") for index in range(n))
         if all(names):
             return names
     return ()

@@ -17,6 +17,7 @@ from astropy.io.fits import Header
 
 from tuningfork.errors import ImageError
 from tuningfork.images.fits.bands import band_of
+from tuningfork.images.fits.cards import text_of
 from tuningfork.images.fits.plane import Plane
 from tuningfork.images.survey import Survey
 
@@ -93,7 +94,7 @@ def flux_of(header: Header, stated: Survey, assumed: Survey, index: int = 0, ban
         or _of_keys(header, band)
         or _assumed(assumed, header, index, band)
     )
-    unit = str(header.get("BUNIT", "")).strip()
+    unit = text_of(header, "BUNIT")
     if found is None and _COUNTS.fullmatch(unit):
         raise ImageError(
             f"its values are counts (BUNIT {unit!r}) and it states no zero point; give --zero-point, the AB magnitude "
@@ -176,7 +177,7 @@ def _assumed(survey: Survey, header: Header, index: int, band: str) -> Flux | No
 
 def _of_unit(header: Header) -> Flux | None:
     """From a BUNIT that is a flux density."""
-    text = str(header.get("BUNIT", "")).strip()
+    text = text_of(header, "BUNIT")
     parsed = _parsed(text, _number(header, "PHOTPLAM")) if text else None
     return Flux(parsed[0], per_area=parsed[1]) if parsed else None
 
@@ -248,9 +249,9 @@ def _zero_point(header: Header, band: str) -> Flux | None:
 
 def _to_ab(header: Header, band: str) -> tuple[float, tuple[str, ...]]:
     """What brings a zero point to AB magnitudes where it is one of Vega magnitudes."""
-    system = str(header.get("PHOTSYS", header.get("MAGSYS", ""))).upper()
-    origin = " ".join(str(header.get(key, "")) for key in ("TELESCOP", "INSTRUME", "ORIGIN")).upper()
-    if not ("VEGA" in system or (not system.strip() and any(name in origin for name in VEGA_SURVEYS))):
+    system = (text_of(header, "PHOTSYS") or text_of(header, "MAGSYS")).upper()
+    origin = " ".join(text_of(header, key) for key in ("TELESCOP", "INSTRUME", "ORIGIN")).upper()
+    if not ("VEGA" in system or (not system and any(name in origin for name in VEGA_SURVEYS))):
         return 0.0, ()
     if band not in VEGA_TO_AB:
         return 0.0, ("zero point in Vega magnitudes, taken as AB",)
@@ -259,7 +260,7 @@ def _to_ab(header: Header, band: str) -> tuple[float, tuple[str, ...]]:
 
 def _counting_time(header: Header) -> tuple[float, tuple[str, ...]]:
     """Seconds that the values were counted for, 1 where they are per second already; and what was assumed."""
-    return (1.0, ()) if _RATE.search(str(header.get("BUNIT", ""))) else _exposure(header)
+    return (1.0, ()) if _RATE.search(text_of(header, "BUNIT")) else _exposure(header)
 
 
 def _exposure(header: Header) -> tuple[float, tuple[str, ...]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tuningfork.errors import ImageError
 from tuningfork.images.fits.bands import BLUE_GREEN_RED, BRIGHTNESS, band_of, colours, known_bands, parse_bands
+from tuningfork.images.fits.cards import text_of
 from tuningfork.images.fits.choose import MOST_PLANES, PLANE_KEYS, band_name, belongs, choose, is_picture, plane_names
 from tuningfork.images.fits.flux import Flux, calibrate, check_unknown, flux_of
 from tuningfork.images.fits.masks import combined, fill, flagged, without_data
@@ -210,7 +211,7 @@ def _named(planes: list[Plane], unit: Unit, primary: Unit, *, stated: bool) -> l
         if found := plane_names(header, len(planes)):
             return [replace(plane, band=name) for plane, name in zip(planes, found, strict=True)]
         for key in PLANE_KEYS:
-            names = parse_bands(str(header.get(key, "")))
+            names = parse_bands(text_of(header, key))
             if not stated and (len(names) > 1 or (names and key in ("BANDS", "FILTERS"))):
                 raise ImageError(
                     f"{key} names {len(names)} bands ({', '.join(names)}) for {len(planes)} planes; give --bands"

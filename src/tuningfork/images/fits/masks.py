@@ -10,6 +10,7 @@ from astropy.io.fits import Header
 from scipy import ndimage
 
 from tuningfork.errors import ImageError
+from tuningfork.images.fits.cards import text_of
 
 LARGEST = 1e30  # values beyond it are marks of "nothing", not flux
 MARKS = (-99.0, -999.0, -9999.0, -32768.0)  # values that some files hold where there is no measurement
@@ -66,11 +67,11 @@ def flagged(values: np.ndarray, header: Header, name: str) -> np.ndarray:
         return ~(values > 0)
     if values.dtype.kind == "f":
         return np.nan_to_num(values) != 0
-    lsst = {key[3:]: int(header[key]) for key in header if key.startswith("MP_")}
+    lsst = {key[3:]: int(header[key]) for key in header if key.startswith("MP_") and isinstance(header[key], int)}
     bits = sum(1 << lsst[bit] for bit in LSST_BITS if bit in lsst)
-    if not lsst and str(header.get("TELESCOP", "")).strip().upper() in ("JWST", "ROMAN"):
+    if not lsst and text_of(header, "TELESCOP").upper() in ("JWST", "ROMAN"):
         bits = JWST_BIT
-    if not lsst and str(header.get("EXTTYPE", "")).strip().upper() == "MASK":
+    if not lsst and text_of(header, "EXTTYPE").upper() == "MASK":
         bits = LSST_DEFAULT
     if lsst or bits:
         return (values.astype(np.int64) & bits) != 0

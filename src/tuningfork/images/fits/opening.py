@@ -14,6 +14,7 @@ import numpy as np
 from astropy.io import fits
 
 from tuningfork.errors import ImageError
+from tuningfork.images.fits.cards import text_of
 
 BLOCK = 2880  # bytes of a FITS block
 LARGEST_FILE = 2 << 30  # bytes once unpacked
@@ -33,7 +34,7 @@ class Unit:
     @property
     def name(self) -> str:
         """Its EXTNAME; empty where it has none."""
-        return str(self.header.get("EXTNAME", "")).strip()
+        return text_of(self.header, "EXTNAME")
 
     @property
     def label(self) -> str:

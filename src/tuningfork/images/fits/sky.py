@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.io.fits import Header
 
+from tuningfork.images.fits.cards import text_of
+
 GRIDS_ALIKE = 0.01  # how far scales may differ, and axes, for bands of one image
 CELESTIAL = ("RA--", "DEC-", "GLON", "GLAT", "ELON", "ELAT")
 
@@ -38,7 +40,7 @@ class Sky:
 def sky_of(header: Header, height: int, width: int) -> Sky | None:
     """What the header's WCS says; None where it has none on the sky, or one that can't be used."""
     reference = (header.get("CRVAL1"), header.get("CRVAL2"))
-    if not str(header.get("CTYPE1", "")).upper().startswith(CELESTIAL) or any(isinstance(v, str) for v in reference):
+    if not text_of(header, "CTYPE1").upper().startswith(CELESTIAL) or any(isinstance(v, str) for v in reference):
         return None
     # Half a second that files without a WCS need not wait for.
     from astropy.coordinates import SkyCoord
