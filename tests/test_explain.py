@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from captum.attr import LayerGradCam, Occlusion
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -19,9 +20,10 @@ from typer.testing import CliRunner
 from tuningfork.cli.app import build
 from tuningfork.errors import ModelError, OutputError, PackError
 from tuningfork.explain import explain_images, feature_maps, gradcam, occlusion
+from tuningfork.explain.features import network_view
 from tuningfork.explain.figures import Explanation, explanation_figure
 from tuningfork.explain.galaxy import drop_figures, evidence_figures
-from tuningfork.explain.occluding import patch_starts
+from tuningfork.explain.occluding import patch_starts, sky_level
 from tuningfork.explain.run import _file_names
 from tuningfork.explain.target import Target, answer_lines, find_target, leading_target
 from tuningfork.images import Geometry
@@ -100,6 +102,25 @@ def test_both_maps_find_planted_evidence(red_model):
 def test_evidence_against_an_answer_is_not_evidence_for_it(red_model):
     assert not gradcam(red_model, planted(), "five_class_cigar").any()
     assert occlusion(red_model, planted(), "five_class_cigar", 8, 4).min() < 0
+
+
+@pytest.mark.parametrize(("encoder", "options"), [("plain", {"width": 4}), ("equivariant", {"width": 2})])
+def test_maps_are_captums(encoder: str, options: dict[str, int]) -> None:
+    model, pixels, patch, stride = make_model(encoder, "gz-challenge", **options), random_pixels(2), 8, 4
+    index = load_schema("gz-challenge").columns.index("Class4.1")
+    images = network_view(model, pixels)
+    body = model.encoder.get_submodule(feature_maps(model, pixels)[-1].layer)
+
+    def answer(images: torch.Tensor) -> torch.Tensor:
+        return model.answers(model(images))["gz-challenge"][:, index]
+
+    cam = LayerGradCam(answer, body).attribute(images.clone().requires_grad_(), relu_attributions=True).detach()
+    assert cam.shape[-1] >= 4 and cam.amax(dim=(1, 2, 3)).min() > 0
+    large = torch.nn.functional.interpolate(cam / cam.amax(dim=(1, 2, 3), keepdim=True), (SIZE, SIZE), mode="bilinear")
+    np.testing.assert_allclose(gradcam(model, pixels, "Class4.1"), large[:, 0].numpy(), atol=1e-6)
+    sky = torch.stack([sky_level(image).expand_as(image) for image in images])
+    drop = Occlusion(answer).attribute(images, (3, patch, patch), (3, stride, stride), baselines=sky)
+    np.testing.assert_allclose(occlusion(model, pixels, "Class4.1", patch, stride), drop[:, 0].numpy(), atol=1e-6)
 
 
 def test_occlusion_is_a_loop_over_patches():

@@ -169,7 +169,7 @@ def say_out_of_distribution(done: Sequence[Path]) -> None:
     if flagged >= MANY and flagged > MANY_SHARE * known:
         log.warning(
             "%d of %s (%.0f %%) are out of distribution: as a whole they look unlike those the model was trained on. "
-            "See what the model sees with --look, and check --bands, --field and how the images were stretched",
+            "Look at some of them, and check the order of their bands, their field of view and how they were stretched",
             flagged,
             counted(known),
             100 * flagged / known,
