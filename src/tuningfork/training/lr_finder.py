@@ -1,7 +1,8 @@
 """The learning-rate finder: raise the rate batch by batch and see where the loss falls fastest.
 
-Smith 2017, arXiv:1506.01186, as fastai teaches it. Lightning's finder gives all stages of an encoder one rate, and takes
-the slope over the rate where this takes it over its logarithm: what it suggests is lower by a factor of 18 to 30 (docs/experiments.md).
+Smith 2017, arXiv:1506.01186, as fastai teaches it. Lightning's finder gives all stages of an encoder one rate and takes
+the slope over the rate, where this takes it over its logarithm: what it suggests is 18 to 30 times as low
+(docs/experiments.md).
 """
 
 from __future__ import annotations
