@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import tuningfork
 from tuningfork.cli.app import VERBS as GROUPS
+from tuningfork.text import shown
 
 ROOT = Path(__file__).parents[1]
 
@@ -94,3 +99,52 @@ def test_every_setting_of_a_recipe_is_documented() -> None:
     for table in (Recipe, EncoderTable, InputTable, HeadSpec, Augmentation, OptimTable, RunTable):
         for name, field in table.model_fields.items():
             assert f"`{field.alias or name}`" in text, f"docs/recipes.md does not speak of {name}"
+
+
+def test_names_of_files_are_shown_and_not_obeyed(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    names = ["\x1b[31mred.jpg", "two\nerror: lines.jpg", "\u202egpj.exe.jpg", "\x9b2J.jpg"]
+    for name in names:
+        (folder / name).write_bytes(b"no image")
+    seen = run("predict", str(folder), str(tmp_path / "out.parquet"))
+    assert seen.returncode == 2
+    assert not set("\x1b\x9b\u202e") & set(seen.stdout + seen.stderr)
+    assert "\\x1b[31mred.jpg" in seen.stderr and "\\x9b2J.jpg" in seen.stderr
+    assert not [line for line in seen.stderr.splitlines() if line.startswith("error: lines")]
+
+
+@given(st.text())
+def test_shown_text_holds_nothing_that_a_terminal_obeys(text: str) -> None:
+    written = shown(text)
+    assert not [c for c in written if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t"]
+    turns = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+    assert not turns & set(map(unicodedata.bidirectional, written))
+    assert all(line.startswith("  ") for line in written.split("\n")[1:])
+    if text.isprintable():
+        assert written == text
+    written.encode()  # whole characters
+
+
+def test_a_working_folder_that_is_gone_is_one_line(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    code = "import os, sys; os.rmdir(os.getcwd()); sys.argv[1:] = ['recipes']; from tuningfork.cli import main; main()"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=gone)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert "the working folder is gone" in result.stderr
+
+
+def test_a_closed_pipe_and_a_plain_terminal_are_no_errors() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tuningfork", "recipes"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+    ) as listed:
+        assert listed.stdout is not None and listed.stderr is not None
+        listed.stdout.close()
+        assert listed.stderr.read() == b""
+    plain = subprocess.run(
+        [sys.executable, "-m", "tuningfork", "schemas", "show", "gz-challenge"],
+        capture_output=True,
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"},
+    )
+    assert plain.returncode == 0 and plain.stderr == b""

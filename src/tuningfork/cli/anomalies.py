@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tuningfork.cli.say import say
+
 
 def command(
     embedding: Annotated[Path, typer.Argument(help="An embedding (tuningfork embed).")],
@@ -20,4 +22,4 @@ def command(
     """Rank galaxies by how much they differ from the others: isolation forest, and distance to neighbours."""
     from tuningfork.embeddings import anomalies
 
-    typer.echo(anomalies(embedding, out, n=n, seed=seed, overwrite=overwrite))
+    say(anomalies(embedding, out, n=n, seed=seed, overwrite=overwrite))

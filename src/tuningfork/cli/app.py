@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import typer
 
-from tuningfork.errors import TuningforkError
+from tuningfork.cli.say import say, set_up
+from tuningfork.errors import OutputError, TuningforkError
 from tuningfork.process import tune_process
+from tuningfork.text import shown
 
 # One module a verb, in groups and in the order of a job; each has a function `command`.
 VERBS = {
@@ -44,7 +46,7 @@ def _version(asked: bool) -> None:
     if asked:
         from tuningfork.files import software_version
 
-        typer.echo(f"tuningfork {software_version()}")
+        say(f"tuningfork {software_version()}")
         raise typer.Exit
 
 
@@ -57,14 +59,21 @@ def _options(
 def main() -> None:
     """Run the command; an error the user can mend is one line on standard error and exit code 2."""
     tune_process()
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("tuningfork").setLevel(logging.INFO)
+    set_up()
     try:
+        _check_working_folder()
         build()()
     except TuningforkError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        say(f"error: {shown(str(error))}", err=True)
         sys.exit(2)
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
-            print("interrupted; run the same command again to go on", file=sys.stderr)  # noqa: T201
+            say("interrupted; run the same command again to go on", err=True)
         raise
+
+
+def _check_working_folder() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise OutputError("the working folder is gone; change to one that exists") from error

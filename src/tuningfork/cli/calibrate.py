@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tuningfork.cli.say import say
+
 
 def command(
     model: Annotated[str, typer.Argument(help="A model folder.")],
@@ -20,4 +22,4 @@ def command(
     """Measure a model's uncertainty: conformal intervals, calibrated probabilities, the out-of-distribution flag."""
     from tuningfork.inference import calibrate
 
-    typer.echo(f"calibrated: {calibrate(model, pack, split=split, where=where, tta=tta)}")
+    say(f"calibrated: {calibrate(model, pack, split=split, where=where, tta=tta)}")

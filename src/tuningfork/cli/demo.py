@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tuningfork.cli.say import say
+
 
 def command(
     out: Annotated[Path, typer.Argument(help="The folder to write.")] = Path("demo-out"),
@@ -29,5 +31,5 @@ def command(
         table.add_row(f"{schema}: {label}", f"{figure['value']:.3f}", interval, f"{figure['n']:,}")
     console.print(table)
     for name, path in result.paths.items():
-        typer.echo(f"{name:12} {result.seconds[name]:4.0f} s   {path}")
-    typer.echo(f"open {result.paths['report']} in a browser: galaxies, figures and plots of all that was made")
+        say(f"{name:12} {result.seconds[name]:4.0f} s   {path}")
+    say(f"open {result.paths['report']} in a browser: galaxies, figures and plots of all that was made")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tuningfork.cli.say import say
+
 
 def command(
     models: Annotated[list[str], typer.Argument(help="Two or more model folders, trained on packs of one geometry.")],
@@ -15,4 +17,4 @@ def command(
     """Make one model of several: its answers are the means of theirs, and where they disagree it is unsure."""
     from tuningfork.models import make_ensemble
 
-    typer.echo(f"ensemble of {len(models)}: {make_ensemble(models, out)}")
+    say(f"ensemble of {len(models)}: {make_ensemble(models, out)}")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tuningfork.cli.say import say
+
 
 def command(
     predictor: Annotated[
@@ -43,5 +45,5 @@ def command(
 
     from tuningfork.evaluation import figures_text, read_evaluation
 
-    typer.echo(figures_text(read_evaluation(out)))
-    typer.echo(out / "evaluation.json")
+    say(figures_text(read_evaluation(out)))
+    say(out / "evaluation.json")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuningfork.cli.options import with_image_options
+from tuningfork.cli.say import say
 
 if TYPE_CHECKING:
     from tuningfork.sources import ImageOptions
@@ -30,4 +31,4 @@ def command(
     from tuningfork.explain import explain_images
 
     written = explain_images(model, images, out, answer=answer, limit=limit, options=options, overwrite=overwrite)
-    typer.echo(f"explanations: {written}")
+    say(f"explanations: {written}")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tuningfork.cli.say import say
+
 
 def command(
     model: Annotated[str, typer.Argument(help="A model folder, or the name of a bundled model.")],
@@ -22,7 +24,7 @@ def command(
 
     written = export_model(model, out, to=to, int8=int8, pack=pack)
     change = read_json(written / "export.json", ModelError)["against_torch"]
-    typer.echo(f"exported: {written}")
-    typer.echo(f"largest difference of an answer from torch's: {change['largest']:.1g}")
+    say(f"exported: {written}")
+    say(f"largest difference of an answer from torch's: {change['largest']:.1g}")
     for schema, error in change["rmse"].items():
-        typer.echo(f"rmse of {schema}: {error:.5f}, torch's {change['rmse_of_torch'][schema]:.5f}")
+        say(f"rmse of {schema}: {error:.5f}, torch's {change['rmse_of_torch'][schema]:.5f}")

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from tuningfork.cli.say import say
+
 
 def command(
     action: Annotated[str, typer.Argument(help="list or show")] = "list",
@@ -21,11 +23,11 @@ def command(
         folder = model_folder(name)
         written = ModelManifest.read(folder)
         written.check(folder, ["card.md"])
-        typer.echo(read_text(written.file(folder, "card.md"), ModelError))
+        say(read_text(written.file(folder, "card.md"), ModelError))
     elif action == "list" and not name:
         for entry in bundled_models():
             manifest = read_manifest(entry)
             schemas = ", ".join(head["schema"]["name"] for head in manifest["heads"])
-            typer.echo(f"{entry:12} {manifest['encoder']['name']}, answers {schemas}")
+            say(f"{entry:12} {manifest['encoder']['name']}, answers {schemas}")
     else:
         raise ModelError("write `tuningfork models`, or `tuningfork models show NAME`")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuningfork.cli.options import SPEED, Look, with_image_options
+from tuningfork.cli.say import say
 
 if TYPE_CHECKING:
     from tuningfork.sources import ImageOptions
@@ -49,7 +50,7 @@ def command(
         from tuningfork.inference import draw_preview as draw_look
 
         named = replace(options, id_column=None) if labels else options  # else it is of the labels
-        typer.echo(f"look: {draw_look(source, out, n=look, geometry=geometry, options=named, workers=workers)}")
+        say(f"look: {draw_look(source, out, n=look, geometry=geometry, options=named, workers=workers)}")
         return
     pack = make_pack(
         source,
@@ -66,12 +67,12 @@ def command(
         profile=profile,
     )
     manifest = pack.manifest
-    typer.echo(f"packed {manifest['n']:,} galaxies, left out {len(manifest['errors']):,} bad images")
-    typer.echo("splits: " + ", ".join(f"{name} {count:,}" for name, count in sorted(manifest["splits"].items())))
+    say(f"packed {manifest['n']:,} galaxies, left out {len(manifest['errors']):,} bad images")
+    say("splits: " + ", ".join(f"{name} {count:,}" for name, count in sorted(manifest["splits"].items())))
     for entry in pack.schemas:
-        typer.echo(f"labels of {entry.name}: {manifest['labelled'][entry.name]:,}")
+        say(f"labels of {entry.name}: {manifest['labelled'][entry.name]:,}")
         counts = count_labels(pack, entry)
-        typer.echo("\n".join(count_lines(counts)))
+        say("\n".join(count_lines(counts)))
         for where, names in empty_classes(counts).items():
-            typer.echo(f"warning: split {where} has no galaxy of {', '.join(names)}", err=True)
-    typer.echo(f"pack: {pack.path}")
+            say(f"warning: split {where} has no galaxy of {', '.join(names)}", err=True)
+    say(f"pack: {pack.path}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuningfork.cli.options import SPEED, Look, with_image_options
+from tuningfork.cli.say import say
 
 if TYPE_CHECKING:
     from tuningfork.sources import ImageOptions
@@ -60,7 +61,7 @@ def command(
     from tuningfork.inference import predict
 
     if look:
-        typer.echo(f"look: {draw_look(images, out, n=look, model=model, options=options, workers=workers)}")
+        say(f"look: {draw_look(images, out, n=look, model=model, options=options, workers=workers)}")
         return
     written = predict(
         images,
@@ -77,4 +78,4 @@ def command(
         overwrite=overwrite,
         profile=profile,
     )
-    typer.echo(f"predictions: {written}")
+    say(f"predictions: {written}")

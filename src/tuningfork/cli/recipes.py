@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from tuningfork.cli.say import say
+
 
 def command(
     action: Annotated[str, typer.Argument(help="list or show")] = "list",
@@ -19,10 +21,10 @@ def command(
 
     if action == "show" and name:
         recipe = load_recipe(name)
-        typer.echo(tomli_w.dumps(recipe.model_dump(mode="json", by_alias=True, exclude_none=True)))
+        say(tomli_w.dumps(recipe.model_dump(mode="json", by_alias=True, exclude_none=True)))
     elif action == "list" and not name:
         for entry in bundled_recipes():
             recipe = load_recipe(entry)
-            typer.echo(f"{entry:24} {recipe.title}\n{'':24} {recipe.source}")
+            say(f"{entry:24} {recipe.title}\n{'':24} {recipe.source}")
     else:
         raise RecipeError("write `tuningfork recipes`, or `tuningfork recipes show NAME`")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tuningfork.cli.say import say
+
 
 def command(
     paths: Annotated[
@@ -19,4 +21,4 @@ def command(
     """Draw packs, models, predictions and evaluations as one HTML file that needs nothing else."""
     from tuningfork.report import write_report
 
-    typer.echo(write_report(paths, out, title))
+    say(write_report(paths, out, title))

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tuningfork.cli.say import say
+
 
 def command(
     model: Annotated[str, typer.Argument(help="A model folder, or the name of a bundled model.")],
@@ -26,4 +28,4 @@ def command(
     written = measure_robustness(
         model, pack, out, split=split, where=where, limit=limit, seed=seed, overwrite=overwrite
     )
-    typer.echo(f"robustness: {written}")
+    say(f"robustness: {written}")

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from tuningfork.cli.say import say
+
 
 def command(
     action: Annotated[str, typer.Argument(help="list or show")] = "list",
@@ -15,8 +17,8 @@ def command(
     from tuningfork.schemas import bundled_schemas, draw, draw_list, load_schema
 
     if action == "list" and not name:
-        typer.echo(draw_list(load_schema(bundled) for bundled in bundled_schemas()))
+        say(draw_list(load_schema(bundled) for bundled in bundled_schemas()))
     elif action == "show" and name:
-        typer.echo(draw(load_schema(name)))
+        say(draw(load_schema(name)))
     else:
         raise typer.BadParameter("say `schemas list` or `schemas show NAME`")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tuningfork.cli.say import say
+
 
 def command(
     embedding: Annotated[Path, typer.Argument(help="An embedding (tuningfork embed).")],
@@ -20,4 +22,4 @@ def command(
     """List and show the galaxies whose features are nearest to those of the ones asked about."""
     from tuningfork.embeddings import similar
 
-    typer.echo(similar(embedding, id_str, out, n=n, overwrite=overwrite))
+    say(similar(embedding, id_str, out, n=n, overwrite=overwrite))

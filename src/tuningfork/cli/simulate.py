@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tuningfork.cli.say import say
+
 
 def command(
     out: Annotated[Path, typer.Argument(help="A new or empty folder for the images and their catalog.")],
@@ -25,4 +27,4 @@ def command(
     catalog = simulate_galaxies(out, n, seed, size=size, fits=fits)
     if contact_sheet is not None:
         lay_out(catalog, contact_sheet)
-    typer.echo(f"{n} images and their votes: {catalog}")
+    say(f"{n} images and their votes: {catalog}")

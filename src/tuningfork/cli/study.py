@@ -7,6 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from tuningfork.cli.say import say
+from tuningfork.text import shown
+
 
 def command(
     name: Annotated[
@@ -26,11 +29,11 @@ def command(
     if name == "list" and not pack:
         for entry in bundled_studies():
             study = load_study(entry)
-            typer.echo(f"{entry}\n    {study.title}; {study.source}\n    {', '.join(run.label for run in study.run)}")
+            say(f"{entry}\n    {study.title}; {study.source}\n    {', '.join(run.label for run in study.run)}")
     elif name == "show" and pack and out is None:
         import tomli_w
 
-        typer.echo(tomli_w.dumps(load_study(pack).model_dump(mode="json", exclude_defaults=True)))
+        say(tomli_w.dumps(load_study(pack).model_dump(mode="json", exclude_defaults=True)))
     elif not pack or out is None:
         raise RecipeError(
             "write `tuningfork study NAME PACK OUT`, `tuningfork study list` or `tuningfork study show NAME`"
@@ -39,16 +42,17 @@ def command(
         folder = run_study(load_study(name), pack, out, changes=change, split=split, where=where)
         runs = read_json(folder / "study.json", RecipeError)["runs"]
         _show(runs, split)
-        typer.echo(f"study: {folder}; open {folder / 'report.html'}")
+        say(f"study: {folder}; open {folder / 'report.html'}")
         failed = [run["label"] for run in runs if "error" in run]
         if failed:
-            typer.echo(f"failed: {', '.join(failed)}; the report and comparison.csv say why", err=True)
+            say(f"failed: {', '.join(failed)}; the report and comparison.csv say why", err=True)
             raise typer.Exit(1)
 
 
 def _show(runs: list[dict[str, Any]], split: str) -> None:
     """The first figure of each schema, a row a run."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("run", "figure", "value", "95 % interval", "n", "epochs", "seconds", title=f"On the {split} split")
@@ -61,8 +65,7 @@ def _show(runs: list[dict[str, Any]], split: str) -> None:
             interval = " to ".join(f"{end:.4f}" for end in figure["interval"] or ())
             value = "–" if figure["value"] is None else f"{figure['value']:.4f}"
             cost = (str(run["epochs"]), f"{run['seconds']:.0f}")
-            table.add_row(
-                run["label"], f"{figure['schema']} {figure['figure']}", value, interval, f"{figure['n']:,}", *cost
-            )
+            label = escape(shown(run["label"]))
+            table.add_row(label, f"{figure['schema']} {figure['figure']}", value, interval, f"{figure['n']:,}", *cost)
     if table.row_count:
         Console().print(table)

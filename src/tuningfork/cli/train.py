@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tuningfork.cli.say import say
+
 
 def command(
     recipe: Annotated[str, typer.Argument(help="A bundled recipe (see `tuningfork recipes`) or a .toml file.")],
@@ -21,4 +23,4 @@ def command(
     from tuningfork.training import load_recipe, train
 
     folder = train(load_recipe(recipe, change), pack, out, devices=devices, nodes=nodes, accelerator=accelerator)
-    typer.echo(f"model: {folder}")
+    say(f"model: {folder}")
