@@ -28,8 +28,7 @@ from tuningfork.models.heads import Head
 from tuningfork.packs import Pack, open_pack
 from tuningfork.progress import progress_bar
 from tuningfork.schemas import load_schema
-from tuningfork.training import load_recipe, train
-from tuningfork.training.augmentation import Augmentation, augment
+from tuningfork.training import Augmentation, augment, load_recipe, train
 from tuningfork.training.data import Batch
 from tuningfork.training.preparation import build_model, prepare
 from tuningfork.training.task import Sums, Task

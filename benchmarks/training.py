@@ -29,9 +29,8 @@ from tuningfork.images import Geometry
 from tuningfork.models import HeadSpec, build_head
 from tuningfork.packs import Pack, make_pack
 from tuningfork.schemas import load_schema
-from tuningfork.training import load_recipe, train
+from tuningfork.training import Recipe, load_recipe, train
 from tuningfork.training.preparation import build_model, prepare
-from tuningfork.training.recipe import Recipe
 from tuningfork.training.task import build_optimizer
 from tuningfork.training.transfer import layer_groups
 

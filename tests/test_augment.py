@@ -15,14 +15,8 @@ from pydantic import ValidationError
 from tuningfork.errors import ModelError
 from tuningfork.images import Geometry
 from tuningfork.models import View, Warps, crop, warp
-from tuningfork.training.augmentation import (
-    Augmentation,
-    Reframing,
-    augment,
-    colour_matrices,
-    sample_photometry,
-    sample_warps,
-)
+from tuningfork.training.augmentation import augment, colour_matrices, sample_photometry, sample_warps
+from tuningfork.training.tables import Augmentation, Reframing
 
 GEOMETRY = Geometry(field=0.75, size=48, channels=3)
 VIEW = View(field=0.5, size=32)

@@ -82,6 +82,55 @@ def test_an_error_is_one_line_and_exit_code_2(arguments: list[str], says: str, t
     assert not list(tmp_path.iterdir())
 
 
+SLIPS = {
+    "optim.lrr=1": "unknown key 'optim.lrr'; did you mean 'lr'?",
+    "encoder.foo=1": "unknown key 'encoder.foo'",
+    "head.0.los=mse": "unknown key 'head.0.los'; did you mean 'loss'?",
+    "head.0.kind=tre": "one of classes, sigmoid, tree, dirichlet, quantities is needed",
+    "augmentation.rotations=3": "did you mean 'rotation'?",
+    "augmentation.zoom=[2, 1]": "0 < low <= high",
+    "transfer.unfreeze=2": "unfreeze needs a number of frozen epochs",
+    "optim.epochs=many": "optim.epochs: input should be a valid integer",
+    "optim": "write it as key=value",
+}
+
+
+def without_torch(*arguments: str, folder: Path) -> str:
+    """What the command says on standard error where torch, timm and lightning can't be imported."""
+    code = (
+        "import sys; sys.modules.update(torch=None, timm=None, lightning=None); from tuningfork.cli import main; main()"
+    )
+    result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=folder)
+    return result.stderr
+
+
+@pytest.mark.parametrize(("change", "says"), SLIPS.items())
+def test_a_slip_in_a_recipe_is_told_before_torch_is_imported(change: str, says: str, tmp_path: Path) -> None:
+    told = without_torch("train", "tuningfork/small", "pack", "out", "--set", change, folder=tmp_path)
+    assert told.startswith("error: ")
+    assert told.count("\n") == 1
+    assert says in told
+
+
+def test_a_slip_in_a_file_or_a_study_is_told_before_torch_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text("optim = [")
+    (tmp_path / "study.toml").write_text('title = "t"\n[[run]]\nrecipe = "tuningfork/small"\nsett = ["a=1"]\n')
+    slips = {
+        "train bad.toml pack out": "bad.toml",
+        "train nowhere.toml pack out": "nowhere.toml",
+        "train tuningfork/smal pack out": "did you mean 'tuningfork/small'?",
+        "study study.toml pack out": "run.0.sett",
+        "study serrano/approach pack out": "did you mean 'serrano/approaches'?",
+        "study serrano/approaches pack out --set optim.lrr=1": "unknown key 'optim.lrr'; did you mean 'lr'?",
+    }
+    for arguments, says in slips.items():
+        told = without_torch(*arguments.split(), folder=tmp_path)
+        assert told.startswith("error: ")
+        assert told.count("\n") == 1
+        assert says in told
+    assert "ModuleNotFoundError" in without_torch("train", "tuningfork/small", "pack", "out", folder=tmp_path)
+
+
 def test_public_names_are_those_of_all() -> None:
     for name in tuningfork.__all__:
         assert getattr(tuningfork, name) is not None
@@ -92,8 +141,7 @@ def test_public_names_are_those_of_all() -> None:
 
 def test_every_setting_of_a_recipe_is_documented() -> None:
     from tuningfork.models import HeadSpec
-    from tuningfork.training.augmentation import Augmentation
-    from tuningfork.training.recipe import EncoderTable, InputTable, OptimTable, Recipe, RunTable
+    from tuningfork.training.tables import Augmentation, EncoderTable, InputTable, OptimTable, Recipe, RunTable
 
     text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
     for table in (Recipe, EncoderTable, InputTable, HeadSpec, Augmentation, OptimTable, RunTable):

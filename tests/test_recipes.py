@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tuningfork.errors import RecipeError
 from tuningfork.models import HEADS, own_encoders
+from tuningfork.models.heads.spec import KINDS
 from tuningfork.schemas import load_schema
 from tuningfork.training import bundled_recipes, load_recipe
 from tuningfork.training.recipe import changed, check_recipe
@@ -25,6 +26,10 @@ def test_every_bundled_recipe_is_sound(name: str) -> None:
     for head in recipe.head:
         assert load_schema(head.schema_name).kind in HEADS[head.kind].schema_kinds
     assert recipe.encoder.name in own_encoders() or recipe.encoder.name
+
+
+def test_every_kind_of_head_that_a_recipe_may_name_is_there() -> None:
+    assert list(HEADS) == KINDS
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from tuningfork.packs import open_pack
 from tuningfork.training import load_recipe, train
 from tuningfork.training.data import BatchRows
 from tuningfork.training.preparation import prepare
-from tuningfork.training.recipe import OptimTable
+from tuningfork.training.tables import OptimTable
 from tuningfork.training.task import build_schedule
 from tuningfork.training.trainer import precision_here
 from tuningfork.training.transfer import Phase

@@ -24,7 +24,7 @@ from tuningfork.schemas import load_schema
 from tuningfork.training import load_recipe, train
 from tuningfork.training.lr_finder import steepest
 from tuningfork.training.preparation import build_model, prepare
-from tuningfork.training.recipe import OptimTable, Recipe, TransferTable
+from tuningfork.training.tables import OptimTable, Recipe, TransferTable
 from tuningfork.training.task import build_optimizer, build_schedule
 from tuningfork.training.transfer import phases
 

@@ -24,7 +24,7 @@ def command(
     """Train every recipe of a study and write the comparison. A killed study goes on where it stopped."""
     from tuningfork.errors import RecipeError
     from tuningfork.files import read_json
-    from tuningfork.study import bundled_studies, load_study, run_study
+    from tuningfork.study import bundled_studies, load_study
 
     if name == "list" and not pack:
         for entry in bundled_studies():
@@ -39,7 +39,11 @@ def command(
             "write `tuningfork study NAME PACK OUT`, `tuningfork study list` or `tuningfork study show NAME`"
         )
     else:
-        folder = run_study(load_study(name), pack, out, changes=change, split=split, where=where)
+        study = load_study(name)
+        study.recipes(change)  # are sound; torch, which takes seconds to import, comes after that
+        from tuningfork.study import run_study
+
+        folder = run_study(study, pack, out, changes=change, split=split, where=where)
         runs = read_json(folder / "study.json", RecipeError)["runs"]
         _show(runs, split)
         say(f"study: {folder}; open {folder / 'report.html'}")

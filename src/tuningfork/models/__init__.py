@@ -1,22 +1,62 @@
 """A model is an encoder and one head a schema; a model folder is its weights and its manifest, never a pickle."""
 
-from tuningfork.models.encoders import build_encoder, own_encoders, pretrained_colours, register_encoder
-from tuningfork.models.ensemble import make_ensemble
-from tuningfork.models.folder import (
-    DEFAULT_MODEL,
-    TRAINING,
-    bundled_models,
-    load_model,
-    model_folder,
-    read_manifest,
-    save_model,
-    seal,
-)
-from tuningfork.models.heads import HEADS, Head, HeadSpec, build_head, register_head
-from tuningfork.models.model import Ensemble, GalaxyModel, Inference, Model, ModelSpec
-from tuningfork.models.stages import encoder_stages
-from tuningfork.models.view import View, Warps, crop, warp
-from tuningfork.models.weights import PackagedWeights, packaged_weights
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuningfork.lazy import import_when_asked
+
+if TYPE_CHECKING:
+    from tuningfork.models.encoders import build_encoder, own_encoders, pretrained_colours, register_encoder
+    from tuningfork.models.ensemble import make_ensemble
+    from tuningfork.models.folder import (
+        DEFAULT_MODEL,
+        TRAINING,
+        bundled_models,
+        load_model,
+        model_folder,
+        read_manifest,
+        save_model,
+        seal,
+    )
+    from tuningfork.models.heads import HEADS, Head, HeadSpec, build_head, register_head
+    from tuningfork.models.model import Ensemble, GalaxyModel, Inference, Model, ModelSpec
+    from tuningfork.models.stages import encoder_stages
+    from tuningfork.models.view import View, Warps, crop, warp
+    from tuningfork.models.weights import PackagedWeights, packaged_weights
+
+_HOMES = {
+    "DEFAULT_MODEL": "folder",
+    "Ensemble": "model",
+    "GalaxyModel": "model",
+    "HEADS": "heads",
+    "Head": "heads",
+    "HeadSpec": "heads",
+    "Inference": "model",
+    "Model": "model",
+    "ModelSpec": "model",
+    "PackagedWeights": "weights",
+    "TRAINING": "folder",
+    "View": "view",
+    "Warps": "view",
+    "build_encoder": "encoders",
+    "build_head": "heads",
+    "bundled_models": "folder",
+    "crop": "view",
+    "encoder_stages": "stages",
+    "load_model": "folder",
+    "make_ensemble": "ensemble",
+    "model_folder": "folder",
+    "own_encoders": "encoders",
+    "packaged_weights": "weights",
+    "pretrained_colours": "encoders",
+    "read_manifest": "folder",
+    "register_encoder": "encoders",
+    "register_head": "heads",
+    "save_model": "folder",
+    "seal": "folder",
+    "warp": "view",
+}
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -50,3 +90,5 @@ __all__ = [
     "seal",
     "warp",
 ]
+
+import_when_asked(__name__, _HOMES)

@@ -23,7 +23,7 @@ from tuningfork.packs import Pack, open_pack
 from tuningfork.report import write_report
 from tuningfork.study.curves import draw_curves
 from tuningfork.study.study import Study
-from tuningfork.training import fingerprint, load_recipe, prepare, resolve, train
+from tuningfork.training import fingerprint, prepare, resolve, train
 
 log = logging.getLogger(__name__)
 
@@ -71,9 +71,7 @@ def run_study(
     OutputError
         If `out` holds something else, or the study of other recipes or another pack.
     """
-    folder, data = Path(out), open_pack(pack)
-    asked = [[*study.set, *run.set, *changes] for run in study.run]
-    recipes = [load_recipe(run.recipe, change) for run, change in zip(study.run, asked, strict=True)]
+    folder, recipes, data = Path(out), study.recipes(changes), open_pack(pack)
     given = [resolve(recipe) for recipe in recipes]
     for recipe, named in zip(recipes, given, strict=True):
         prepare(recipe, data, named)
@@ -91,7 +89,7 @@ def run_study(
         rows = []
         for index, (run, recipe) in enumerate(zip(study.run, recipes, strict=True)):
             log.info("%d of %d: %s", index + 1, len(recipes), run.label)
-            row: dict[str, Any] = {"label": run.label, "recipe": run.recipe, "changes": asked[index]}
+            row: dict[str, Any] = {"label": run.label, "recipe": run.recipe, "changes": study.changes(run, changes)}
             row["reported"] = [entry.model_dump() for entry in recipe.reported]
             name = f"{index + 1:02d}-{re.sub(r'[^a-z0-9]+', '-', run.label.lower()).strip('-')}"
             places = folder / "models" / name, folder / "evaluations" / name

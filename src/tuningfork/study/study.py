@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from tuningfork.bundled import Bundle
 from tuningfork.errors import RecipeError
 from tuningfork.files import read_toml
+from tuningfork.training import Recipe, load_recipe
 
 
 class StudyRun(BaseModel):
@@ -49,6 +51,20 @@ class Study(BaseModel):
         if len(set(labels)) != len(labels):
             raise ValueError("two runs have the same label")
         return runs
+
+    def recipes(self, changes: Sequence[str] = ()) -> list[Recipe]:
+        """The recipe of each run, with `changes` after its own.
+
+        Raises
+        ------
+        RecipeError
+            If there is no such recipe, or a key is unknown or its value wrong.
+        """
+        return [load_recipe(run.recipe, self.changes(run, changes)) for run in self.run]
+
+    def changes(self, run: StudyRun, more: Sequence[str] = ()) -> list[str]:
+        """All that a run changes in its recipe, in this order: what the study says, what the run says, and `more`."""
+        return [*self.set, *run.set, *more]
 
 
 BUNDLE = Bundle(

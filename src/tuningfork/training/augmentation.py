@@ -8,64 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import torch
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tuningfork.images import Geometry
 from tuningfork.models.view import View, Warps, warp
-
-
-def _a_range(bounds: tuple[float, float]) -> tuple[float, float]:
-    if not 0 < bounds[0] <= bounds[1]:
-        raise ValueError("a range of magnification is [low, high] with 0 < low <= high")
-    return bounds
-
-
-Magnification = Annotated[tuple[float, float], AfterValidator(_a_range)]
-
-
-class Reframing(BaseModel):
-    """The frames of other users: a `share` of images of which `zoom` and `shift` are drawn from these ranges instead.
-
-    `zoom` is the range of magnification, so [0.5, 2] shows twice to half the field; `shift` is a fraction of the side
-    that is then seen, either way.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    share: float = Field(0.5, gt=0, le=1)
-    zoom: Magnification = (0.5, 2.0)
-    shift: float = Field(0.2, ge=0, le=0.5)
-
-
-class Augmentation(BaseModel):
-    """How far images are changed; every default leaves them alone.
-
-    Geometric: `rotation` degrees either way (180: any angle), `zoom` the range of magnification, `shift` a fraction of
-    the view either way, `flip` left to right half of the time, `shear` degrees either way, `stretch` the range of
-    magnification along x alone. Photometric: `brightness` and `contrast` relative changes either way, `saturation`
-    likewise, `hue` degrees either way, `noise` the standard deviation of Gaussian noise in units of full scale,
-    `autocontrast` the share of images of which each channel is stretched from black to white. `reframe` gives a share
-    of the images wider ranges of zoom and shift.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    rotation: float = Field(0.0, ge=0, le=180)
-    zoom: Magnification = (1.0, 1.0)
-    shift: float = Field(0.0, ge=0, le=0.5)
-    flip: bool = False
-    shear: float = Field(0.0, ge=0, le=60)
-    stretch: Magnification = (1.0, 1.0)
-    brightness: float = Field(0.0, ge=0, lt=1)
-    contrast: float = Field(0.0, ge=0, lt=1)
-    saturation: float = Field(0.0, ge=0, le=1)
-    hue: float = Field(0.0, ge=0, le=180)
-    noise: float = Field(0.0, ge=0, le=1)
-    autocontrast: float = Field(0.0, ge=0, le=1)
-    reframe: Reframing | None = None
+from tuningfork.training.tables import Augmentation
 
 
 @dataclass(frozen=True)

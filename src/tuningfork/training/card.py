@@ -6,7 +6,7 @@ from typing import Any
 
 from tuningfork.models import HeadSpec
 from tuningfork.packs import Pack
-from tuningfork.training.recipe import Recipe
+from tuningfork.training.tables import Recipe
 
 
 def model_card(recipe: Recipe, record: dict[str, Any], data: Pack) -> str:

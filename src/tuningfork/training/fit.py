@@ -29,8 +29,8 @@ from tuningfork.training.card import model_card
 from tuningfork.training.data import Batch, BatchRows, loader
 from tuningfork.training.lr_finder import find_rate
 from tuningfork.training.preparation import Given, Material, build_model, prepare, resolve
-from tuningfork.training.recipe import Recipe
 from tuningfork.training.sheet import draw_augmented, draw_training
+from tuningfork.training.tables import Recipe
 from tuningfork.training.task import Task, write_history
 from tuningfork.training.trainer import (
     build_trainer,

@@ -25,7 +25,7 @@ from tuningfork.models.heads.classes import ClassesHead
 from tuningfork.packs import Pack
 from tuningfork.schemas import Schema
 from tuningfork.training.additions import NONE, Additions
-from tuningfork.training.recipe import Recipe
+from tuningfork.training.tables import Recipe
 from tuningfork.training.teacher import hashes_of_answers, teach
 from tuningfork.training.transfer import layer_groups, phases
 

@@ -13,7 +13,7 @@ from tuningfork.models import crop
 from tuningfork.plotting.style import figure, save, styled
 from tuningfork.training.augmentation import augment
 from tuningfork.training.preparation import Material
-from tuningfork.training.recipe import Recipe
+from tuningfork.training.tables import Recipe
 
 GALAXIES, DRAWS = 6, 7
 

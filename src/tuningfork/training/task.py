@@ -22,7 +22,7 @@ from tuningfork.models import GalaxyModel, crop
 from tuningfork.training.augmentation import augment
 from tuningfork.training.data import Batch
 from tuningfork.training.devices import SharedBatchNorm, device_count, sum_over_devices
-from tuningfork.training.recipe import OptimTable, Recipe
+from tuningfork.training.tables import OptimTable, Recipe
 from tuningfork.training.transfer import Phase, layer_groups, phases, release
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from tuningfork.errors import ModelError, RecipeError
 from tuningfork.files import whole_file
 from tuningfork.training.additions import Additions
-from tuningfork.training.recipe import Recipe
+from tuningfork.training.tables import Recipe
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from tuningfork.errors import RecipeError
 from tuningfork.models import GalaxyModel, encoder_stages
-from tuningfork.training.recipe import TransferTable
+from tuningfork.training.tables import TransferTable
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from tuningfork.errors import RecipeError
-from tuningfork.models.heads.base import HEADS, Head, HeadSpec
+from tuningfork.models.heads.base import Head
 from tuningfork.models.heads.classes import ClassesHead
 from tuningfork.models.heads.dirichlet import DirichletHead
 from tuningfork.models.heads.quantities import QuantitiesHead
 from tuningfork.models.heads.sigmoid import SigmoidHead
+from tuningfork.models.heads.spec import KINDS, HeadSpec
 from tuningfork.models.heads.tree import TreeHead
 from tuningfork.schemas import Schema
 
-HEADS |= {
+HEADS: dict[str, type[Head]] = {  # one a name of `KINDS`
     "classes": ClassesHead,
     "sigmoid": SigmoidHead,
     "tree": TreeHead,
@@ -40,6 +41,8 @@ def register_head(kind: str, head: type[Head]) -> None:
         raise RecipeError(f"{head.__name__} is no Head; derive it from tuningfork.models.Head")
     if HEADS.get(kind, head).__qualname__ != head.__qualname__:
         raise RecipeError(f"there is a head called {kind!r} already; choose another name")
+    if kind not in HEADS:
+        KINDS.append(kind)
     HEADS[kind] = head
 
 

@@ -10,7 +10,8 @@ import torch
 from torch.nn import functional
 
 from tuningfork.errors import RecipeError
-from tuningfork.models.heads.base import Head, HeadSpec, filled, masked_sum
+from tuningfork.models.heads.base import Head, filled, masked_sum
+from tuningfork.models.heads.spec import HeadSpec
 from tuningfork.schemas import Schema, class_indices
 
 if TYPE_CHECKING:

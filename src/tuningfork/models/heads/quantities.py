@@ -11,7 +11,8 @@ import torch
 from torch.nn import functional
 
 from tuningfork.errors import RecipeError
-from tuningfork.models.heads.base import Head, HeadSpec, filled, label_array, masked_sum
+from tuningfork.models.heads.base import Head, filled, label_array, masked_sum
+from tuningfork.models.heads.spec import HeadSpec
 from tuningfork.schemas import Schema
 
 if TYPE_CHECKING:
