@@ -247,7 +247,7 @@ def test_bad_outputs_are_refused_before_any_work(messy: Path, model: Path, tmp_p
         invoke(messy, "/proc/nowhere/out.csv", "--model", model)
     with pytest.raises(OutputError, match=r"\.csv file"):
         invoke(messy, tmp_path / "out.parquet", "--model", model, "--format", "kaggle")
-    with pytest.raises(OutputError, match="use table or kaggle"):
+    with pytest.raises(OutputError, match="use table, kaggle or spreadsheet"):
         invoke(messy, tmp_path / "o.csv", "--model", model, "--format", "xml")
     with pytest.raises(ModelError, match="no device"):
         invoke(messy, tmp_path / "o.csv", "--model", model, "--device", "quantum")
@@ -339,3 +339,24 @@ def test_many_images_out_of_distribution_are_said_and_a_few_are_not(
         said = [line for line in caplog.messages if line.startswith(f"{flagged} of {len(table)} images")]
         assert len(said) == (folder == "many"), caplog.messages
         assert all("out of distribution" in line and "order of their bands" in line for line in said)
+
+
+def test_no_text_of_a_spreadsheet_is_a_formula(galaxies: Path, model: Path, tmp_path: Path) -> None:
+    good = sorted((galaxies.parent / "images").glob("*.jpg"))[:5]
+    names = ["=1+1", "+cmd", "-2", "@sum", "plain=1"]
+    rows = pd.DataFrame(
+        {"id_str": names, "file_loc": list(map(str, good)), "remark": ["=HYPERLINK(A1)", None, "", "-", "x"]}
+    )
+    rows.to_csv(tmp_path / "c.csv", index=False)
+    invoke(tmp_path / "c.csv", tmp_path / "sheet.csv", "--model", model, "--format", "spreadsheet")
+    invoke(tmp_path / "c.csv", tmp_path / "plain.csv", "--model", model)
+    sheet, plain = (
+        pd.read_csv(tmp_path / f"{name}.csv", dtype=str, keep_default_na=False) for name in ("sheet", "plain")
+    )
+    assert sheet["id_str"].tolist() == ["'=1+1", "'+cmd", "'-2", "'@sum", "plain=1"]
+    assert sheet["remark"].tolist() == ["'=HYPERLINK(A1)", "", "", "'-", "x"]
+    assert plain["id_str"].tolist() == names
+    same = [name for name in plain if name not in ("id_str", "remark")]
+    pd.testing.assert_frame_equal(sheet[same], plain[same])
+    with pytest.raises(OutputError, match="a table for a spreadsheet"):
+        invoke(tmp_path / "c.csv", tmp_path / "sheet.parquet", "--model", model, "--format", "spreadsheet")

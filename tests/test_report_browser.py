@@ -53,6 +53,27 @@ def page(browser, report: Path, request: pytest.FixtureRequest) -> Iterator[obje
     assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()]
 
 
+def test_whatever_gets_into_the_page_runs_and_fetches_nothing(browser, report: Path, tmp_path: Path) -> None:
+    smuggled = (
+        "<script>document.title = 'run'</script><img src='http://localhost:9/x.png' onerror=\"document.title = 'run'\">"
+        "<link rel=stylesheet href='http://localhost:9/x.css'><style>body { display: none }</style>"
+        "<iframe src='http://localhost:9/'></iframe><form action='http://localhost:9/'></form>"
+    )
+    worse = tmp_path / "worse.html"
+    worse.write_text(report.read_text().replace("</main>", f"{smuggled}</main>"))
+    context = browser.new_context()
+    opened, asked = context.new_page(), []
+    opened.on("requestfinished", lambda sent: asked.append(sent.url))
+    opened.goto(worse.as_uri())
+    opened.evaluate("() => document.forms[0].submit()")
+    opened.wait_for_timeout(300)
+    assert opened.title() != "run"
+    assert opened.evaluate("() => getComputedStyle(document.body).display") != "none"
+    assert [url for url in asked if url.startswith("http")] == []
+    assert opened.url == worse.as_uri()
+    context.close()
+
+
 SCREENS = pytest.mark.parametrize("page", [390, 1200], indirect=True)
 # What stands out of the page on the right, but for what lies in a part that scrolls by itself.
 OUTSIDE = """() => [...document.querySelectorAll("body *")].filter(e => {

@@ -127,8 +127,8 @@ class TrainedModel:
             the model was calibrated with; there are intervals for these alone.
         columns : {'readable', 'schema'}
             Names of the answers: ``spiral_arms_yes``, or those of the schema's labels, ``Class4.1``.
-        layout : {'table', 'kaggle'}
-            ``kaggle`` is the challenge's submission.
+        layout : {'table', 'kaggle', 'spreadsheet'}
+            ``kaggle`` is the challenge's submission; ``spreadsheet`` a CSV in which no text is a formula.
         device, engine : str
             What the networks run on, and what runs them. Default: the quickest there is.
         workers : int, optional

@@ -21,7 +21,13 @@ def command(
         Path, typer.Argument(help="The table to write: .parquet, .csv, .fits, .vot; a folder where it has no ending.")
     ],
     model: Annotated[str, typer.Option(help="A model folder, or the name of a bundled model.")] = "default",
-    layout: Annotated[str, typer.Option("--format", help="table, or kaggle: the challenge's submission.")] = "table",
+    layout: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="table; kaggle, the challenge's submission; or spreadsheet, a CSV in which no text is a formula.",
+        ),
+    ] = "table",
     columns: Annotated[
         str, typer.Option(help="readable (spiral_arms_yes), or schema: the names of its labels (Class4.1).")
     ] = "readable",

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from tuningfork.catalogs import Origin, write_parts
 from tuningfork.errors import OutputError, PredictionsError, SchemaError
@@ -19,13 +21,17 @@ from tuningfork.schemas import Schema, check_labels
 log = logging.getLogger(__name__)
 
 ENDINGS = (".parquet", ".csv", ".fits", ".vot", ".xml")
+LAYOUTS = ("table", "kaggle", "spreadsheet")
 CHALLENGE = "gz-challenge"
+FORMULA = r"^([=+\-@\t\r])"  # how a text begins that a spreadsheet would run
 
 
 def check_output(out: Path, layout: str, schemas: Sequence[Schema], *, overwrite: bool = False) -> None:
     """Refuse, before any work, an output that could not be written at the end."""
-    if layout not in ("table", "kaggle"):
-        raise OutputError(f"no format {layout!r}; use table or kaggle")
+    if layout not in LAYOUTS:
+        raise OutputError(f"no format {layout!r}; use {', '.join(LAYOUTS[:-1])} or {LAYOUTS[-1]}")
+    if layout == "spreadsheet" and out.suffix != ".csv":
+        raise OutputError(f"{out}: a table for a spreadsheet is a .csv file")
     if layout == "kaggle":
         if out.suffix != ".csv":
             raise OutputError(f"{out}: the challenge's submission is a .csv file")
@@ -69,7 +75,17 @@ def write_output(rows: Joined, out: Path, layout: str, schemas: Sequence[Schema]
     elif layout == "kaggle":
         _write_kaggle(rows.shards, out, next(schema for schema in schemas if schema.name == CHALLENGE))
     else:
-        write_parts(rows.schema, rows, out, origin)
+        parts = map(_without_formulas, rows) if layout == "spreadsheet" else rows
+        write_parts(rows.schema, parts, out, origin)
+
+
+def _without_formulas(part: pa.Table) -> pa.Table:
+    """Texts that a spreadsheet would run as a formula, with an apostrophe before them."""
+    for index, field in enumerate(part.schema):
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            guarded = pc.replace_substring_regex(part.column(index), FORMULA, r"'\1")
+            part = part.set_column(index, field, guarded)
+    return part
 
 
 def _write_folder(rows: Joined, out: Path, origin: Origin) -> None:

@@ -56,7 +56,8 @@ def predict(
         The table to write: .parquet, .csv, .fits, .vot or .xml; without an ending, a folder of Parquet files, whose
         names are in the order of their rows.
     layout
-        ``table``, or ``kaggle``: the challenge's submission (GalaxyID and 37 columns; .csv).
+        ``table``; ``kaggle``, the challenge's submission (GalaxyID and 37 columns; .csv); or ``spreadsheet``, a .csv in
+        which texts that a spreadsheet would run as a formula begin with an apostrophe.
     columns
         The names of the answers' columns: ``readable``, such as ``spiral_arms_yes``, or ``schema``, those of the
         schema's labels, such as ``Class4.1``.

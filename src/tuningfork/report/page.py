@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -137,11 +139,23 @@ def render(sections: Sequence[Section], title: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    css = environment.get_template("report.css").render()
     return environment.get_template("report.html.jinja").render(
         title=title,
+        css=css,
+        policy=_policy(css),
         sections=sections,
         version=software_version(),
         created=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+
+
+def _policy(css: str) -> str:
+    """What a browser may do for the page: show its own pictures and styles; run and fetch nothing."""
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; img-src data:; style-src-elem 'sha256-{digest}'; style-src-attr 'unsafe-inline'; "
+        "base-uri 'none'; form-action 'none'"
     )
 
 
