@@ -141,6 +141,40 @@ def test_a_cluster_that_is_not_there_is_said(folder: Path, model: Path, tmp_path
         run("predict", folder, tmp_path / "out.parquet", "--model", model, "--ray", "127.0.0.1:9")
 
 
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="who listens is read from /proc, which Linux has")
+def test_a_local_cluster_listens_to_nobody_else(tmp_path: Path) -> None:
+    script = tmp_path / "alone.py"
+    script.write_text(ALONE)
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    seen = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=alone, timeout=120)
+    assert seen.returncode == 0, seen.stderr
+    assert seen.stdout.splitlines() == ["some listeners", "others: []", "a stranger is refused"]
+
+
+ALONE = """
+import os, subprocess, sys
+from pathlib import Path
+from tuningfork.inference.ray import _connected
+
+LOOPBACK = ("0100007F:", "0000000000000000FFFF00000100007F:", "00000000000000000000000001000000:")
+
+def listening():
+    tables = [Path(f"/proc/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
+    return {line.split()[1] for table in tables for line in table if line.split()[3] == "0A"}
+
+before = listening()
+with _connected("local") as ray:
+    now = listening() - before
+    print("some listeners" if now else "no listeners")
+    print("others:", [place for place in now if not place.startswith(LOOPBACK)])
+    address = ray.get_runtime_context().gcs_address
+    code = f"import ray; ray.init({address!r}, logging_level='CRITICAL'); print(ray.cluster_resources())"
+    stranger = dict(os.environ, RAY_AUTH_TOKEN="0" * 64)
+    seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=stranger)
+    print("a stranger is refused" if seen.returncode and "CPU" not in seen.stdout else seen.stdout)
+"""
+
+
 def test_a_worker_larger_than_any_machine_is_refused(cluster: Any, folder: Path, model: Path, tmp_path: Path) -> None:
     with pytest.raises(TuningforkError, match="fewer --workers"):
         run("predict", folder, tmp_path / "out.parquet", "--model", model, "--ray", cluster.address, "--workers", 2)

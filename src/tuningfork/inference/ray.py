@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import pickle
+import secrets
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -94,6 +95,8 @@ def _connected(address: str) -> Iterator[Any]:
     # Before it is imported: it tells nobody, and prints no warning of how Ray Data starts workers.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    if address == "local":
+        _keep_to_this_machine()
     ray = require("ray", "ray")
     require("ray.data", "ray")
     if ray.is_initialized():
@@ -115,6 +118,13 @@ def _connected(address: str) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _keep_to_this_machine() -> None:
+    """Let a cluster listen on the loopback interface alone, as on Windows and macOS, and know its own by a token."""
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 
 @contextmanager
