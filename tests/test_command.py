@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 import unicodedata
 from pathlib import Path
 
@@ -196,3 +198,18 @@ def test_a_closed_pipe_and_a_plain_terminal_are_no_errors() -> None:
         env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"},
     )
     assert plain.returncode == 0 and plain.stderr == b""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are those of POSIX")
+@pytest.mark.parametrize("seconds", [0.15, 0.4, 0.8])
+def test_ctrl_c_is_one_line_whenever_it_comes(seconds: float, tmp_path: Path) -> None:
+    code = "import sys; from tuningfork.cli import main; print('here', flush=True); sys.argv[0] = 'tuningfork'; main()"
+    verb = [sys.executable, "-c", code, "predict", str(ROOT / "docs"), str(tmp_path / "out.parquet")]
+    with subprocess.Popen(verb, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as job:
+        assert job.stdout is not None and job.stdout.readline() == "here\n"
+        time.sleep(seconds)
+        job.send_signal(signal.SIGINT)
+        _, said = job.communicate(timeout=60)
+    if job.returncode != 2:  # over before it came: there are no galaxies in that folder
+        assert said == "interrupted; run the same command again to go on\n"
+        assert job.returncode in (130, -signal.SIGINT)  # 130 to a shell, either way

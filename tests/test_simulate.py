@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -417,22 +419,30 @@ def test_the_command_simulates(tmp_path: Path) -> None:
     assert (tmp_path / "sheet.png").stat().st_size > 1000
 
 
-def test_workers_end_with_a_command_that_is_killed(tmp_path: Path) -> None:
-    script = (
-        "import sys; from pathlib import Path; from tuningfork.simulate import simulate\n"
-        "if __name__ == '__main__': simulate_galaxies(Path(sys.argv[1]), 5000, 1, size=48, workers=2)"
-    )
-    (tmp_path / "job.py").write_text(script)
+@pytest.mark.skipif(os.name == "nt", reason="signals to a group of processes are those of POSIX")
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
+def test_workers_end_with_the_command(sent: signal.Signals, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code = "import sys; from tuningfork.cli import main; sys.argv[0] = 'tuningfork'; main()"
     with subprocess.Popen(
-        [sys.executable, str(tmp_path / "job.py"), str(tmp_path / "out")], stderr=subprocess.PIPE
+        [sys.executable, "-c", code, "simulate", str(out), "--n", "5000", "--size", "48"],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     ) as job:
-        patience = time.monotonic() + 60
-        while not list(tmp_path.glob("out/.rows/*.parquet")) and time.monotonic() < patience:
-            time.sleep(0.1)
-        job.kill()
+        patience = time.monotonic() + 120
+        while not list(out.glob("images/*.jpg")):
+            assert job.poll() is None and time.monotonic() < patience, "no image was drawn"
+            time.sleep(0.05)
+        if sent is signal.SIGKILL:
+            job.kill()
+        else:
+            os.killpg(job.pid, sent)  # as Ctrl-C reaches the workers, too
         # The workers hold the other end of this pipe: it ends when the last of them has.
-        job.communicate(timeout=30)
-    assert not (tmp_path / "out" / "catalog.parquet").exists()
+        said = job.communicate(timeout=60)[1].decode()
+    assert "Traceback" not in said
+    if sent is signal.SIGINT:
+        assert said.splitlines()[-1].startswith("interrupted; run the same command again")
+    assert not (out / "catalog.parquet").exists()
 
 
 def test_the_command_refuses_in_one_line(tmp_path: Path) -> None:

@@ -22,8 +22,6 @@ VERBS = {
     "Look up": ("recipes", "schemas", "models"),
 }
 
-INTERRUPTED = 130  # the exit code that typer gives to Ctrl-C
-
 
 def build() -> typer.Typer:
     """Assemble the application from its verbs."""
@@ -56,7 +54,7 @@ def _options(
     """Galaxy images in, a morphology catalogue out."""
 
 
-def main() -> None:
+def run() -> None:
     """Run the command; an error the user can mend is one line on standard error and exit code 2."""
     tune_process()
     set_up()
@@ -66,10 +64,6 @@ def main() -> None:
     except TuningforkError as error:
         say(f"error: {shown(str(error))}", err=True)
         sys.exit(2)
-    except SystemExit as stop:
-        if stop.code == INTERRUPTED:
-            say("interrupted; run the same command again to go on", err=True)
-        raise
 
 
 def _check_working_folder() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -188,9 +190,12 @@ def _draw_all(out: Path, rows: Path, job: Simulation, workers: int) -> None:
         pool = ProcessPoolExecutor(
             min(workers, max(len(todo), 1)), mp_context=get_context("spawn"), initializer=_die_with_parent
         )
+        others = set(active_children())
         with pool:
             try:
-                for done in as_completed([pool.submit(_draw_chunk, out, rows, job, chunk) for chunk in todo]):
+                with _interrupts_held_back():
+                    drawing = [pool.submit(_draw_chunk, out, rows, job, chunk) for chunk in todo]
+                for done in as_completed(drawing):
                     advance(done.result())
             except BrokenProcessPool as error:
                 raise TuningforkError(
@@ -199,7 +204,22 @@ def _draw_all(out: Path, rows: Path, job: Simulation, workers: int) -> None:
                 ) from error
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
+                for worker in set(active_children()) - others:
+                    worker.terminate()  # what it was drawing is drawn again
                 raise
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Ctrl-C waits for the end of this, and never reaches the processes that are started in it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _die_with_parent() -> None:
