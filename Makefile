@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test check results bench peers docs clean
+.PHONY: install demo test test-slow check results bench peers docs clean
 
 install: $(STAMP)
 
@@ -24,6 +24,10 @@ check: install
 
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# What takes long because there is so much of it: all hostile models and exports.
+test-slow: install
+	$(BIN)/python -m pytest -n 2 -m slow
 
 # The site, in docs/_build/html. Warnings are errors; tutorials are run, and kept until they change.
 docs: install

@@ -46,3 +46,10 @@ class EmbeddingError(TuningforkError):
 
 class OutputError(TuningforkError):
     """An output can't be written: no permission, a full disk, or something else is in its place."""
+
+
+def one_line(error: BaseException, longest: int = 300) -> str:
+    """What an error of another library says, in one line of at most `longest` printable characters."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    text = "".join(each if each.isprintable() else "?" for each in text)
+    return text if len(text) <= longest else text[: longest - 3] + "..."

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, PrivateAttr, ValidationError
 
@@ -173,8 +173,27 @@ class GeometryEntry(_Entry):
     """As `images.Geometry`."""
 
     field: Annotated[Positive, Field(le=1)]
-    size: Size
+    size: Annotated[int, Field(ge=1, le=4096)]
     channels: Annotated[int, Field(ge=1, le=64)]
+
+
+class SurveyEntry(_Entry):
+    """As `images.Survey`; what is not there is not said."""
+
+    bands: list[str] = Field(default_factory=list)
+    zero_point: list[Number] = Field(default_factory=list)
+    per_second: bool = False
+    unit: str = ""
+    pixel_scale: Annotated[Positive, Field(strict=False)] | None = None
+    hdu: str = ""
+
+
+class ReadingEntry(_Entry):
+    """As `images.Reading`: how images were read."""
+
+    survey: SurveyEntry = SurveyEntry()
+    field: str = "1"
+    arcsec: Annotated[list[Number], Field(min_length=2, max_length=2)] | None = None
 
 
 class PackManifest(Manifest):
@@ -190,7 +209,7 @@ class PackManifest(Manifest):
     splits: dict[str, Count] = Field(default_factory=dict)
     errors: list[dict[str, str]] = Field(default_factory=list)
     notes: dict[str, int] = Field(default_factory=dict)
-    images: dict[str, Any] | None = None
+    images: ReadingEntry | None = None
     job: str | None = None
 
 
@@ -205,7 +224,7 @@ class InputEntry(_Entry):
     """What a network sees of a square, and the colours it expects."""
 
     field: Annotated[Positive, Field(le=1)]
-    size: Size
+    size: Annotated[int, Field(ge=1, le=2048)]
     mean: list[Number]
     std: list[Annotated[Positive, Field(strict=False)]]
 
@@ -228,7 +247,7 @@ class ModelManifest(Manifest):
     geometry: GeometryEntry
     input: InputEntry
     heads: Annotated[list[HeadEntry], Field(min_length=1)]
-    images: dict[str, Any] | None = None
+    images: ReadingEntry | None = None
     members: Annotated[list[FileName], Field(min_length=2, max_length=MOST_MEMBERS)] | None = None
     data: dict[str, Any] = Field(default_factory=dict)
     recipe: dict[str, Any] | None = None
@@ -331,7 +350,7 @@ class ExportManifest(Manifest):
     ABSENT = "it is no exported model; make one with `tuningfork export`"
     AGAIN, ERROR = "export again", ModelError
 
-    to: str
+    to: Literal["onnx", "openvino"]
     int8: bool
     model: OriginEntry
     networks: Annotated[list[NetworkEntry], Field(min_length=1, max_length=MOST_MEMBERS)]

@@ -32,7 +32,15 @@ def read_export(folder: Path, hashes: Mapping[str, str]) -> dict[str, Any]:
     manifest = ExportManifest.read(folder)
     if manifest.model.sha256 != origin(hashes):
         raise ModelError(f"{folder} was exported from another model ({manifest.model.name}); export this one")
-    manifest.check(folder, {*manifest.sha256, *(network.file for network in manifest.networks)})
+    form = FORMATS[manifest.to]
+    names = [network.file for network in manifest.networks]
+    manifest.check(folder, {*manifest.sha256, *(file for name in names for file in form.files(name))})
+    for name in names:
+        if not name.endswith(form.suffix):
+            raise ModelError(
+                f"{folder / name} is no file of {manifest.to}: its name ends in {form.suffix}; export again"
+            )
+        form.check(folder / name)
     return manifest.content
 
 
@@ -49,6 +57,10 @@ def load_export(model: Model, folder: Path, manifest: Mapping[str, Any], device:
     if device.type != "cpu":
         raise ModelError(f"{folder} was exported for the CPU; say --device cpu")
     engine = FORMATS[manifest["to"]].engine
+    if len(manifest["networks"]) != len(model.members):
+        raise ModelError(
+            f"{folder} has {len(manifest['networks'])} graphs for {len(model.members)} networks; export again"
+        )
 
     def make(member: GalaxyModel, index: int) -> Engine:
         return engine(folder / manifest["networks"][index]["file"], list(member.heads))

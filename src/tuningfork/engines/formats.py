@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,8 +14,11 @@ import numpy as np
 
 from tuningfork.engines.onnx import EXTRA, INPUT, OnnxFile, write_onnx
 from tuningfork.engines.openvino import OpenvinoFile
+from tuningfork.errors import ModelError, one_line
 from tuningfork.extras import require
 from tuningfork.models import GalaxyModel
+
+STANDARD = ("", "ai.onnx")  # the domains of ONNX's own operations
 
 
 class Format(ABC):
@@ -41,6 +44,20 @@ class Format(ABC):
         return f"{name}{self.suffix}"
 
     @abstractmethod
+    def files(self, name: str) -> tuple[str, ...]:
+        """The names of all files of the graph whose file has this name."""
+
+    @abstractmethod
+    def check(self, path: Path) -> None:
+        """See that a graph, which a stranger may have written, is of this format and names no other file and no code.
+
+        Raises
+        ------
+        ModelError
+            If it is not.
+        """
+
+    @abstractmethod
     def read(self, path: Path) -> Any:
         """The graph in an ONNX file."""
 
@@ -58,6 +75,29 @@ class Onnx(Format):
 
     suffix = ".onnx"
     engine = OnnxFile
+
+    def files(self, name: str) -> tuple[str, ...]:
+        """One."""
+        return (name,)
+
+    def check(self, path: Path) -> None:
+        """Its weights lie in itself, and its operations are those of the standard."""
+        onnx = require("onnx", EXTRA)
+        from google.protobuf.message import DecodeError  # comes with onnx
+
+        try:
+            graph = onnx.load_model_from_string(path.read_bytes())
+        except (OSError, DecodeError) as error:
+            raise ModelError(f"{path} is no ONNX graph ({one_line(error)}); export again") from error
+        for part in _parts(graph):
+            if part.DESCRIPTOR.name == "TensorProto" and (part.external_data or part.data_location):
+                raise ModelError(
+                    f"{path}: the tensor {part.name!r} lies in another file, which is not read; export again"
+                )
+            if part.DESCRIPTOR.name == "NodeProto" and part.domain not in STANDARD:
+                raise ModelError(
+                    f"{path}: the operation {part.op_type!r} of {part.domain!r} is not of ONNX itself; export again"
+                )
 
     def read(self, path: Path) -> Any:
         """The graph, in memory."""
@@ -78,6 +118,16 @@ class Openvino(Format):
     suffix = ".xml"
     engine = OpenvinoFile
 
+    def files(self, name: str) -> tuple[str, ...]:
+        """The graph and its weights."""
+        return (name, f"{name.removesuffix(self.suffix)}.bin")
+
+    def check(self, path: Path) -> None:
+        """It is no other format under the name of this one; its weights are in the file beside it alone."""
+        with path.open("rb") as file:
+            if not file.read(5) == b"<?xml":
+                raise ModelError(f"{path} is no graph of OpenVINO's; export again")
+
     def read(self, path: Path) -> Any:
         """The graph, in memory."""
         return require("openvino", EXTRA).Core().read_model(path.read_bytes())
@@ -89,6 +139,17 @@ class Openvino(Format):
     def feed(self, images: np.ndarray) -> Any:
         """As they are."""
         return images
+
+
+def _parts(message: Any) -> Iterator[Any]:
+    """A message of ONNX and all messages in it."""
+    waiting = [message]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        for field, value in part.ListFields():
+            if field.message_type is not None:
+                waiting += [value] if hasattr(value, "DESCRIPTOR") else value
 
 
 FORMATS: dict[str, Format] = {"onnx": Onnx(), "openvino": Openvino()}

@@ -14,6 +14,7 @@ from tuningfork.engines.plugins import engine_class, first_line
 from tuningfork.errors import ModelError, TuningforkError
 from tuningfork.images import Geometry
 from tuningfork.models import GalaxyModel, Model
+from tuningfork.models.model import Outputs
 
 SAMPLES = 4  # images on which an engine is compared with PyTorch
 
@@ -36,10 +37,10 @@ def load_engine(model: Model, name: str, device: torch.device) -> None:
         raise ModelError(f"the engine {name} runs on the CPU alone; say --device cpu, or take --engine torch")
     _detach(model)
     images = _samples(model.spec.geometry).to(device)
-    expected = model.infer(images)
+    expected = model.infer_unchecked(images)
     make = cast(Callable[[GalaxyModel, torch.device], Engine], kind)
     attach(model, device, name, lambda member, _: make(member, device))
-    apart = distance(model, model.infer(images), expected)
+    apart = distance(model, model.infer_unchecked(images), expected)
     if not apart <= tolerance(device):  # NaN is not
         _detach(model)
         raise ModelError(f"the engine {name} gives other answers than PyTorch (by {apart:.2g}), and is not used")
@@ -60,7 +61,9 @@ def attach(model: Model, device: torch.device, name: str, make: Callable[[Galaxy
         try:
             engine = make(member, index)
             with torch.inference_mode():
-                engine(torch.zeros(1, channels, size, size, device=device))
+                blank = torch.zeros(1, channels, size, size, device=device)
+                if _shapes(engine(blank)) != _shapes(member.outputs(blank)):
+                    raise ModelError(f"the engine {name} gives answers of other shapes than PyTorch, and is not used")
         except TuningforkError:
             raise
         except Exception as error:  # whatever the exporters, compilers and runtimes of others raise
@@ -74,6 +77,11 @@ def attach(model: Model, device: torch.device, name: str, make: Callable[[Galaxy
 def _detach(model: Model) -> None:
     for member in model.members:
         member.engine = None
+
+
+def _shapes(outputs: Outputs) -> dict[str, torch.Size]:
+    features, raw = outputs
+    return {"": features.shape} | {head: values.shape for head, values in raw.items()}
 
 
 def _samples(geometry: Geometry) -> torch.Tensor:

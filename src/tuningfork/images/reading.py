@@ -51,10 +51,10 @@ class Reading:
     @staticmethod
     def from_dict(table: Mapping[str, Any]) -> Reading:
         """From a manifest: what its images were read as, to be assumed of others."""
-        low, high = table.get("arcsec", (None, None))
+        low, high = table.get("arcsec") or (0.0, 0.0)
         return Reading(
-            assumed=Survey.from_dict(table["survey"]),
-            field=Field.parse(table["field"]),
+            assumed=Survey.from_dict(table.get("survey", {})),
+            field=Field.parse(table.get("field", "1")),
             usual=(float(low), float(high)) if low else None,
         )
 

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from tuningfork.lazy import import_when_asked
 
 if TYPE_CHECKING:
-    from tuningfork.models.encoders import build_encoder, own_encoders, pretrained_colours, register_encoder
+    from tuningfork.models.encoders import (
+        architecture,
+        build_encoder,
+        own_encoders,
+        pretrained_colours,
+        register_encoder,
+    )
     from tuningfork.models.ensemble import make_ensemble
     from tuningfork.models.folder import (
         DEFAULT_MODEL,
@@ -39,6 +45,7 @@ _HOMES = {
     "TRAINING": "folder",
     "View": "view",
     "Warps": "view",
+    "architecture": "encoders",
     "build_encoder": "encoders",
     "build_head": "heads",
     "bundled_models": "folder",
@@ -72,6 +79,7 @@ __all__ = [
     "PackagedWeights",
     "View",
     "Warps",
+    "architecture",
     "build_encoder",
     "build_head",
     "bundled_models",

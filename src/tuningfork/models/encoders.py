@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import warnings
 from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
@@ -10,9 +12,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from tuningfork.errors import ModelError
+from tuningfork.errors import ModelError, TuningforkError, one_line
+from tuningfork.models.bounds import Bounded
 from tuningfork.models.hub import hub
 from tuningfork.models.networks import ConvDense, EquivariantCNN, PlainCNN
+from tuningfork.models.options import check_options
 from tuningfork.models.weights import PACKAGED, load_packaged, packaged_weights
 
 log = logging.getLogger(__name__)
@@ -34,7 +38,7 @@ def register_encoder(name: str, build: Callable[..., nn.Module]) -> None:
         Its name. A program that loads a model with this encoder registers it first.
     build : callable
         ``build(channels, **options)`` gives a module that turns images (N, channels, size, size) into features (N, F);
-        `options` are those of the recipe's ``encoder.options``.
+        `options` are those of the recipe's ``encoder.options``: numbers, true or false, and lists of these.
 
     Raises
     ------
@@ -60,72 +64,133 @@ def build_encoder(
 ) -> nn.Module:
     """Build an encoder: images (N, channels, size, size) to features (N, encoder.n_features).
 
+    Nothing is read from another file or from the network unless it is to be `pretrained`.
+
     Parameters
     ----------
     name
-        One of `own_encoders()`, or a timm name (``resnet18``, ``convnext_nano.in12k``), or a hub encoder
+        One of `own_encoders()`, or a timm name (``resnet18``, ``convnext_nano.in12k``), or, pretrained, a hub encoder
         (``hf_hub:mwalmsley/zoobot-encoder-convnext_nano``).
     pretrained
         Take the weights of an installed package (`packaged_weights`) where there are some, else download timm's.
     options
-        Keyword arguments of the network, such as ``{"width": 32}``.
+        What the network is told: numbers, such as ``{"width": 32}`` (see `models.options`).
 
     Raises
     ------
     ModelError
-        If the name or an option is unknown, the pretrained weights can't be had, or the images are too small for it.
+        If the name or an option is unknown, the network would be too large, the pretrained weights can't be had, or
+        the images are too small for it.
     """
     options = dict(options or {})
-    if name in OWN:
-        if pretrained:
-            raise ModelError(f"encoder {name!r} has no pretrained weights; set pretrained = false")
+    check_options(name, options, of_timm=name not in OWN)
+    if name in OWN and pretrained:
+        raise ModelError(f"encoder {name!r} has no pretrained weights; set pretrained = false")
+    make = _own_encoder if name in OWN else _pretrained_encoder if pretrained else _timm_encoder
+    with Bounded(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Initializing zero-element")  # what follows is an error
+        return _initialised(make(name, channels, size, options), name, channels, size)
+
+
+def architecture(name: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The network that a hub encoder is, and its options, as the hub describes it; any other is what it is called.
+
+    Raises
+    ------
+    ModelError
+        If the hub can't be asked, or describes a network that would be given more than numbers.
+    """
+    if not _is_of_hub(name):
+        return name, options
+    from timm.models import load_model_config_from_hf
+
+    with hub(needed=True) as unheard:
         try:
-            encoder = OWN[name](channels, **options)
+            _, network, arguments = load_model_config_from_hf(name.partition(":")[2])
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            raise _no_weights(name, unheard or one_line(error)) from error
+    told = {**(arguments or {}), **options}
+    check_options(name, told, of_timm=True)
+    return network, told
+
+
+def _own_encoder(name: str, channels: int, size: int, options: dict[str, Any]) -> nn.Module:
+    try:
+        return OWN[name](channels, **options)
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        raise ModelError(f"encoder {name!r} does not take these options {options}: {one_line(error)}") from error
+
+
+def _timm_encoder(name: str, channels: int, size: int, options: dict[str, Any]) -> nn.Module:
+    _check_name(name)
+    with hub(needed=False):
+        try:
+            return _created(name, channels, size, options)
         except TypeError as error:
-            raise ModelError(f"encoder {name!r} does not take these options {options}: {error}") from error
-    else:
-        encoder = _timm_encoder(name, channels, size, pretrained, options)
-    return _initialised(encoder, name, channels, size)
+            raise ModelError(f"encoder {name!r} does not take these options {options}: {one_line(error)}") from error
+        except TuningforkError:
+            raise
+        except Exception as error:  # whatever the networks of others raise at numbers that don't fit together
+            raise ModelError(f"encoder {name!r} can't be built: {one_line(error)}") from error
 
 
-def _timm_encoder(name: str, channels: int, size: int, pretrained: bool, options: dict[str, Any]) -> nn.Module:
+def _pretrained_encoder(name: str, channels: int, size: int, options: dict[str, Any]) -> nn.Module:
+    packaged = packaged_weights(name)
+    network, told = architecture(name, options)
+    encoder = _timm_encoder(network, channels, size, told)
+    if packaged is not None:
+        load_packaged(encoder, packaged)
+        log.info("encoder %r starts from the weights of %s %s", name, packaged.package, packaged.version)
+        return encoder
+    with hub(needed=True) as unheard:
+        try:
+            weights = _created(name, channels, size, options, pretrained=True).state_dict()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise _no_weights(name, unheard or one_line(error)) from error
+    encoder.load_state_dict(weights)
+    return encoder
+
+
+def _created(name: str, channels: int, size: int, options: dict[str, Any], *, pretrained: bool = False) -> nn.Module:
+    """A network of timm's; those whose layout depends on the image size must be told it, the others refuse to be."""
     import timm
 
+    settings: dict[str, Any] = {"pretrained": pretrained, "in_chans": channels, "num_classes": 0, **options}
+    try:
+        return timm.create_model(name, img_size=size, **settings)
+    except TypeError:
+        return timm.create_model(name, **settings)
+
+
+def _check_name(name: str) -> None:
+    """See that a network is one of timm's own: no other file, and no network, is asked what it is."""
+    import timm
+
+    if _is_of_hub(name):
+        raise ModelError(
+            f"encoder {name!r} is described on the Hugging Face hub, which is asked only in training and only where "
+            "pretrained weights are wanted: set encoder.pretrained = true, or name a network of timm's"
+        )
     known = [*timm.list_models(), *timm.list_pretrained(), *OWN]
-    if ":" not in name and name not in known and name.split(".", maxsplit=1)[0] not in known:
+    if name not in known and (re.search(r"[/\\:]", name) or name.partition(".")[0] not in known):
         near = get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "see timm.list_models()"
         raise ModelError(
             f"no encoder named {name!r}; {hint}; one of your own is registered first (tuningfork.register_encoder)"
         )
-    packaged = packaged_weights(name) if pretrained else None
-    settings: dict[str, Any] = {
-        "pretrained": pretrained and packaged is None,
-        "in_chans": channels,
-        "num_classes": 0,
-    } | options
-    with hub(needed=settings["pretrained"] or ":" in name) as unheard:
-        try:
-            try:  # networks whose layout depends on the image size must be told it; the others refuse to be
-                encoder: nn.Module = timm.create_model(name, **{"img_size": size} | settings)
-            except TypeError:
-                encoder = timm.create_model(name, **settings)
-        except (OSError, RuntimeError, ValueError) as error:
-            reason = unheard or str(error).splitlines()[0]
-            if not settings["pretrained"] and ":" not in name:
-                raise ModelError(f"encoder {name!r} can't be built: {error}") from error
-            raise ModelError(
-                f"the pretrained weights of {name!r} can't be had ({reason}). With a network they are downloaded once "
-                "and kept; on a machine without, copy the cache folder of Hugging Face (HF_HOME) from one that has it, "
-                "or set encoder.pretrained = false; the networks written here (tuningfork/small, serrano/crop, "
-                f"khunger/cnn, deep-galaxies/small) need none, nor do {' and '.join(PACKAGED)} with the extra `weights`"
-            ) from error
-        except TypeError as error:
-            raise ModelError(f"encoder {name!r} does not take these options {options}: {error}") from error
-    if packaged is not None:
-        load_packaged(encoder, packaged)
-        log.info("encoder %r starts from the weights of %s %s", name, packaged.package, packaged.version)
-    return encoder
+
+
+def _is_of_hub(name: str) -> bool:
+    return name.startswith(("hf_hub:", "hf-hub:"))
+
+
+def _no_weights(name: str, reason: str) -> ModelError:
+    return ModelError(
+        f"the pretrained weights of {name!r} can't be had ({reason}). With a network they are downloaded once and "
+        "kept; on a machine without, copy the cache folder of Hugging Face (HF_HOME) from one that has it, or set "
+        "encoder.pretrained = false; the networks written here (tuningfork/small, serrano/crop, khunger/cnn, "
+        f"deep-galaxies/small) need none, nor do {' and '.join(PACKAGED)} with the extra `weights`"
+    )
 
 
 def pretrained_colours(name: str) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
@@ -146,9 +211,12 @@ def _initialised(encoder: nn.Module, name: str, channels: int, size: int) -> nn.
     try:
         with torch.no_grad():
             features = encoder(torch.zeros(1, channels, size, size))
-    except (RuntimeError, AssertionError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(f"encoder {name!r} can't take images of {size} px; use another size ({reason})") from error
+    except TuningforkError:
+        raise
+    except Exception as error:  # whatever the networks of others raise
+        raise ModelError(
+            f"encoder {name!r} can't take images of {size} px; use another size ({one_line(error)})"
+        ) from error
     if features.ndim != 2:
         raise ModelError(f"encoder {name!r} gives features of shape {tuple(features.shape)}, not (N, F)")
     encoder.n_features = features.shape[1]

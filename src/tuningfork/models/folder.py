@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from tuningfork.bundled import Bundle
-from tuningfork.errors import ModelError, OutputError
+from tuningfork.errors import ModelError, OutputError, TuningforkError, one_line
 from tuningfork.files import sha256, whole_file
 from tuningfork.manifests import SPEC, ModelManifest
+from tuningfork.models.bounds import Bounded
 from tuningfork.models.model import Ensemble, GalaxyModel, Model, ModelSpec
-from tuningfork.uncertainty import read_uncertainty
+from tuningfork.models.views import check_views
+from tuningfork.uncertainty import Uncertainty, read_uncertainty
 
 SPEC_KEYS = ("encoder", "geometry", "images", "input", "heads")
 DEFAULT_MODEL = "default"
+WEIGHTS = "model.safetensors"
 UNCERTAINTY = "uncertainty.safetensors"
+SPARE = 1 << 26  # numbers that a network may hold beyond twice those of its weights: tables of positions, a blank image
 TRAINING = "training.png"  # a strip of galaxies it was trained on, as it sees them
 FILES = (
-    "model.safetensors",
+    WEIGHTS,
     "recipe.toml",
     "history.csv",
     "lr-finder.csv",
@@ -89,7 +95,7 @@ def save_model(model: GalaxyModel, folder: Path, record: dict[str, Any]) -> Path
     """Write the weights, then, last, the manifest: the spec and whatever `record` tells of how the model was made."""
     described = model.spec.as_dict()
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    path = folder / "model.safetensors"
+    path = folder / WEIGHTS
     try:
         with whole_file(path) as temporary:
             save_file(weights, temporary)
@@ -117,11 +123,20 @@ def load_model(model: str | Path) -> Model:
     """
     folder = model_folder(model)
     manifest = _read(folder)
-    manifest.check(folder)
+    manifest.check(folder, manifest.sha256 if manifest.members else {*manifest.sha256, WEIGHTS})
     built = _load_members(folder, manifest) if manifest.members else _load_network(folder, manifest.content)
     if UNCERTAINTY in manifest.sha256:
-        built.uncertainty = read_uncertainty(folder / UNCERTAINTY)
+        built.uncertainty = _uncertainty(built, folder / UNCERTAINTY)
     return built.eval()
+
+
+def _uncertainty(model: Model, path: Path) -> Uncertainty:
+    geometry = model.spec.geometry
+    blank = np.zeros((1, geometry.size, geometry.size, geometry.channels), np.uint8)
+    found = read_uncertainty(path)
+    check_views(found.views)
+    found.check(model.n_features, blank, {schema.name: schema.limits for schema in model.schemas}, path)
+    return found
 
 
 def _load_members(folder: Path, manifest: ModelManifest) -> Ensemble:
@@ -137,9 +152,31 @@ def _load_members(folder: Path, manifest: ModelManifest) -> Ensemble:
 
 
 def _load_network(folder: Path, manifest: dict[str, Any]) -> GalaxyModel:
+    path = folder / WEIGHTS
     try:
-        built = GalaxyModel(ModelSpec.from_dict(manifest))
-        built.load_state_dict(load_file(folder / "model.safetensors"))
+        weights = load_file(path)
+        with Bounded(SPARE + 2 * sum(tensor.numel() for tensor in weights.values())):
+            built = GalaxyModel(_spec(folder, manifest))
+        _check_numbers(weights, built.state_dict(), path)
+        built.load_state_dict(weights)
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"{folder / 'model.json'} does not describe the weights beside it: {error}") from error
+        raise ModelError(
+            f"{folder / ModelManifest.NAME} does not describe the weights beside it: {one_line(error)}"
+        ) from error
     return built
+
+
+def _spec(folder: Path, manifest: dict[str, Any]) -> ModelSpec:
+    try:
+        return ModelSpec.from_dict(manifest)
+    except TuningforkError as error:
+        raise ModelError(f"{folder / ModelManifest.NAME}: {error}") from error
+
+
+def _check_numbers(weights: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor], path: Path) -> None:
+    """See that weights are of the kind of number that the network has, and that each is one."""
+    for name, tensor in weights.items():
+        if name in own and tensor.is_floating_point() != own[name].is_floating_point():
+            raise ModelError(f"{path}: {name} holds {tensor.dtype} where {own[name].dtype} belongs; copy it again")
+        if not tensor.isfinite().all():
+            raise ModelError(f"{path}: {name} holds values that are no finite numbers; copy it again, or train again")

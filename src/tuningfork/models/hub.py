@@ -18,7 +18,8 @@ def hub(*, needed: bool) -> Iterator[str]:
     """Make a network of timm's in this context; gives the reason why the hub can't be asked, empty if it can.
 
     What timm and the hub's client log is kept quiet. Where the hub is `needed` and does not answer, its client works
-    offline: from its cache, or not at all. By itself it would try again and again, for 20 to 50 seconds.
+    offline: from its cache, or not at all. By itself it would try again and again, for 20 to 50 seconds. Where it is
+    not `needed` it is not asked.
     """
     from huggingface_hub import constants
 
@@ -30,7 +31,7 @@ def hub(*, needed: bool) -> Iterator[str]:
     try:
         for logger in loggers:
             logger.setLevel(logging.CRITICAL)
-        constants.HF_HUB_OFFLINE = offline or unheard
+        constants.HF_HUB_OFFLINE = offline or unheard or not needed
         yield reason
     finally:
         constants.HF_HUB_OFFLINE = offline

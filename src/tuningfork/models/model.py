@@ -75,7 +75,7 @@ class ModelSpec:
             std=tuple(view["std"]),
             heads=tuple(HeadSpec.model_validate(head["spec"]) for head in manifest["heads"]),
             schemas=tuple(schema_from_dict(head["schema"], "model.json") for head in manifest["heads"]),
-            reading=Reading.from_dict(manifest["images"]) if "images" in manifest else Reading(),
+            reading=Reading.from_dict(manifest["images"]) if manifest.get("images") else Reading(),
         )
 
 
@@ -159,9 +159,25 @@ class Model(nn.Module, ABC):
         warmth = self.uncertainty.temperatures if self.uncertainty else {}
         return {name: value / warmth.get(name, 1.0) for name, value in raw.items()}
 
-    @torch.inference_mode()
     def infer(self, pixels: torch.Tensor, views: int = 1) -> Inference:
         """What the model makes of pack pixels (N, H, W, C) uint8 in the model's geometry from `views` views.
+
+        Raises
+        ------
+        ModelError
+            If there is no such number of views, or an answer or a feature is no finite number.
+        """
+        found = self.infer_unchecked(pixels, views)
+        if not all(bool(values.isfinite().all()) for values in (found.features, *found.answers.values())):
+            raise ModelError(
+                "what the model makes of some images is no finite number: its weights, or the engine it runs in, are "
+                "broken; say --engine torch, get the model again, or train it again"
+            )
+        return found
+
+    @torch.inference_mode()
+    def infer_unchecked(self, pixels: torch.Tensor, views: int = 1) -> Inference:
+        """As `infer`, whatever the answers are: to judge an engine by them.
 
         On a CPU the networks are given `GALAXIES` at a time at most; what they say of them is worked out for
         all together.
@@ -193,20 +209,21 @@ class GalaxyModel(Model):
     """An encoder and its heads, with the preprocessing that belongs to them.
 
     `heads` is keyed by schema name. Raw outputs and answers are dictionaries with the same keys. `engine` does what
-    `outputs` does, quicker; where there is one, galaxies are looked at through it.
+    `outputs` does, quicker; where there is one, galaxies are looked at through it. An `encoder` that knows something
+    already may be given; it is what the spec describes.
     """
 
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, spec: ModelSpec, *, pretrained: bool = False) -> None:
+    def __init__(self, spec: ModelSpec, encoder: nn.Module | None = None) -> None:
         super().__init__()
         self.spec = spec
         self.engine: Callable[[torch.Tensor], Outputs] | None = None
         channels = spec.geometry.channels
-        self.encoder = build_encoder(
-            spec.encoder, channels=channels, size=spec.view.size, pretrained=pretrained, options=spec.options
-        )
+        if encoder is None:
+            encoder = build_encoder(spec.encoder, channels=channels, size=spec.view.size, options=spec.options)
+        self.encoder = encoder
         self.heads = nn.ModuleDict(
             {
                 schema.name: build_head(self.n_features, schema, head)

@@ -47,7 +47,7 @@ class Pack:
     @property
     def reading(self) -> Reading:
         """How its images were read."""
-        return Reading.from_dict(self.manifest["images"]) if "images" in self.manifest else Reading()
+        return Reading.from_dict(self.manifest["images"]) if self.manifest.get("images") else Reading()
 
     def rows(self, split: str, where: Sequence[str] = ()) -> np.ndarray:
         """The rows of a split, in order.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ from tuningfork.models import (
     ModelSpec,
     PackagedWeights,
     View,
+    architecture,
+    build_encoder,
     crop,
     load_model,
     packaged_weights,
@@ -44,10 +47,13 @@ class Start:
 class Given:
     """What a recipe names outside itself, opened once.
 
-    `start` is the model to start from, `teachers` the SHA-256 of the answers that a head learns from, by schema name,
-    `weights` those of an installed package that the encoder begins with.
+    `encoder` and `options` are those of the network, which for a hub encoder the hub has told; `start` is the model to
+    start from, `teachers` the SHA-256 of the answers that a head learns from, by schema name, `weights` those of an
+    installed package that the encoder begins with.
     """
 
+    encoder: str
+    options: dict[str, Any]
     start: Start | None
     teachers: dict[str, str]
     weights: PackagedWeights | None
@@ -63,10 +69,12 @@ def resolve(recipe: Recipe) -> Given:
     """
     start = None
     if recipe.encoder.start:
-        network = load_model(recipe.encoder.start).members[0]
-        start = Start(network, read_manifest(recipe.encoder.start)["sha256"])
-    weights = packaged_weights(recipe.encoder.name) if recipe.encoder.pretrained else None
-    return Given(start, hashes_of_answers(recipe.head), weights)
+        taken = load_model(recipe.encoder.start).members[0]
+        start = Start(taken, read_manifest(recipe.encoder.start)["sha256"])
+    table = recipe.encoder
+    network = architecture(table.name, table.options) if table.pretrained else (table.name, table.options)
+    weights = packaged_weights(table.name) if table.pretrained else None
+    return Given(*network, start, hashes_of_answers(recipe.head), weights)
 
 
 @dataclass(frozen=True)
@@ -106,8 +114,8 @@ def prepare(recipe: Recipe, pack: Pack, given: Given | None = None) -> Material:
             math.ceil(view.size * pack.geometry.field / view.field),
         )
     spec = ModelSpec(
-        encoder=recipe.encoder.name,
-        options=recipe.encoder.options,
+        encoder=given.encoder,
+        options=given.options,
         geometry=pack.geometry,
         reading=pack.reading,
         view=view,
@@ -162,7 +170,16 @@ def build_model(recipe: Recipe, material: Material) -> GalaxyModel:
     RecipeError, ModelError
         If the encoder to start from is another one, or can't be read.
     """
-    model = GalaxyModel(material.spec, pretrained=recipe.encoder.pretrained)
+    encoder = None
+    if recipe.encoder.pretrained:
+        encoder = build_encoder(
+            recipe.encoder.name,
+            channels=material.spec.geometry.channels,
+            size=material.spec.view.size,
+            pretrained=True,
+            options=recipe.encoder.options,
+        )
+    model = GalaxyModel(material.spec, encoder)
     if material.given.start:
         _start(model, material.given.start.network, recipe)
     for name, head in model.heads.items():
@@ -174,10 +191,11 @@ def build_model(recipe: Recipe, material: Material) -> GalaxyModel:
 
 def _start(model: GalaxyModel, other: GalaxyModel, recipe: Recipe) -> None:
     """Take the weights of another model's encoder."""
-    if other.spec.encoder != recipe.encoder.name or other.spec.options != recipe.encoder.options:
+    spec = model.spec
+    if other.spec.encoder != spec.encoder or other.spec.options != spec.options:
         raise RecipeError(
             f"the encoder of encoder.start = {recipe.encoder.start!r} is {other.spec.encoder!r} with "
-            f"{other.spec.options}; the recipe's is {recipe.encoder.name!r} with {recipe.encoder.options}: set it alike"
+            f"{other.spec.options}; the recipe's is {spec.encoder!r} with {spec.options}: set it alike"
         )
     try:
         model.encoder.load_state_dict(other.encoder.state_dict())

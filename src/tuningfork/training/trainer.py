@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import lightning as L
@@ -17,7 +18,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from tuningfork.errors import ModelError, RecipeError
+from tuningfork.errors import ModelError, RecipeError, one_line
 from tuningfork.files import whole_file
 from tuningfork.training.additions import Additions
 from tuningfork.training.tables import Recipe
@@ -129,10 +130,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise ModelError(
-            f"{path} can't be read ({str(error).splitlines()[0]}); remove the folder and train again"
-        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, UnpicklingError) as error:
+        raise ModelError(f"{path} can't be read ({one_line(error)}); remove the folder and train again") from error
+    if not isinstance(content, dict) or not {"epoch", "state_dict", "callbacks"} <= content.keys():
+        raise ModelError(f"{path} is no checkpoint of a training run; remove the folder and train again")
     return content
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from tuningfork.errors import ModelError, one_line
 from tuningfork.files import whole_file
 from tuningfork.uncertainty.framing import measure_framing
 from tuningfork.uncertainty.intervals import Intervals
@@ -44,6 +47,36 @@ class Uncertainty:
             distances.append(self.framing.distance(measure_framing(pixels)))
         return np.asarray(np.maximum.reduce(distances))
 
+    def check(self, features: int, pixels: np.ndarray, limits: Mapping[str, np.ndarray], path: Path) -> None:
+        """See, on one image, that it goes with a model of so many features; `path` is where it stood, for errors.
+
+        Parameters
+        ----------
+        features
+            How many the model has.
+        pixels
+            An image (1, H, W, C) uint8 of the model's geometry.
+        limits
+            By schema name (K, 2), those of its answers.
+        path
+            Where it was read.
+
+        Raises
+        ------
+        ModelError
+            If it is not of this model, or holds numbers that can't be.
+        """
+        try:
+            with np.errstate(all="ignore"):
+                score = self.ood_score(np.zeros((1, features)), pixels)
+                for name, table in self.intervals.items():
+                    table.of(np.zeros((1, len(limits[name]))), limits[name])
+        except (KeyError, ValueError, IndexError, TypeError) as error:
+            raise ModelError(f"{path} is not of this model ({one_line(error)}); calibrate again") from error
+        warm = all(0 < value < math.inf for value in self.temperatures.values())
+        if not (warm and score.shape == (1,) and np.isfinite(score).all()):
+            raise ModelError(f"{path} holds numbers that can't be (not finite, or not above 0); calibrate again")
+
 
 def write_uncertainty(uncertainty: Uncertainty, path: Path) -> None:
     """Write it as safetensors, whole or not at all."""
@@ -67,7 +100,20 @@ def write_uncertainty(uncertainty: Uncertainty, path: Path) -> None:
 
 
 def read_uncertainty(path: Path) -> Uncertainty:
-    """Read what `write_uncertainty` wrote."""
+    """Read what `write_uncertainty` wrote.
+
+    Raises
+    ------
+    ModelError
+        If it is no such file, or a part of it is missing.
+    """
+    try:
+        return _read(path)
+    except (KeyError, ValueError, TypeError, OverflowError, SafetensorError) as error:
+        raise ModelError(f"{path} holds no uncertainty of a model ({one_line(error)}); calibrate again") from error
+
+
+def _read(path: Path) -> Uncertainty:
     arrays = {name: array.astype(np.float64) for name, array in load_file(path).items()}
     names = dict.fromkeys(name.split("/")[1] for name in arrays if name.startswith("intervals/"))
     return Uncertainty(
