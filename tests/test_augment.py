@@ -22,7 +22,7 @@ GEOMETRY = Geometry(field=0.75, size=48, channels=3)
 VIEW = View(field=0.5, size=32)
 EVERYTHING = Augmentation(
     rotation=180, zoom=(0.8, 1.25), shift=0.1, flip=True, shear=10, stretch=(0.9, 1.1),
-    brightness=0.2, contrast=0.2, saturation=0.3, hue=20, noise=0.02, autocontrast=0.5, reframe=Reframing(),
+    brightness=0.2, contrast=0.2, saturation=0.3, hue=20, noise=0.02, autocontrast=0.5, grey=0.3, reframe=Reframing(),
 )  # fmt: skip
 
 
@@ -171,6 +171,23 @@ def test_autocontrast_fills_the_range_of_each_channel_and_keeps_its_order(seed: 
         step = (after[:, channel, 0, 0] - after[:, channel, 5, 5]) * span
         torch.testing.assert_close(step, before[:, channel, 0, 0] - before[:, channel, 5, 5], atol=1e-4, rtol=0)
     torch.testing.assert_close(after[:, 2], before[:, 2], atol=1e-5, rtol=0)
+
+
+@given(seed=st.integers(0, 2**16))
+@settings(max_examples=25, deadline=None)
+def test_a_share_of_images_is_seen_in_one_band(seed: int) -> None:
+    batch = pixels(12, seed)
+    before, after = crop(batch, VIEW, GEOMETRY), augment(batch, VIEW, GEOMETRY, Augmentation(grey=0.5), seed=seed)
+    grey = [image for image in range(12) if torch.equal(after[image, 0], after[image, 1])]
+    for image in range(12):
+        if image in grey:
+            assert torch.equal(after[image, 1], after[image, 2])
+            near = [torch.allclose(after[image, 0], before[image, band], atol=1e-5) for band in range(3)]
+            assert sum(near) == 1
+        else:
+            torch.testing.assert_close(after[image], before[image], atol=1e-5, rtol=0)
+    many = sample_photometry(3000, Augmentation(grey=0.5), torch.Generator().manual_seed(seed)).band
+    assert 1350 < int((many >= 0).sum()) < 1650 and set(many.tolist()) == {-1, 0, 1, 2}
 
 
 def test_images_made_smaller_do_not_alias_and_the_others_stay_sharp() -> None:

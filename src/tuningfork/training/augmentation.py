@@ -21,7 +21,8 @@ from tuningfork.training.tables import Augmentation
 class Photometry:
     """Photometric parameters of each image, all (N,): factors, hue in radians, whether it gets autocontrast.
 
-    `noise` is a standard deviation, and `noise_seed` replays the noise.
+    `noise` is a standard deviation, and `noise_seed` replays the noise. `band` is the number of the one channel that is
+    seen in all, -1 where each is seen.
     """
 
     brightness: torch.Tensor
@@ -31,6 +32,7 @@ class Photometry:
     autocontrast: torch.Tensor
     noise: torch.Tensor
     noise_seed: torch.Tensor
+    band: torch.Tensor
 
 
 Drawn = TypeVar("Drawn", Warps, Photometry)
@@ -84,6 +86,9 @@ def sample_photometry(n: int, augmentation: Augmentation, generator: torch.Gener
         noise=torch.full((n,), augmentation.noise),
         noise_seed=torch.randint(2**31, (n,), generator=generator),
         autocontrast=torch.rand(n, generator=generator) < augmentation.autocontrast,
+        band=torch.where(
+            torch.rand(n, generator=generator) < augmentation.grey, torch.randint(3, (n,), generator=generator), -1
+        ),
     )
 
 
@@ -94,6 +99,9 @@ def photometric(images: torch.Tensor, change: Photometry) -> torch.Tensor:
     def each(values: torch.Tensor) -> torch.Tensor:
         return values.to(device).view(-1, 1, 1, 1)
 
+    if images.shape[1] == 3 and bool((change.band >= 0).any()):
+        alone = images[torch.arange(len(images)), change.band.clamp(min=0).to(device)][:, None]
+        images = torch.where(each(change.band >= 0), alone, images)
     if bool((change.brightness != 1).any()):
         images = images * each(change.brightness)
     if bool((change.contrast != 1).any()):

@@ -72,8 +72,8 @@ class Augmentation(_Table):
     the view either way, `flip` left to right half of the time, `shear` degrees either way, `stretch` the range of
     magnification along x alone. Photometric: `brightness` and `contrast` relative changes either way, `saturation`
     likewise, `hue` degrees either way, `noise` the standard deviation of Gaussian noise in units of full scale,
-    `autocontrast` the share of images of which each channel is stretched from black to white. `reframe` gives a share
-    of the images wider ranges of zoom and shift.
+    `autocontrast` the share of images of which each channel is stretched from black to white, `grey` the share of which
+    one channel, drawn at random, is seen in all. `reframe` gives a share of the images wider ranges of zoom and shift.
     """
 
     rotation: float = Field(0.0, ge=0, le=180)
@@ -88,6 +88,7 @@ class Augmentation(_Table):
     hue: float = Field(0.0, ge=0, le=180)
     noise: float = Field(0.0, ge=0, le=1)
     autocontrast: float = Field(0.0, ge=0, le=1)
+    grey: float = Field(0.0, ge=0, le=1)
     reframe: Reframing | None = None
 
 
