@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def run_demo(out: Path, *, n: int = 2400, seed: int = 1, changes: tuple[str, ...
     }
     schemas = ("gz-challenge", "simulated-classes")
     geometry = Geometry(field=0.85, size=68, channels=3)
-    steps = {
+    steps: dict[str, Callable[[], object]] = {
         "galaxies": lambda: simulate_galaxies(paths["galaxies"], n, seed),
         "pack": lambda: make_pack(
             paths["galaxies"] / "catalog.parquet", paths["pack"], schemas=schemas, geometry=geometry, seed=seed

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Unpack, overload
 
 import numpy as np
 import pandas as pd
@@ -97,6 +97,38 @@ class TrainedModel:
         """The model card, Markdown; empty where there is none."""
         path = self.folder / "card.md"
         return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    @overload
+    def predict(
+        self,
+        images: Images | Pack,
+        out: None = None,
+        *,
+        tta: int | None = None,
+        columns: str = "readable",
+        layout: str = "table",
+        device: str = "auto",
+        engine: str = "auto",
+        workers: int | None = None,
+        overwrite: bool = False,
+        **said: Unpack[ImageArguments],
+    ) -> pd.DataFrame: ...
+
+    @overload
+    def predict(
+        self,
+        images: Images | Pack,
+        out: str | PathLike[str],
+        *,
+        tta: int | None = None,
+        columns: str = "readable",
+        layout: str = "table",
+        device: str = "auto",
+        engine: str = "auto",
+        workers: int | None = None,
+        overwrite: bool = False,
+        **said: Unpack[ImageArguments],
+    ) -> Path: ...
 
     @speaks_python
     def predict(

@@ -123,4 +123,5 @@ def _series(column: pa.ChunkedArray, *, exact: bool) -> pd.Series:
     if pa.types.is_decimal(column.type):
         column = column.cast(pa.string() if exact else pa.float64())
     whole = pa.types.is_integer(column.type) and column.null_count
-    return column.to_pandas(types_mapper=WHOLE.get if whole else None)
+    series: pd.Series = column.to_pandas(types_mapper=WHOLE.get if whole else None)
+    return series

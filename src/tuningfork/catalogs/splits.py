@@ -173,4 +173,5 @@ def _quantity_strata(table: pd.DataFrame, schema: Schema) -> np.ndarray:
 
 
 def _fifths(values: np.ndarray) -> np.ndarray:
-    return np.clip(values * BINS, 0, BINS - 1).astype(np.int64)
+    fifths: np.ndarray = np.clip(values * BINS, 0, BINS - 1).astype(np.int64)
+    return fifths

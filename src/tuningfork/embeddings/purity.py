@@ -115,9 +115,11 @@ def _groups(embedding: Embedding, schema: Schema) -> Iterator[tuple[str, np.ndar
 
 def _points(embedding: Embedding, space: str, rows: np.ndarray) -> np.ndarray:
     if space != "features":
-        return embedding.positions(space)[rows]
+        positions: np.ndarray = embedding.positions(space)[rows]
+        return positions
     # By all galaxies, not by those of the split, so that every split is measured in the same space.
-    return standardise(embedding.features[embedding.readable])[np.searchsorted(embedding.readable, rows)]
+    features: np.ndarray = standardise(embedding.features[embedding.readable])
+    return features[np.searchsorted(embedding.readable, rows)]
 
 
 def _of_group(

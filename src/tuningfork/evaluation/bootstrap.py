@@ -63,7 +63,8 @@ def estimate(measures: Mapping[str, Any], n_galaxies: int, n_bootstrap: int, see
         id(leaf): _figure(leaf, value, np.concatenate([block[index] for block in blocks]) if blocks else None)
         for index, (leaf, value) in enumerate(zip(leaves, values, strict=True))
     }
-    return _replace(measures, figures)
+    replaced: dict[str, Any] = _replace(measures, figures)
+    return replaced
 
 
 def figure(value: float, n: int) -> dict[str, Any]:

@@ -120,4 +120,5 @@ def vote_ece(answers: tuple[Reliability, ...], weights: Array) -> Array:
     It is the classwise ECE (Kull et al. 2019) of single votes, where each volunteer's vote is one event: the votes of a
     bin are pooled, so a galaxy that few were asked about counts little.
     """
-    return np.mean([answer.ece(weights) for answer in answers], axis=0)
+    errors: Array = np.mean([answer.ece(weights) for answer in answers], axis=0)
+    return errors

@@ -17,9 +17,9 @@ Indices = NDArray[np.int64]
 
 def ratio(numerator: Array, denominator: Array) -> Array:
     """`numerator / denominator`, NaN where the denominator is 0."""
-    return np.divide(
-        numerator, denominator, out=np.full(np.shape(numerator), np.nan), where=np.asarray(denominator) != 0
-    )
+    out: Array = np.full(np.shape(numerator), np.nan)
+    np.divide(numerator, denominator, out=out, where=np.asarray(denominator) != 0)
+    return out
 
 
 def mean(values: Array, weights: Array) -> Array:
@@ -126,7 +126,8 @@ def brier(truth: Indices, probabilities: Array) -> Array:
     """The squared distance of the probabilities (N, C) from the true class's corner, 0 to 2: (N,). Brier 1950."""
     corner = np.zeros_like(probabilities)
     corner[np.arange(len(truth)), truth] = 1.0
-    return ((probabilities - corner) ** 2).sum(axis=1)
+    distances: Array = ((probabilities - corner) ** 2).sum(axis=1)
+    return distances
 
 
 def _hits(matrix: Array) -> Array:

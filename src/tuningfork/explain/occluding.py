@@ -90,7 +90,8 @@ def spread(drops: np.ndarray, starts: list[int], patch: int) -> np.ndarray:
     covers = ((pixel >= begin) & (pixel < begin + patch)).astype(np.float64)  # (P, size)
     count = covers.sum(axis=0)
     weights = covers / np.maximum(count, 1)
-    return np.einsum("npq,pi,qj->nij", drops, weights, weights).astype(np.float32)
+    maps: np.ndarray = np.einsum("npq,pi,qj->nij", drops, weights, weights).astype(np.float32)
+    return maps
 
 
 def sky_level(image: torch.Tensor) -> torch.Tensor:

@@ -92,7 +92,8 @@ def share_of_everyone(schema: Schema, values: np.ndarray) -> np.ndarray:
     if schema.kind != "tree" or of_everyone(schema):
         return values
     reach = votes_of(values[None].astype(np.float64), schema).reach[0]
-    return values * np.repeat(reach, [len(question.answers) for question in schema.questions])
+    shares: np.ndarray = values * np.repeat(reach, [len(question.answers) for question in schema.questions])
+    return shares
 
 
 def answer_lines(target: Target, values: np.ndarray, most: int) -> list[tuple[str, str, float, bool]]:

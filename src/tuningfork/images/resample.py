@@ -87,7 +87,7 @@ def _area(length: int, start: float, step: float, size: int) -> np.ndarray:
     """How much of each pixel (columns) lies in each output cell (rows)."""
     edges = start + step * np.arange(size + 1)
     pixels = np.arange(length)
-    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    overlap: np.ndarray = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
     overlap[overlap < 1e-6] = 0  # an edge that rounding moved a hair over a pixel's border
     return overlap
 
@@ -95,7 +95,8 @@ def _area(length: int, start: float, step: float, size: int) -> np.ndarray:
 def _bilinear(length: int, start: float, step: float, size: int) -> np.ndarray:
     """The triangle of each output centre (rows) over pixel centres (columns); beyond the rim the edge is repeated."""
     centres = np.clip(start + step * (np.arange(size) + 0.5) - 0.5, 0, length - 1)
-    return np.maximum(0, 1 - np.abs(centres[:, None] - np.arange(length)))
+    weights: np.ndarray = np.maximum(0, 1 - np.abs(centres[:, None] - np.arange(length)))
+    return weights
 
 
 @intrinsic

@@ -32,7 +32,8 @@ def named_classes(values: np.ndarray, schema: Schema, trees: Mapping[str, tuple[
             belongs = _belonging(schema, tree, answers)
             best = np.where(belongs[np.arange(len(best)), best], best, len(schema.classes))
             break
-    return names[best]
+    found: np.ndarray = names[best]
+    return found
 
 
 def _asks(tree: Schema, schema: Schema) -> bool:

@@ -30,7 +30,8 @@ class Sight:
     def of(self, pixels: np.ndarray) -> np.ndarray:
         """What is seen (size, size, C) of pixels (H, W, C) uint8 in the geometry."""
         seen = crop(torch.from_numpy(np.array(pixels))[None], self.view, self.geometry)[0]
-        return np.rint(255 * seen.permute(1, 2, 0).numpy()).astype(np.uint8)
+        eight_bit: np.ndarray = np.rint(255 * seen.permute(1, 2, 0).numpy()).astype(np.uint8)
+        return eight_bit
 
 
 def draw_preview(

@@ -245,7 +245,8 @@ class GalaxyModel(Model):
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """Features (N, F) of images (N, C, size, size) in 0 to 1, already brought to the view."""
-        return self.encoder((images - self.mean) / self.std)
+        features: torch.Tensor = self.encoder((images - self.mean) / self.std)
+        return features
 
     def outputs(self, images: torch.Tensor) -> Outputs:
         """Features (N, F), and raw outputs (N, K) of every head, of images as of `features`."""

@@ -108,4 +108,5 @@ def _read(weights: PackagedWeights) -> dict[str, torch.Tensor]:
             f"{weights.path} is absent or not the file that is known here (SHA-256 {weights.sha256[:8]}...); install "
             f"{weights.package} again, or uninstall it: timm's weights are then downloaded"
         )
-    return torch.load(weights.path, map_location="cpu", weights_only=True)
+    state: dict[str, torch.Tensor] = torch.load(weights.path, map_location="cpu", weights_only=True)
+    return state

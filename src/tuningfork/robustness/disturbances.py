@@ -36,7 +36,8 @@ def _warped(pixels: np.ndarray, geometry: Geometry, **changes: float) -> np.ndar
     warps = Warps.identity(len(pixels))
     warps = replace(warps, **{name: torch.full((len(pixels),), value) for name, value in changes.items()})
     images = warp(torch.from_numpy(pixels), warps, View(geometry.field, geometry.size), geometry)
-    return np.rint(255 * images.permute(0, 2, 3, 1).numpy()).astype(np.uint8)
+    turned: np.ndarray = np.rint(255 * images.permute(0, 2, 3, 1).numpy()).astype(np.uint8)
+    return turned
 
 
 def _rotate(pixels: np.ndarray, geometry: Geometry, degrees: float) -> np.ndarray:
@@ -49,12 +50,14 @@ def _shift(pixels: np.ndarray, geometry: Geometry, share: float) -> np.ndarray:
 
 def _noise(pixels: np.ndarray, geometry: Geometry, sigma: float) -> np.ndarray:
     noise = 255 * sigma * np.random.default_rng(0).standard_normal(pixels.shape, dtype=np.float32)
-    return np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
+    noisy: np.ndarray = np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
+    return noisy
 
 
 def _blur(pixels: np.ndarray, geometry: Geometry, sigma: float) -> np.ndarray:
     smooth = gaussian_filter(pixels.astype(np.float32), sigma=(0, sigma, sigma, 0), mode="nearest")
-    return np.rint(smooth).astype(np.uint8)
+    blurred: np.ndarray = np.rint(smooth).astype(np.uint8)
+    return blurred
 
 
 def _coarsen(pixels: np.ndarray, geometry: Geometry, factor: float) -> np.ndarray:

@@ -64,4 +64,4 @@ def _figure(schema: str, curves: dict[str, Any]) -> Figure:
 
 def _uneven(points: list[dict[str, Any]]) -> bool:
     """Whether the amounts go down, as JPEG quality does: they are then set one after the other."""
-    return points[0]["level"] > points[-1]["level"]
+    return bool(points[0]["level"] > points[-1]["level"])

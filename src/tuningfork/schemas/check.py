@@ -176,7 +176,8 @@ def _expected_sum(table: pd.DataFrame, schema: Schema, question: Question, where
         return np.ones(len(table))
     if any(parent not in table for parent in question.parents):
         return np.full(len(table), np.nan)
-    return _numbers(table, list(question.parents), schema, where).sum(axis=1)
+    asked: np.ndarray = _numbers(table, list(question.parents), schema, where).sum(axis=1)
+    return asked
 
 
 def _refuse(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar
 
 from tuningfork.bundled import Bundle, did_you_mean
 from tuningfork.errors import SchemaError
@@ -15,6 +15,7 @@ from tuningfork.schemas.schema import Answer, GalaxyClass, Quantity, Question, S
 
 # The name of a list of records in TOML, where one [[table]] is one record, and in `Schema`.
 LISTS = {"question": "questions", "class": "classes", "quantity": "quantities"}
+Record = TypeVar("Record", Answer, GalaxyClass, Quantity, Question, Schema, Share)
 
 BUNDLE = Bundle(
     "schema",
@@ -142,14 +143,14 @@ def _question(entry: dict[str, Any], where: str) -> Question:
 def _class(entry: dict[str, Any], where: str) -> GalaxyClass:
     if "requires" in entry:
         entry = entry | {"requires": _records(entry, "requires", where, _plain(Share))}
-    return cast(GalaxyClass, _record(GalaxyClass, entry, where))
+    return _record(GalaxyClass, entry, where)
 
 
 def _plain(kind: type[Any]) -> Callable[[dict[str, Any], str], Any]:
     return lambda entry, where: _record(kind, entry, where)
 
 
-def _record(kind: type[Any], entry: dict[str, Any], where: str) -> Any:
+def _record(kind: type[Record], entry: dict[str, Any], where: str) -> Record:
     """Build a dataclass from a table whose keys and types are checked first."""
     known = {f.name: f for f in fields(kind)}
     _check_keys(entry, known, where)

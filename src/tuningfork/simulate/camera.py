@@ -27,7 +27,8 @@ def sky_noise(grid: Grid) -> Array:
     area = grid.scale**2
     sky = 10 ** (-0.4 * (_SKY - 22.5)) * area * _ELECTRONS
     read_noise = _READ_NOISE**2 * area / _CAMERA_PIXEL**2
-    return np.sqrt(sky + read_noise) / _ELECTRONS
+    noise: Array = np.sqrt(sky + read_noise) / _ELECTRONS
+    return noise
 
 
 def expose(light: Array, grid: Grid, psf_fwhm: float, rng: Generator) -> Array:

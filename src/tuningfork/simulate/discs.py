@@ -144,7 +144,8 @@ def _on_sky(truth: Truth, x: Array, y: Array) -> tuple[Array, Array]:
 def _split(flux: float, parts: int, rng: Generator) -> Array:
     """A flux shared among sources of lognormal luminosity."""
     shares = rng.lognormal(0, 0.8, parts)
-    return flux * shares / shares.sum()
+    fluxes: Array = flux * shares / shares.sum()
+    return fluxes
 
 
 def _with_flux(pattern: Array, flux: float) -> Array:

@@ -100,4 +100,5 @@ def rotation(tilt: float, node: float) -> Array:
     a, b = np.cos(np.deg2rad(node)), np.sin(np.deg2rad(node))
     swing = np.array([[a, -b, 0], [b, a, 0], [0, 0, 1]])
     lean = np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
-    return swing @ lean @ swing.T
+    turned: Array = swing @ lean @ swing.T
+    return turned

@@ -86,7 +86,8 @@ def sersic(flux: float, radius: float, n: float, axis_ratio: float = 1.0, boxine
 
     def profile(x: Array, y: Array) -> Array:
         r = _shape_radius(x / np.float32(radius), y / np.float32(radius * axis_ratio), boxiness)
-        return scale * np.exp(rate * r**power)
+        light: Array = scale * np.exp(rate * r**power)
+        return light
 
     return profile
 
@@ -119,7 +120,8 @@ def edge_on_disc(flux: float, scale_length: float, scale_height: float) -> Profi
     def profile(x: Array, y: Array) -> Array:
         u = np.maximum(np.abs(x) / np.float32(scale_length), np.float32(1e-4))
         z = np.clip(np.abs(y) / np.float32(scale_height), None, 20)
-        return peak * u * k1(u) / np.cosh(z) ** 2
+        light: Array = peak * u * k1(u) / np.cosh(z) ** 2
+        return light
 
     return profile
 

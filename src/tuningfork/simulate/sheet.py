@@ -50,4 +50,5 @@ def contact_sheet(catalog: Path, out: Path, *, per_class: int = 8) -> None:
 def _centre(file: Path) -> np.ndarray:
     pixels = simplejpeg.decode_jpeg(file.read_bytes())
     cut = round(pixels.shape[0] * (1 - _FIELD) / 2)
-    return pixels[cut : pixels.shape[0] - cut, cut : pixels.shape[1] - cut]
+    seen: np.ndarray = pixels[cut : pixels.shape[0] - cut, cut : pixels.shape[1] - cut]
+    return seen

@@ -109,7 +109,8 @@ def vote(asked: Opinions, schema: Schema, volunteers: int, rng: Generator) -> Ar
         reached = parents.any(axis=1) if question.parents else np.ones(volunteers, dtype=bool)
         first = schema.slices[question.name].start
         picked[np.flatnonzero(reached), first + choice[reached]] = True
-    return picked.sum(axis=0)
+    votes: Array = picked.sum(axis=0)
+    return votes
 
 
 def _apparent_axis_ratio(truth: Truth) -> float:

@@ -58,7 +58,10 @@ def _shared(
     """`functional.batch_norm` over all devices, each of which has a part (N, C, ...) of the batch."""
     if maps.device.type != "cpu":
         group = distributed.group.WORLD
-        return SyncBatchNorm.apply(maps, weight, bias, running_mean, running_var, eps, momentum, group, device_count())
+        shared: torch.Tensor = SyncBatchNorm.apply(
+            maps, weight, bias, running_mean, running_var, eps, momentum, group, device_count()
+        )
+        return shared
     # PyTorch's own is for accelerators only.
     axes = [axis for axis in range(maps.ndim) if axis != 1]
     shape = [-1 if axis == 1 else 1 for axis in range(maps.ndim)]
@@ -74,7 +77,7 @@ def _shared(
             running_var.lerp_((variance * total / (total - 1)).to(running_var.dtype), momentum)
     scale = torch.rsqrt(variance + eps) * (1.0 if weight is None else weight)
     offset = (0.0 if bias is None else bias) - mean * scale
-    normal = maps * scale.float().view(shape) + offset.float().view(shape)
+    normal: torch.Tensor = maps * scale.float().view(shape) + offset.float().view(shape)
     return normal.to(maps.dtype)
 
 

@@ -159,7 +159,8 @@ def _targets(recipe: Recipe, model: GalaxyModel, pack: Pack) -> tuple[dict[str, 
 
 def _known(targets: np.ndarray) -> np.ndarray:
     """Which rows have a target, (N,)."""
-    return ~np.isnan(targets).all(axis=1)
+    known: np.ndarray = ~np.isnan(targets).all(axis=1)
+    return known
 
 
 def build_model(recipe: Recipe, material: Material) -> GalaxyModel:

@@ -249,7 +249,7 @@ def build_optimizer(
         return torch.optim.Adamax(tables)
     if table.name == "sgd":
         return torch.optim.SGD(tables, momentum=table.momentum, fused=fused)
-    kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
+    kinds: dict[str, type[torch.optim.Adam]] = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
     return kinds[table.name](tables, fused=fused)
 
 

@@ -23,7 +23,8 @@ def alter(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     altered = ways[rng.integers(len(ways))](image.astype(np.float32), rng)
     if rng.random() < 0.3:  # and with another contrast on top
         altered = _power(np.clip(altered, 0, 255), _between(rng, 0.6, 1.7))
-    return np.clip(np.rint(altered), 0, 255).astype(np.uint8)
+    eight_bit: np.ndarray = np.clip(np.rint(altered), 0, 255).astype(np.uint8)
+    return eight_bit
 
 
 def _between(rng: np.random.Generator, low: float, high: float) -> float:
@@ -112,7 +113,8 @@ def _moved(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         np.clip(np.arange(length) + round(apart * length * part), 0, length - 1)
         for length, part in zip(image.shape, (np.sin(angle), np.cos(angle)), strict=False)
     )
-    return image[rows][:, columns]
+    moved: np.ndarray = image[rows][:, columns]
+    return moved
 
 
 _FRAMES: tuple[Draw, ...] = (_wider, _wider, _narrower, _narrower, _moved)

@@ -28,7 +28,8 @@ class Likeness:
     def distance(self, features: Array) -> Array:
         """How unlike each image is, (N,): its distance in units of the threshold, so that above 1 it is flagged."""
         whitened = (features.astype(np.float64) - self.mean) @ self.whitening
-        return np.sqrt((whitened**2).sum(axis=1)) / self.threshold
+        distances: Array = np.sqrt((whitened**2).sum(axis=1)) / self.threshold
+        return distances
 
 
 def fit_likeness(features: Array) -> Likeness:

@@ -35,7 +35,7 @@ def measure(pixels: np.ndarray, share: float) -> Array:
     edges = max(round(RIM * side), 1), max(round(CORE * side / 2), 1)
     _gather(square, *edges, QUANTILES, SKY, quantiles, ends, means, moments, greys, hues)
     found = np.concatenate([np.log(quantiles + FLOOR), np.log(ends + LEAST), np.log(means + 1)], axis=1)
-    typical = found.mean(axis=2)
+    typical: Array = found.mean(axis=2)
     if channels == 1:
         return typical
     differences = (found - typical[:, :, None])[:, :, :-1].reshape(n, found.shape[1] * (channels - 1))

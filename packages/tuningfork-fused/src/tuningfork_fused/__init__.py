@@ -37,4 +37,5 @@ class FusedEngine(Engine):
     def run(self, images: torch.Tensor) -> Sequence[torch.Tensor]:
         """Features and raw outputs, float32, on the CPU."""
         with torch.inference_mode():
-            return self.graph(images.contiguous(memory_format=torch.channels_last))
+            found: Sequence[torch.Tensor] = self.graph(images.contiguous(memory_format=torch.channels_last))
+            return found

@@ -54,12 +54,15 @@ class Direct(nn.Module):
         one_dnn = torch.ops.mkldnn._convolution_pointwise  # what PyTorch's own compiler takes for these
         how = (self.weight, self.bias, padding, stride, dilation, groups)
         if other is None:
-            return one_dnn(maps, *how, self.activation, [], "none")
+            done: torch.Tensor = one_dnn(maps, *how, self.activation, [], "none")
+            return done
         relu = "relu" if self.activation == "relu" else None
         if self.overwrites:
             other = other.contiguous(memory_format=torch.channels_last)
-            return torch.ops.mkldnn._convolution_pointwise_.binary(other, maps, *how, "add", 1.0, relu, [], None)
-        return one_dnn.binary(maps, other, *how, "add", 1.0, relu, [], None)
+            done = torch.ops.mkldnn._convolution_pointwise_.binary(other, maps, *how, "add", 1.0, relu, [], None)
+        else:
+            done = one_dnn.binary(maps, other, *how, "add", 1.0, relu, [], None)
+        return done
 
 
 class Filtered(nn.Module):

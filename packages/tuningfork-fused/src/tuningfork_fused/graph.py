@@ -171,7 +171,8 @@ def _constant(module: nn.Module, value: Any) -> torch.Tensor | None:
     if not isinstance(value, fx.Node):
         return None
     if value.target in RESHAPES and _known(value.args[0]):
-        return _tensor(module, value.args[0]).reshape(value.args[1])
+        weights: torch.Tensor = _tensor(module, value.args[0]).reshape(value.args[1])
+        return weights
     return _tensor(module, value) if value.op == "get_attr" else None
 
 

@@ -79,7 +79,7 @@ class _Column:
     def store(self, values: pa.ChunkedArray) -> np.ndarray:
         """The values of a part as they lie in the file."""
         if self.letter == "A":
-            return _bytes(values).to_numpy().astype(self.stored)
+            return np.asarray(_bytes(values)).astype(self.stored)
         if self.letter == "L":
             truth = pc.if_else(values, _TRUE, _FALSE).fill_null(_UNKNOWN)
             return np.asarray(truth).astype(self.stored)

@@ -66,7 +66,8 @@ def flagged(values: np.ndarray, header: Header, name: str) -> np.ndarray:
     if re.search(r"WHT|WGT|WEIGHT|IVAR|INVVAR|IVM", name, re.IGNORECASE):
         return ~(values > 0)
     if values.dtype.kind == "f":
-        return np.nan_to_num(values) != 0
+        bad: np.ndarray = np.nan_to_num(values) != 0
+        return bad
     lsst = {key[3:]: int(header[key]) for key in header if key.startswith("MP_") and isinstance(header[key], int)}
     bits = sum(1 << lsst[bit] for bit in LSST_BITS if bit in lsst)
     if not lsst and text_of(header, "TELESCOP").upper() in ("JWST", "ROMAN"):
@@ -74,9 +75,9 @@ def flagged(values: np.ndarray, header: Header, name: str) -> np.ndarray:
     if not lsst and text_of(header, "EXTTYPE").upper() == "MASK":
         bits = LSST_DEFAULT
     if lsst or bits:
-        return (values.astype(np.int64) & bits) != 0
-    bad: np.ndarray = values != 0
-    return bad
+        values = values.astype(np.int64) & bits
+    marked: np.ndarray = values != 0
+    return marked
 
 
 def combined(masks: Iterable[tuple[str, np.ndarray]]) -> tuple[np.ndarray | None, tuple[str, ...]]:

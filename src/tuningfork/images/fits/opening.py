@@ -95,7 +95,8 @@ def joined(primary: fits.Header, header: fits.Header) -> fits.Header:
 
 
 def _empty_primary() -> bytes:
-    return fits.PrimaryHDU().header.tostring().encode()
+    encoded: bytes = fits.PrimaryHDU().header.tostring().encode()
+    return encoded
 
 
 def units_of(data: bytes) -> list[Unit]:

@@ -40,7 +40,8 @@ class Head(nn.Module, ABC):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Raw outputs (N, K)."""
-        return self.layers(features)
+        raw: torch.Tensor = self.layers(features)
+        return raw
 
     @abstractmethod
     def targets(self, catalog: pd.DataFrame, where: str) -> np.ndarray:
@@ -77,7 +78,8 @@ class Head(nn.Module, ABC):
 
 def of_views(answer: Callable[[torch.Tensor], torch.Tensor], raw: torch.Tensor) -> torch.Tensor:
     """What `answer` makes of the raw outputs of each of several looks, (S, N, K): (S, N, T)."""
-    return answer(raw.flatten(0, 1)).unflatten(0, raw.shape[:2])
+    answers: torch.Tensor = answer(raw.flatten(0, 1)).unflatten(0, raw.shape[:2])
+    return answers
 
 
 def label_array(catalog: pd.DataFrame, columns: tuple[str, ...]) -> np.ndarray:

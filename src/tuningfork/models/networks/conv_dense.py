@@ -52,4 +52,5 @@ class ConvDense(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Features (N, F) of images (N, channels, H, W)."""
-        return self.body(images)
+        features: torch.Tensor = self.body(images)
+        return features

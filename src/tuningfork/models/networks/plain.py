@@ -32,4 +32,5 @@ class PlainCNN(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Features (N, 8 * width) of images (N, channels, H, W)."""
-        return self.body(images).mean(dim=(2, 3))
+        features: torch.Tensor = self.body(images).mean(dim=(2, 3))
+        return features

@@ -97,7 +97,8 @@ class Grid:
         """How far inside the rim pixels (N, 2) are, (N,) in arcseconds; at most 0 for those outside."""
         x, y = pixels.T
         inside = np.minimum.reduce([x + 0.5, self.width - 0.5 - x, y + 0.5, self.height - 0.5 - y])
-        return np.nan_to_num(inside, nan=-1.0) * self.pixel_scale
+        arcsec: np.ndarray = np.nan_to_num(inside, nan=-1.0) * self.pixel_scale
+        return arcsec
 
     def unlike(self, other: Grid) -> str:
         """Why cutouts of two grids would not lie on each other; empty where they do."""
