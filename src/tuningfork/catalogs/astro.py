@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
+from xml.parsers import expat
 
 import pandas as pd
 
@@ -65,10 +66,18 @@ def _plain(text: str) -> str:
     return text.encode("ascii").decode("unicode_escape")
 
 
-def read_votable(source: Path | BinaryIO, where: str) -> pd.DataFrame:
-    """The first table of a VOTable file, its columns by name."""
+def read_votable(source: BinaryIO, where: str) -> pd.DataFrame:
+    """The first table of a VOTable file, its columns by name.
+
+    Raises
+    ------
+    CatalogError
+        If it holds no table, or refers to what lies elsewhere.
+    """
     from astropy.io import votable
 
+    _refuse_references(source, where)
+    source.seek(0)
     with _quiet():
         tables = list(votable.parse(source, verify="ignore").iter_tables())
         if not tables:
@@ -78,6 +87,34 @@ def read_votable(source: Path | BinaryIO, where: str) -> pd.DataFrame:
         fields = tables[0].fields
         said = {f.name: [str(f.description or ""), str(f.unit or ""), str(f.ucd or "")] for f in fields}
         return _frame(tables[0].to_table(use_names_over_ids=True), said)
+
+
+def _refuse_references(source: BinaryIO, where: str) -> None:
+    """See that a VOTable holds its data itself: astropy would open the file or the address that a STREAM refers to.
+
+    A document type may be named, as old tables do, for it is not read; entities are not declared.
+    """
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        for attribute, value in attributes.items():
+            if _local(name) == "stream" and _local(attribute) == "href":
+                raise CatalogError(
+                    f"{where}: a STREAM refers to {value[:200]!r}, and tables are read from their own bytes alone; "
+                    "save the table with its data in it (TABLEDATA)"
+                )
+
+    def entity(name: str, *_: Any) -> None:
+        raise CatalogError(f"{where} declares the entity {name[:100]!r}, which tables have no use for; remove it")
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = start
+    parser.EntityDeclHandler = entity
+    parser.ParseFile(source)
+
+
+def _local(name: str) -> str:
+    """A name of XML without its namespace, in small letters."""
+    return name.rpartition(":")[2].lower()
 
 
 def text_reader(kind: str) -> Callable[[str], pd.DataFrame]:
@@ -94,8 +131,13 @@ def text_reader(kind: str) -> Callable[[str], pd.DataFrame]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without astropy's remarks on units, names and standards that a user of the table can't mend."""
-    with warnings.catch_warnings():
+    """Without astropy's remarks on units, names and standards that a user of the table can't mend.
+
+    Where a column holds times, astropy would look for new leap seconds on the network: not here.
+    """
+    from astropy.utils.iers import conf
+
+    with warnings.catch_warnings(), conf.set_temp("auto_download", False):
         warnings.simplefilter("ignore")
         yield
 
@@ -121,7 +163,8 @@ def _frame(table: Table, said: dict[str, list[str]] | None = None) -> pd.DataFra
 
 def _about(column: Any) -> list[str]:
     """Description, unit and UCD of a column of astropy's."""
-    return [str(column.description or ""), str(column.unit or ""), str((column.meta or {}).get("ucd", ""))]
+    told = column.info  # which times and positions have, too
+    return [str(told.description or ""), str(told.unit or ""), str((told.meta or {}).get("ucd", ""))]
 
 
 def _text(values: pd.Series) -> pd.Series:

@@ -9,7 +9,7 @@ Leung & Bovy 2019, MNRAS 483, 3255 (arXiv:1808.04428); the layout of the files: 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -53,8 +53,9 @@ class Hdf5Source:
     def __init__(self, path: Path, origin: str, id_column: str | None) -> None:
         self.path, self.origin = path, origin
         with _open(path) as file:
-            self.layout = _layout(file, path)
-            self.table = _table(file, self.layout.n, path)
+            sets = _sets(file, path)
+            self.layout = _layout(sets, path)
+            self.table = _table(sets, self.layout.n, path)
         if id_column is not None or find_ids(self.table):
             name = find_id_column(self.table, str(path), asked=id_column)
             self.table["id_str"] = id_text(self.table[name])
@@ -113,9 +114,25 @@ def _open(path: Path) -> Iterator[Any]:
         raise CatalogError(f"{path} is not readable HDF5 ({error}); get it again") from error
 
 
-def _layout(file: Any, path: Path) -> _Layout:
+def _sets(file: Any, path: Path) -> dict[str, Any]:
+    """The data sets of a file by name, all of them in the file itself: HDF5 can refer to others in five ways."""
     h5py = require("h5py", "hdf5")
-    sets = {name: entry for name, entry in file.items() if isinstance(entry, h5py.Dataset)}
+    sets = {}
+    for name in file:
+        if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+            raise CatalogError(f"{path}: {name!r} is a link, and links are not followed; store the data set itself")
+        entry = file[name]
+        if not isinstance(entry, h5py.Dataset):
+            continue
+        if entry.external or entry.is_virtual:
+            raise CatalogError(
+                f"{path}: the data of {name!r} lie in another file, which is not read; store them in this one"
+            )
+        sets[name] = entry
+    return sets
+
+
+def _layout(sets: Mapping[str, Any], path: Path) -> _Layout:
     if IMAGES not in sets:
         there = ", ".join(f"{name} {entry.shape}" for name, entry in sets.items()) or "none"
         raise CatalogError(f"{path} has no data set {IMAGES!r} of pixels; its data sets: {there}")
@@ -153,11 +170,11 @@ def _channel_axis(shape: tuple[int, ...], path: Path) -> int:
     return 0 if first else 2
 
 
-def _table(file: Any, n: int, path: Path) -> pd.DataFrame:
+def _table(sets: Mapping[str, Any], n: int, path: Path) -> pd.DataFrame:
     """The data sets of one value an image."""
     columns = {"file_loc": np.array([f"{path.name}#{row}" for row in range(n)], dtype=object)}
-    for name, entry in file.items():
-        if getattr(entry, "ndim", None) != 1 or name == IMAGES:
+    for name, entry in sets.items():
+        if entry.ndim != 1 or name == IMAGES:
             continue
         if len(entry) == n:
             values = _values(entry)
