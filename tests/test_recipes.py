@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tomli_w
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuningfork.errors import RecipeError
@@ -15,6 +17,42 @@ from tuningfork.models.heads.spec import KINDS
 from tuningfork.schemas import load_schema
 from tuningfork.training import bundled_recipes, load_recipe
 from tuningfork.training.recipe import changed, check_recipe
+
+
+def leaves(table: Any, path: str = "") -> list[str]:
+    """The keys of all the values of a nested table, such as ``head.0.loss``."""
+    parts = table.items() if isinstance(table, dict) else enumerate(table) if isinstance(table, list) else ()
+    inner = [leaf for key, value in parts for leaf in leaves(value, f"{path}.{key}")]
+    return inner or [path.removeprefix(".")]
+
+
+WHOLE = load_recipe("tuningfork/frames")
+LEAVES = leaves(WHOLE.model_dump(mode="json", by_alias=True))
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=4), inner), max_leaves=4
+)
+
+
+@given(key=st.sampled_from(LEAVES), value=VALUES)
+@settings(max_examples=300, deadline=None)
+def test_any_value_of_any_key_is_taken_or_named(key: str, value: Any) -> None:
+    try:
+        recipe = changed(WHOLE, {key: value})
+    except RecipeError as error:
+        assert "\n" not in str(error).strip() and key.split(".", maxsplit=1)[0] in str(error)
+    else:
+        assert changed(recipe, {key: value}) == recipe
+        assert all(math.isfinite(number) for number in numbers(recipe.model_dump()))
+
+
+def numbers(value: Any) -> list[float]:
+    """All the numbers in nested tables; what an encoder's options hold is checked with the encoder."""
+    if isinstance(value, dict):
+        return [number for key, each in value.items() if key != "options" for number in numbers(each)]
+    if isinstance(value, list | tuple):
+        return [number for each in value for number in numbers(each)]
+    return [value] if isinstance(value, float) else []
 
 
 @pytest.mark.parametrize("name", bundled_recipes())

@@ -10,7 +10,7 @@ from tuningfork.models.heads import HeadSpec
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ReportedTable(_Table):
@@ -143,7 +143,7 @@ class RunTable(_Table):
     best epoch by `monitor`, or those of the last; `save_every` keeps a checkpoint of every so many epochs besides.
     """
 
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
     galaxies: int | None = Field(None, ge=1)
     ema: float | None = Field(None, gt=0, lt=1)
     precision: Literal["32", "bf16", "16"] = "32"

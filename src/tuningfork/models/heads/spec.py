@@ -39,7 +39,7 @@ class HeadSpec(BaseModel):
     `teacher` gives it answers to learn from besides.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     schema_name: str = Field(alias="schema")
     kind: str
@@ -48,7 +48,7 @@ class HeadSpec(BaseModel):
     share: float = Field(1.0, gt=0, le=1)
     where: tuple[str, ...] = ()
     teacher: TeacherSpec | None = None
-    hidden: tuple[int, ...] = ()
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = ()
     dropout: Fraction | tuple[Fraction, ...] = 0.0
     class_weights: Literal["balanced"] | tuple[float, ...] | None = None
     label_smoothing: float = Field(0.0, ge=0, lt=1)
