@@ -101,12 +101,13 @@ print(everywhere(simulate, Path(sys.argv[1])))
 PACKED = """
 import sys
 from pathlib import Path
-import pandas, PIL.Image, pyarrow.parquet, scipy  # here, not in each of the processes that crash
+import numpy, pandas, PIL.Image, pyarrow.parquet, rich.progress  # here, not in each of the processes that crash
 from crashes import everywhere
-from tuningfork.images import Geometry
+from tuningfork.images import Geometry, decode
 from tuningfork.packs import make
 
 make.CHUNK = 2
+decode(numpy.zeros((72, 72, 3), numpy.uint8), Geometry(0.9, 12, 3))  # so that Numba has its functions at hand
 
 def same(found):
     return {name: bytes_ for name, bytes_ in found.items() if name != "out/pack.json"}, "out/pack.json" in found
