@@ -21,7 +21,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from tuningfork.errors import ModelError, RecipeError, one_line
 from tuningfork.files import whole_file
 from tuningfork.training.additions import Additions
-from tuningfork.training.tables import Recipe
+from tuningfork.training.tables import Recipe, RunTable
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,37 @@ def build_trainer(
         If there is no such accelerator here, or not as many devices.
     """
     run, optim = recipe.run, recipe.optim
+    more = additions or Additions()
+    precision = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[precision_here(run.precision, accelerator)]
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    try:
+        return L.Trainer(
+            accelerator=accelerator,
+            devices=devices,
+            num_nodes=nodes,
+            # DDP must know where parts of a network may stay without a gradient.
+            strategy="ddp_find_unused_parameters_true" if devices * nodes > 1 and recipe.transfer.frozen else "auto",
+            max_epochs=optim.epochs,
+            precision=precision,  # type: ignore[arg-type]
+            accumulate_grad_batches=optim.accumulate,
+            gradient_clip_val=optim.clip,
+            callbacks=[*_callbacks(recipe.run, folder), *more.callbacks],
+            logger=[TensorBoardLogger(folder / "logs", name="", version=""), *more.loggers],
+            log_every_n_steps=min(20, steps),
+            use_distributed_sampler=False,
+            num_sanity_val_steps=0,
+            enable_model_summary=False,
+            plugins=[WholeCheckpoints()],
+        )
+    except (MisconfigurationException, ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise RecipeError(
+            f"can't train on {nodes} x {devices} x {accelerator!r} here: {reason}; use --accelerator auto"
+        ) from error
+
+
+def _callbacks(run: RunTable, folder: Path) -> list[Callback]:
+    """What keeps checkpoints, shows progress and stops early."""
     mode = "max" if run.monitor.endswith("accuracy") else "min"
     callbacks: list[Callback] = [
         ModelCheckpoint(
@@ -78,34 +109,7 @@ def build_trainer(
     ]
     if run.patience is not None:
         callbacks.append(EarlyStopping(run.monitor, patience=run.patience, mode=mode, check_on_train_epoch_end=True))
-    more = additions or Additions()
-    callbacks += more.callbacks
-    precision = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[precision_here(run.precision, accelerator)]
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    try:
-        return L.Trainer(
-            accelerator=accelerator,
-            devices=devices,
-            num_nodes=nodes,
-            # DDP must be told where parts of a network may stay without a gradient.
-            strategy="ddp_find_unused_parameters_true" if devices * nodes > 1 and recipe.transfer.frozen else "auto",
-            max_epochs=optim.epochs,
-            precision=precision,  # type: ignore[arg-type]
-            accumulate_grad_batches=optim.accumulate,
-            gradient_clip_val=optim.clip,
-            callbacks=callbacks,
-            logger=[TensorBoardLogger(folder / "logs", name="", version=""), *more.loggers],
-            log_every_n_steps=min(20, steps),
-            use_distributed_sampler=False,
-            num_sanity_val_steps=0,
-            enable_model_summary=False,
-            plugins=[WholeCheckpoints()],
-        )
-    except (MisconfigurationException, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise RecipeError(
-            f"can't train on {nodes} x {devices} x {accelerator!r} here: {reason}; use --accelerator auto"
-        ) from error
+    return callbacks
 
 
 def precision_here(asked: str, accelerator: str) -> str:
