@@ -206,8 +206,8 @@ def contrast(
     with torch.autocast("cpu", torch.bfloat16):
         seen = projector(model.features(torch.cat(sides)))
     seen = functional.normalize(seen.float(), dim=1)
-    likeness = (seen @ seen.T / temperature).fill_diagonal_(-torch.inf)
-    return functional.cross_entropy(likeness, torch.arange(2 * n).roll(n))
+    similarity = (seen @ seen.T / temperature).fill_diagonal_(-torch.inf)
+    return functional.cross_entropy(similarity, torch.arange(2 * n).roll(n))
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def print_renderings(model: str, table: pd.DataFrame) -> None:
         seen = network.infer(torch.from_numpy(pixels), known.views)
         missed = seen.answers["gz-challenge"].numpy() - table[columns].to_numpy()
         features = seen.features.numpy()
-        flags = known.likeness.distance(features), known.ood_score(features, pixels)
+        flags = known.mahalanobis.distance(features), known.ood_score(features, pixels)
         rows.append((name, float(np.sqrt((missed**2).mean())), flags))
     usual = rows[0][2]
     print("| rendering | RMSE | AUROC, features alone | flagged, % | AUROC | flagged, % |")
@@ -115,7 +115,7 @@ def print_renderings(model: str, table: pd.DataFrame) -> None:
 def print_table(galaxies: np.ndarray, others: dict[str, np.ndarray]) -> None:
     """AUROC and share flagged by kind with bootstrap intervals over images, as Markdown.
 
-    What is refused because it shows nothing is told, and counts as flagged, as far from galaxies as can be.
+    What is refused because it shows nothing is reported, and counts as flagged, as far from galaxies as can be.
     """
     galaxies = galaxies[~np.isnan(galaxies)]
     alarms = _interval(lambda rng: 100 * (rng.choice(galaxies, len(galaxies)) > 1).mean())

@@ -50,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="+", default=[name for name in FILES if name != BUNDLED])
     parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--images", type=int, help="files for Tuningfork; unless told, for some 40 seconds")
+    parser.add_argument("--images", type=int, help="files for Tuningfork; default: enough for some 40 seconds")
     parser.add_argument("--fewer", type=int, default=256, help="files for the others, which are slower")
     parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()

@@ -38,7 +38,7 @@ def main() -> None:
         model = untrained_model("plain", 16, folder / "model")
         for count in options.counts:
             catalog = listing(folder / "files", count)
-            told = [
+            predicted = [
                 "predict",
                 str(catalog),
                 str(folder / f"answers-{count}"),
@@ -48,7 +48,7 @@ def main() -> None:
                 "torch",
             ]
             packed = ["pack", str(catalog), str(folder / f"pack-{count}"), "--size", "16"]
-            for command in (told, packed):
+            for command in (predicted, packed):
                 memory, speed = measured(command)
                 rows.append((command[0], f"{count:,}", f"{memory:,.0f}", f"{speed:,.0f}"))
     table(["verb", "images", "peak memory, MB", "images/s"], sorted(rows, reverse=True, key=lambda row: row[0]))

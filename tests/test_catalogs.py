@@ -176,7 +176,7 @@ def test_labels_that_join_nothing_show_ids_of_both_sides() -> None:
 
 def test_wrong_ids_are_refused_by_name() -> None:
     images = images_of("a", "b")
-    with pytest.raises(CatalogError, match=r"l: 2 ids stand there twice or more \(a, b\)"):
+    with pytest.raises(CatalogError, match=r"l: 2 ids occur twice or more \(a, b\)"):
         join_labels(images, pd.DataFrame({"id_str": list("aabbb")}), "l")
     with pytest.raises(CatalogError, match="l: row 1 has no id"):
         join_labels(images, pd.DataFrame({"id_str": ["a", None]}), "l")

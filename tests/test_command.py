@@ -108,10 +108,10 @@ def without_torch(*arguments: str, folder: Path) -> str:
 
 @pytest.mark.parametrize(("change", "says"), SLIPS.items())
 def test_a_slip_in_a_recipe_is_told_before_torch_is_imported(change: str, says: str, tmp_path: Path) -> None:
-    told = without_torch("train", "tuningfork/small", "pack", "out", "--set", change, folder=tmp_path)
-    assert told.startswith("error: ")
-    assert told.count("\n") == 1
-    assert says in told
+    message = without_torch("train", "tuningfork/small", "pack", "out", "--set", change, folder=tmp_path)
+    assert message.startswith("error: ")
+    assert message.count("\n") == 1
+    assert says in message
 
 
 def test_a_slip_in_a_file_or_a_study_is_told_before_torch_is_imported(tmp_path: Path) -> None:
@@ -126,10 +126,10 @@ def test_a_slip_in_a_file_or_a_study_is_told_before_torch_is_imported(tmp_path: 
         "study serrano/approaches pack out --set optim.lrr=1": "unknown key 'optim.lrr'; did you mean 'lr'?",
     }
     for arguments, says in slips.items():
-        told = without_torch(*arguments.split(), folder=tmp_path)
-        assert told.startswith("error: ")
-        assert told.count("\n") == 1
-        assert says in told
+        message = without_torch(*arguments.split(), folder=tmp_path)
+        assert message.startswith("error: ")
+        assert message.count("\n") == 1
+        assert says in message
     assert "ModuleNotFoundError" in without_torch("train", "tuningfork/small", "pack", "out", folder=tmp_path)
 
 

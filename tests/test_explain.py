@@ -37,7 +37,7 @@ HEADS = {"five-classes": "classes", "gz-challenge": "tree"}
 
 
 def make_model(encoder: str = "plain", *schemas: str, size: int = SIZE, **options: object) -> GalaxyModel:
-    """A network with random weights, ready to predict; five classes unless told."""
+    """A network with random weights, ready to predict; five classes by default."""
     torch.manual_seed(0)
     names = schemas or ("five-classes",)
     model = GalaxyModel(

@@ -116,7 +116,7 @@ def test_from_any_image_on_and_however_the_file_is_chunked(
 
 
 def read_chunks(monkeypatch: pytest.MonkeyPatch, path: Path, start: int = 0) -> Counter[tuple[int, ...]]:
-    """How often each chunk is decompressed, by its place in the grid: told from every selection h5py is asked for."""
+    """How often each chunk is decompressed, by its place in the grid, from every selection h5py is asked for."""
     seen: Counter[tuple[int, ...]] = Counter()
     plain = h5py.Dataset.__getitem__
 
@@ -255,7 +255,7 @@ def test_what_is_no_hdf5_or_cut_short_says_so(galaxy10: Path, tmp_path: Path) ->
         (np.zeros((4, 3, 10, 3), np.uint8), {}, "which axis is the channels is not plain"),
         (np.zeros((4, 10, 10, 3), np.uint8), {"ans": np.arange(3)}, "ans has 3 values for 4 images"),
         (np.zeros((4, 10, 10, 3), np.uint8), {"ra": np.arange(5.0)}, "ra has 5 values for 4 images"),
-        (np.zeros((4, 10, 10, 3), np.uint8), {"id_str": ["a", "b", "a", "c"]}, "1 ids stand there twice"),
+        (np.zeros((4, 10, 10, 3), np.uint8), {"id_str": ["a", "b", "a", "c"]}, "1 ids occur twice"),
     ],
 )
 def test_wrong_layouts_name_the_data_set(

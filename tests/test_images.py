@@ -29,7 +29,7 @@ from tuningfork.images import Geometry, Item, decode, decode_stream
 from tuningfork.images.item import read_bytes
 from tuningfork.images.jpeg import reduction
 from tuningfork.images.resample import resample
-from tuningfork.sources import ImageOptions, introduction, open_source
+from tuningfork.sources import ImageOptions, introduce, open_source
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared galaxies are not here (../shared/data)")
@@ -346,9 +346,9 @@ def items(source: str | Path, start: int = 0, id_column: str | None = None) -> l
     return found
 
 
-def told(source: str | Path, options: ImageOptions | None = None) -> str:
+def introduced(source: str | Path, options: ImageOptions | None = None) -> str:
     """What is said of a source before any work."""
-    return introduction(open_source(source, options))
+    return introduce(open_source(source, options))
 
 
 def ids(source: str | Path, start: int = 0, id_column: str | None = None) -> list[str]:
@@ -378,7 +378,7 @@ def test_stems_that_clash_become_paths_and_two_files_of_one_stem_are_one_galaxy(
     assert ids(tmp_path) == ["round/1", "spiral/1"]
     write(tmp_path / "round/1.png", b"x")
     assert [item.file_loc for item in items(tmp_path)] == [f"{tmp_path}/round/1.png", f"{tmp_path}/spiral/1.jpg"]
-    assert "one galaxy: 1.png and not 1.jpg is read" in str(open_source(tmp_path).told)
+    assert "one galaxy: 1.png and not 1.jpg is read" in str(open_source(tmp_path).introduction)
 
 
 def test_globs_and_single_images(tmp_path: Path) -> None:
@@ -418,7 +418,7 @@ def test_a_catalog_names_its_images(tmp_path: Path, ending: str) -> None:
     assert [(item.id_str, item.load()) for item in items(path)] == [("0012", b"one"), ("7", b"two")]
     assert open_source(path).table["five_class"].fillna("-").tolist() == ["round", "-"]
     assert ids(tmp_path) == ["two", "one"], "a table among the images is no source unless it holds images"
-    assert "left out: 1 file of other kinds" in told(tmp_path)
+    assert "left out: 1 file of other kinds" in introduced(tmp_path)
 
 
 def test_a_catalogs_faults_are_named(tmp_path: Path) -> None:
@@ -427,7 +427,7 @@ def test_a_catalogs_faults_are_named(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="names no images: it has neither file_loc nor an image"):
         open_source(path)
     path.write_text("id_str,file_loc\n1,a.jpg\n1,b.jpg\n")
-    with pytest.raises(CatalogError, match=r"1 ids stand there twice or more \(1\)"):
+    with pytest.raises(CatalogError, match=r"1 ids occur twice or more \(1\)"):
         open_source(path)
     path.write_text("id_str,file_loc\n1,\n2,\n")
     with pytest.raises(CatalogError, match="names no images: its file_loc is empty"):
@@ -515,12 +515,12 @@ def test_broken_shards_are_named(tmp_path: Path) -> None:
         open_source(tmp_path)
     shard(tmp_path / "a.parquet", ["a"], images("a"))
     shard(tmp_path / "b.parquet", ["a"], images("a"))
-    with pytest.raises(CatalogError, match=r"1 ids stand there twice or more \(a\)"):
+    with pytest.raises(CatalogError, match=r"1 ids occur twice or more \(a\)"):
         open_source(tmp_path)
     pd.DataFrame({"id_str": ["b"]}).to_parquet(tmp_path / "b.parquet")
     with pytest.raises(CatalogError, match=r"b\.parquet has no column image"):
         open_source(f"{tmp_path}/*.parquet")
-    assert "left out: 1 file of other kinds (.parquet)" in told(tmp_path)
+    assert "left out: 1 file of other kinds (.parquet)" in introduced(tmp_path)
 
 
 def test_the_description_changes_when_a_file_does(tmp_path: Path) -> None:

@@ -105,26 +105,26 @@ def test_the_columns_of_the_catalogue_come_back_with_their_types(predicted: Path
 @pytest.mark.parametrize("ending", ["parquet", "vot", "fits"])
 def test_every_column_is_described(predicted: Path, ending: str) -> None:
     table = pq.read_schema(predicted / "out.parquet")
-    told = {entry.name: (entry.type, about(entry)) for entry in table}
+    written = {entry.name: (entry.type, about(entry)) for entry in table}
     if ending == "vot":
         fields = parse(predicted / "out.vot", verify="exception").get_first_table().fields
-        told = {f.name: (None, About(f.description, str(f.unit or ""), f.ucd or "")) for f in fields}
+        written = {f.name: (None, About(f.description, str(f.unit or ""), f.ucd or "")) for f in fields}
     elif ending == "fits":
         header = fits.getheader(predicted / "out.fits", 1)
-        told = {
+        written = {
             header[f"TTYPE{i}"]: (None, About(*(header.get(f"{key}{i}", "") for key in ("TCOMM", "TUNIT", "TUCD"))))
             for i in range(1, header["TFIELDS"] + 1)
         }
-    assert list(told) == table.names
-    for name, (_, said) in told.items():
+    assert list(written) == table.names
+    for name, (_, said) in written.items():
         assert said.description, name
         units.Unit(said.unit, parse_strict="raise")
         if name not in ("objid", "z", "n", "seen", "observer", "Note_catalogue", "Class1.1", "nothing"):
             parse_ucd(said.ucd, check_controlled_vocabulary=True)
-    assert told["RA"][1].unit == "deg"
-    assert told["RA"][1].ucd == "pos.eq.ra;meta.main"
-    assert told["id_str"][1].ucd == "meta.id;meta.main"
-    assert "smooth" in told["smooth_or_featured_smooth"][1].description
+    assert written["RA"][1].unit == "deg"
+    assert written["RA"][1].ucd == "pos.eq.ra;meta.main"
+    assert written["id_str"][1].ucd == "meta.id;meta.main"
+    assert "smooth" in written["smooth_or_featured_smooth"][1].description
 
 
 def test_what_made_it_stands_in_it(predicted: Path, calibrated: Path) -> None:

@@ -72,8 +72,8 @@ def source(tmp_path: Path) -> Path:
 
 
 def hashes_are_true(pack: Path) -> None:
-    for name, told in json.loads((pack / "pack.json").read_text())["sha256"].items():
-        assert told == hashlib.sha256((pack / name).read_bytes()).hexdigest(), name
+    for name, recorded in json.loads((pack / "pack.json").read_text())["sha256"].items():
+        assert recorded == hashlib.sha256((pack / name).read_bytes()).hexdigest(), name
 
 
 def same(first: Path, second: Path) -> None:
@@ -380,7 +380,7 @@ def test_an_unwritable_place_is_said(source: Path) -> None:
 
 
 def fill(path: Path, lots: list[tuple[int, int, int]]) -> None:
-    """Write lots of rows (so many, of so many bytes, after so many of those that stand there) and compare the file."""
+    """Write lots of rows (so many, of so many bytes, after so many that are there) and compare the file."""
     path.write_bytes(b"\0" * 128)
     expected, file = bytearray(128), direct.DirectFile(path)
     for seed, (n, length, cut) in enumerate(lots):

@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 from tuningfork.cli.app import build
 from tuningfork.errors import CatalogError, ImageError, OutputError, TuningforkError
 from tuningfork.images import BandFiles, Geometry, Reading, Survey, decode_stream
-from tuningfork.sources import ImageOptions, introduction, open_source, refuse_output
+from tuningfork.sources import ImageOptions, introduce, open_source, refuse_output
 from tuningfork.sources.files import braced
 from tuningfork.sources.names import ids_of_names, image_ending, without_ending
 
@@ -61,8 +61,8 @@ def galaxies(source: str | Path, said: ImageOptions | None = None) -> dict[str, 
     return found
 
 
-def told(source: str | Path, said: ImageOptions | None = None) -> str:
-    return introduction(open_source(source, said))
+def introduced(source: str | Path, said: ImageOptions | None = None) -> str:
+    return introduce(open_source(source, said))
 
 
 # --- names
@@ -112,7 +112,7 @@ def test_files_that_differ_by_a_band_are_one_galaxy(name: str, tmp_path: Path) -
     touch(tmp_path, *(name.format(band) for band in "grz"), "other.jpg")
     (galaxy,) = [loaded for loaded in galaxies(tmp_path).values() if isinstance(loaded, dict)]
     assert galaxy == {band: name.format(band) for band in "grz"}
-    assert "1 galaxy of one file a band (g, r, z)" in told(tmp_path)
+    assert "1 galaxy of one file a band (g, r, z)" in introduced(tmp_path)
 
 
 def test_a_galaxy_without_a_band_that_others_have_is_an_error_of_its_own(tmp_path: Path) -> None:
@@ -126,12 +126,12 @@ def test_a_galaxy_without_a_band_that_others_have_is_an_error_of_its_own(tmp_pat
 def test_letters_that_may_be_no_bands_are_many_galaxies(tmp_path: Path) -> None:
     touch(tmp_path, "two/tng_1_y.fits", "two/tng_1_z.fits", *(f"many/m_{letter}.fits" for letter in "abcghi"))
     assert list(galaxies(tmp_path / "two")) == ["tng_1_y", "tng_1_z"]
-    assert "such as tng_1_{y,z}.fits, are a galaxy each; name the bands with --bands" in told(tmp_path / "two")
+    assert "such as tng_1_{y,z}.fits, are a galaxy each; name the bands with --bands" in introduced(tmp_path / "two")
     assert list(galaxies(tmp_path / "two", options("yz"))) == ["tng_1"]
     assert list(galaxies(tmp_path / "many")) == [f"m_{letter}" for letter in "abcghi"]
     touch(tmp_path, "one/A_r.fits", "one/B_r.fits")
     assert list(galaxies(tmp_path / "one")) == ["A_r", "B_r"]
-    assert "a galaxy each" not in told(tmp_path / "one")
+    assert "a galaxy each" not in introduced(tmp_path / "one")
 
 
 def test_filters_of_space_telescopes_are_bands(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_filters_of_space_telescopes_are_bands(tmp_path: Path) -> None:
         "a_drz": {name: f"a_{name}_drz.fits" for name in names},
         "b_drz": {name: f"b_{name.lower()}_drz.fits" for name in names},
     }
-    assert "2 galaxies of one file a band (F606W, F814W, F160W)" in told(tmp_path / "hst")
+    assert "2 galaxies of one file a band (F606W, F814W, F160W)" in introduced(tmp_path / "hst")
     touch(tmp_path / "alike", "a_F555W.fits", "a_F606W.fits", "a_F814W.fits", "a_F160W.fits")
     assert len(galaxies(tmp_path / "alike")) == 4
     said = ImageOptions(reading=Reading(stated=Survey(bands=("F606W", "F814W", "F160W"))))
@@ -153,7 +153,7 @@ def test_filters_of_space_telescopes_are_bands(tmp_path: Path) -> None:
 def test_bands_that_are_stated_choose_the_files(tmp_path: Path) -> None:
     touch(tmp_path, *(f"A_{band}.fits" for band in "griz"))
     assert galaxies(tmp_path, options("grz")) == {"A": {band: f"A_{band}.fits" for band in "grz"}}
-    assert "1 file of band i" in told(tmp_path, options("grz"))
+    assert "1 file of band i" in introduced(tmp_path, options("grz"))
     found = galaxies(f"{tmp_path}/*_{{band}}.fits", options("gri"))
     assert found == {"A": {band: f"A_{band}.fits" for band in "gri"}}
     with pytest.raises(CatalogError, match="--bands"):
@@ -214,7 +214,7 @@ def test_companions_are_no_galaxies(tmp_path: Path) -> None:
     kids = [f"kids_G266662{kind}.fits" for kind in ("fitim", "mskim", "segim", "sigma", "psfim")]
     touch(tmp_path / "kids", *kids)
     assert list(galaxies(tmp_path / "kids")) == ["kids_G266662fitim"]
-    assert "left out: 1 mask, 1 PSF, 1 segmentation map, 1 noise map" in told(tmp_path / "kids")
+    assert "left out: 1 mask, 1 PSF, 1 segmentation map, 1 noise map" in introduced(tmp_path / "kids")
     touch(tmp_path / "bands", *(f"NGC1_{band}.fits" for band in "grz"), "NGC1_r.weight.fits", "NGC1_mask.fits")
     assert list(galaxies(tmp_path / "bands")) == ["NGC1"]
     bricks = [f"brick-{kind}-{band}.fits.fz" for kind in ("image", "invvar", "nexp") for band in "grz"]
@@ -248,7 +248,7 @@ def test_companions_are_no_galaxies(tmp_path: Path) -> None:
 def test_galaxies_are_not_taken_for_companions(names: list[str], tmp_path: Path) -> None:
     touch(tmp_path, *names)
     assert sorted(galaxies(tmp_path).values()) == sorted(names)
-    assert "left out" not in told(tmp_path)
+    assert "left out" not in introduced(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_fits_is_read_rather_than_a_picture_of_it(tmp_path: Path) -> None:
     found = galaxies(tmp_path)
     assert (found["a"], found["b"], found["c"]) == ("a.fits", "b.jpg", "c.png")
     assert isinstance(found["d"], dict)
-    assert "a.fits and not a.jpg is read, and so for 2 more" in told(tmp_path)
+    assert "a.fits and not a.jpg is read, and so for 2 more" in introduced(tmp_path)
     touch(tmp_path, "d.fits")
     with pytest.raises(CatalogError, match="both have the id 'd'"):
         open_source(tmp_path)
@@ -294,7 +294,7 @@ def test_every_format_is_listed_and_links_are_followed_once(tmp_path: Path) -> N
     assert len(found) == len(names) + 3 + 2
     assert found["linked"] == "linked.jpg"
     assert "No such file" in str(found["broken"])
-    line = told(tmp_path / "gal")
+    line = introduced(tmp_path / "gal")
     assert "1 file of other kinds (.txt)" in line
     assert "1 hidden folder" in line
     assert "1 folder that tuningfork made" in line
@@ -306,7 +306,7 @@ def test_class_folders_give_columns(tmp_path: Path) -> None:
     touch(tmp_path / "a", "train/spiral/1.jpg", "train/round/1.jpg", "validation/spiral/2.jpg")
     table = open_source(tmp_path / "a").table
     assert table[["split", "class"]].to_numpy().tolist() == [["train", "round"], ["train", "spiral"], ["val", "spiral"]]
-    assert "column class from the folders: round, spiral" in told(tmp_path / "a")
+    assert "column class from the folders: round, spiral" in introduced(tmp_path / "a")
     assert open_source(tmp_path / "a" / "train").table["class"].tolist() == ["round", "spiral"]
     for other in (("spiral/1.jpg", "2.jpg"), ("spiral/1.jpg", "spiral/2.jpg"), ("x/y/1.jpg", "x/z/2.jpg")):
         folder = touch(tmp_path / f"no{len(other[0])}{other[1][0]}", *other)
@@ -318,7 +318,7 @@ def test_a_table_among_the_images_is_no_source_but_fits_tables_and_images_are_to
     pd.DataFrame({"id_str": ["9"], "file_loc": ["9.jpg"]}).to_parquet(tmp_path / "catalogue.parquet")
     Table({"id_str": ["9"], "file_loc": ["1.jpg"]}).write(tmp_path / "catalogue.fits")
     assert galaxies(tmp_path) == {"1": "1.jpg"}
-    assert "2 files of other kinds (.fits, .parquet)" in told(tmp_path)
+    assert "2 files of other kinds (.fits, .parquet)" in introduced(tmp_path)
     assert galaxies(tmp_path / "catalogue.fits") == {"9": "1.jpg"}
     units = [fits.PrimaryHDU(), fits.ImageHDU(np.ones((20, 20)), name="SCI"), fits.BinTableHDU(Table({"a": [1]}))]
     for name in ("stamp.fits", "stamp.fits.gz"):
@@ -334,7 +334,7 @@ def test_what_the_command_wrote_beside_the_images_is_no_galaxy(tmp_path: Path) -
     schema = pa.schema([("id_str", pa.string())], metadata=manifest)
     pq.write_table(schema.empty_table(), tmp_path / "e.parquet")
     assert galaxies(tmp_path) == {"1": "1.jpg", "f-maps": "f-maps.png"}
-    assert "1 plot of an embedding" in told(tmp_path)
+    assert "1 plot of an embedding" in introduced(tmp_path)
 
 
 def test_a_folder_that_cannot_be_read_is_said(
@@ -349,7 +349,7 @@ def test_a_folder_that_cannot_be_read_is_said(
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    assert "1 folder that can't be read" in told(tmp_path)
+    assert "1 folder that can't be read" in introduced(tmp_path)
     assert "secret: Permission denied" in caplog.text
 
 
@@ -381,7 +381,7 @@ def test_usual_names_of_the_column_of_files_are_used_and_said(name: str, tmp_pat
     touch(tmp_path, "J1.0.jpg")
     (tmp_path / "c.csv").write_text(f"{name},label\nJ1.0.jpg,3\n")
     assert galaxies(tmp_path / "c.csv") == {"J1.0": "J1.0.jpg"}
-    assert f"files are those of the column {name}" in told(tmp_path / "c.csv")
+    assert f"files are those of the column {name}" in introduced(tmp_path / "c.csv")
 
 
 def test_columns_are_named_by_the_right_options(tmp_path: Path) -> None:
@@ -501,7 +501,7 @@ def test_archives_are_read_where_they_lie(name: str, tmp_path: Path, monkeypatch
     assert source.table["cls"].fillna(-1).tolist() == [-1, 5, -1]
     assert [item.load() for item in source.items()] == [b"one", b"two", b"three"]
     assert [item.load() for item in source.items(1)] == [b"two", b"three"]
-    assert "left out: 1 file of other kinds (.md), 1 hidden file" in introduction(source)
+    assert "left out: 1 file of other kinds (.md), 1 hidden file" in introduce(source)
     assert [path.name for path in tmp_path.iterdir()] == [name], "nothing is unpacked"
     if name == "a.tar.gz":
         with pytest.raises(CatalogError, match="compressed tar can't be shared"):
@@ -670,7 +670,7 @@ def test_a_table_called_metadata_gives_columns(ending: str, tmp_path: Path, monk
         assert opened.table["id_str"].tolist() == ["1", "3", "2", "gone"]
         assert opened.table["kind"].fillna("-").tolist() == ["y", "-", "x", "z"]
         assert "No such file" in str(galaxies(source)["gone"])
-        assert "1 image without a row in it" in introduction(opened)
+        assert "1 image without a row in it" in introduce(opened)
     table.assign(objid=["007", "008", "009"]).to_csv(path, index=False)
     if ending == "csv":
         assert open_source(".").table["id_str"].tolist() == ["008", "3", "007", "009"]

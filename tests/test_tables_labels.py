@@ -57,8 +57,8 @@ def test_one_column_of_a_table_is_enough_to_train(images: Path, tmp_path: Path) 
     words = ["train", tmp_path / "tiny.toml", out, model, "--accelerator", "cpu"]
     refused = CliRunner().invoke(build(), [*map(str, words)])
     assert "--set head.0.schema=Kind --set head.0.kind=classes" in str(refused.exception)
-    told = [*words, "--set", "head.0.schema=Kind", "--set", "head.0.kind=classes"]
-    done = CliRunner().invoke(build(), [*map(str, told)], catch_exceptions=False)
+    arguments = [*words, "--set", "head.0.schema=Kind", "--set", "head.0.kind=classes"]
+    done = CliRunner().invoke(build(), [*map(str, arguments)], catch_exceptions=False)
     assert done.exit_code == 0
     assert (model / "model.json").exists()
 

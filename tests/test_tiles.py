@@ -57,7 +57,7 @@ def header(wcs: WCS) -> fits.Header:
 
 
 def write(path: Path, pixels: np.ndarray, wcs: WCS, **options: object) -> None:
-    """A tile in one band, RICE-compressed row by row unless told."""
+    """A tile in one band, RICE-compressed row by row by default."""
     if path.name.endswith(".fz"):
         options = {"compression_type": "RICE_1", "quantize_method": 2, "dither_seed": 7} | options
         fits.CompImageHDU(pixels, header=header(wcs), **options).writeto(path)
@@ -412,7 +412,7 @@ def test_what_is_said_of_a_galaxy_that_cannot_be_cut_out(tmp_path: Path) -> None
     assert found["blind"].error == "no tile covers it (ra 13.00000, dec -0.00000)"[:20] + found["blind"].error[20:]
     assert "no tile covers it (ra 200.00000, dec -40.00000)" in found["nowhere"].error
     assert "no position" in found["missing"].error
-    left = " ".join(source.told.left_out)
+    left = " ".join(source.introduction.left_out)
     assert "blind" in left and "no WCS" in left and "broken-g" in left
 
 
@@ -571,7 +571,7 @@ def test_galaxies_that_name_one_file_are_cut_out_of_it(shared_file: Path) -> Non
     assert not np.array_equal(found["g0"].pixels, found["g1"].pixels)
     assert "outside one.fits" in found["outside"].error
     assert "no position" in found["missing"].error
-    assert "share a file" in " ".join(source.told.notes)
+    assert "share a file" in " ".join(source.introduction.notes)
     assert source.table.sort_index()["file_loc"].tolist() == ["two.fits", *["one.fits"] * 5]
 
 

@@ -268,12 +268,12 @@ def test_a_teacher_blends_into_labels_and_fills_the_gaps(recipe_file: Path, answ
     catalog.loc[unlabelled, columns] = np.nan
     data = replace(whole, catalog=catalog)
     names = list(load_schema("gz-challenge").prediction_columns)
-    told = pd.read_parquet(answers).set_index("id_str").loc[data.catalog["id_str"], names].to_numpy()
+    taught = pd.read_parquet(answers).set_index("id_str").loc[data.catalog["id_str"], names].to_numpy()
     labels = data.catalog[columns].to_numpy(dtype=float)
     recipe = _taught(recipe_file, answers, "head.0.teacher.weight=0.3", "head.0.teacher.share=0.5")
     material = prepare(recipe.model_copy(update={"head": recipe.head[:1]}), data)
     train, val = material.rows["train"], material.rows["val"]
-    expected = np.where(np.isnan(labels), told, 0.7 * labels + 0.3 * told)
+    expected = np.where(np.isnan(labels), taught, 0.7 * labels + 0.3 * taught)
     np.testing.assert_allclose(material.targets["gz-challenge"][train], expected[train], atol=1e-6)
     np.testing.assert_array_equal(material.targets["gz-challenge"][val], labels[val].astype(np.float32))
     assert set(unlabelled) <= set(train)
@@ -303,8 +303,8 @@ def test_a_taught_run_trains_and_knows_its_teacher(
     shutil.copy(answers, mine)
     recipe = _taught(recipe_file, mine, "optim.epochs=1")
     train(recipe, pack, tmp_path / "out")
-    told = read_manifest(tmp_path / "out")["data"]["teachers"]["gz-challenge"]
-    assert told == hashlib.sha256(mine.read_bytes()).hexdigest()
+    recorded = read_manifest(tmp_path / "out")["data"]["teachers"]["gz-challenge"]
+    assert recorded == hashlib.sha256(mine.read_bytes()).hexdigest()
     train(recipe, pack, tmp_path / "out")  # finished: nothing to do
     table = pd.read_parquet(mine)
     table["smooth_or_featured_smooth"] = 0.5

@@ -31,7 +31,7 @@ from tuningfork.uncertainty import (
     Uncertainty,
     fit_flag,
     fit_intervals,
-    fit_likeness,
+    fit_mahalanobis,
     read_uncertainty,
     sample_framings,
     sample_renderings,
@@ -64,8 +64,8 @@ def test_frames_of_another_width_and_galaxies_off_the_middle_are_flagged() -> No
     usual, rows = galaxies(200, 4, 0, 1), np.arange(200)
     features = np.random.default_rng(0).normal(size=(200, 5))
     framings = sample_framings(usual, rows)
-    likeness, _, framing = fit_flag(features, framings, framings)
-    found = Uncertainty(1, {}, {}, likeness, framing=framing)
+    mahalanobis, _, framing = fit_flag(features, framings, framings)
+    found = Uncertainty(1, {}, {}, mahalanobis, framing=framing)
     like = features[:100]
     assert (found.ood_score(like, galaxies(100, 4, 0, 3)) > 1).mean() < 0.06
     for name, other in {"wider": (2.0, 0.0), "narrower": (8.0, 0.0), "moved": (4.0, 15.0)}.items():
@@ -172,10 +172,10 @@ def test_intervals_cover_what_they_promise_on_new_galaxies(kind: str) -> None:
 def test_unlike_images_are_far_and_like_ones_are_not(n: int, width: int) -> None:
     rng = np.random.default_rng(5)
     mixing = rng.normal(size=(width, width))
-    likeness = fit_likeness(rng.normal(size=(n, width)) @ mixing)
+    mahalanobis = fit_mahalanobis(rng.normal(size=(n, width)) @ mixing)
     same, other = rng.normal(size=(4000, width)) @ mixing, rng.normal(size=(400, width)) * 10 * np.sqrt(width)
-    assert 0.965 < (likeness.distance(same) < 1).mean() <= 1
-    assert (likeness.distance(other) > 1).mean() > 0.99
+    assert 0.965 < (mahalanobis.distance(same) < 1).mean() <= 1
+    assert (mahalanobis.distance(other) > 1).mean() > 0.99
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -230,9 +230,9 @@ def test_a_calibration_of_an_earlier_version_is_read(calibrated: Path, tmp_path:
     write_uncertainty(replace(known, rendering=None, framing=None), tmp_path / "u.safetensors")
     earlier = read_uncertainty(tmp_path / "u.safetensors")
     assert earlier.rendering is None and earlier.framing is None
-    features = np.random.default_rng(1).normal(size=(3, len(known.likeness.mean)))
+    features = np.random.default_rng(1).normal(size=(3, len(known.mahalanobis.mean)))
     pixels = np.zeros((3, 36, 36, 3), np.uint8)
-    np.testing.assert_array_equal(earlier.ood_score(features, pixels), earlier.likeness.distance(features))
+    np.testing.assert_array_equal(earlier.ood_score(features, pixels), earlier.mahalanobis.distance(features))
     assert (known.ood_score(features, pixels) >= earlier.ood_score(features, pixels)).all()
 
 
@@ -298,15 +298,15 @@ def test_intervals_of_steps_are_those_of_each_step(seed: int) -> None:
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
     intervals = fit_intervals(rng.random((200, 3)), rng.random((200, 3)))
-    likeness = fit_likeness(rng.normal(size=(100, 4)))
+    mahalanobis = fit_mahalanobis(rng.normal(size=(100, 4)))
     write_uncertainty(
-        Uncertainty(4, {"five-classes": 1.3}, {"a-tree": intervals}, likeness), tmp_path / "u.safetensors"
+        Uncertainty(4, {"five-classes": 1.3}, {"a-tree": intervals}, mahalanobis), tmp_path / "u.safetensors"
     )
     found = read_uncertainty(tmp_path / "u.safetensors")
     assert (found.views, found.temperatures) == (4, {"five-classes": 1.3})
     np.testing.assert_allclose(found.intervals["a-tree"].low, intervals.low, atol=1e-6)
     values = rng.normal(size=(10, 4))
-    np.testing.assert_allclose(found.likeness.distance(values), likeness.distance(values), rtol=1e-4)
+    np.testing.assert_allclose(found.mahalanobis.distance(values), mahalanobis.distance(values), rtol=1e-4)
 
 
 def test_predictions_say_how_sure_they_are(calibrated: Path, galaxies: Path, tmp_path: Path) -> None:

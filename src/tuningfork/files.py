@@ -111,7 +111,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        If `path` stands there already or can't be written.
+        If `path` exists already or can't be written.
     """
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -58,7 +58,7 @@ class _Entry(BaseModel):
 
 
 class Manifest(_Entry):
-    """What stands in every manifest. `content` is all of it, as it is in the file."""
+    """What every manifest holds. `content` is all of it, as it is in the file."""
 
     FORMAT: ClassVar[str]
     VERSION: ClassVar[int] = 1

@@ -1,4 +1,4 @@
-"""Files as they were before they were compressed, told by their first bytes."""
+"""Files as they were before they were compressed, recognised by their first bytes."""
 
 from __future__ import annotations
 

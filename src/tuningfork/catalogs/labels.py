@@ -87,7 +87,7 @@ def refuse_duplicates(ids: pd.Series, where: str) -> None:
     hashes = np.sort(np.fromiter(map(hash, ids), np.int64, len(ids)))  # a tenth of what looking at texts would hold
     if (hashes[1:] == hashes[:-1]).any() and len(repeated := ids[ids.duplicated()].unique()):
         named = ", ".join(repeated[:3]) + (", ..." if len(repeated) > 3 else "")
-        raise CatalogError(f"{where}: {len(repeated)} ids stand there twice or more ({named}); keep one row of each")
+        raise CatalogError(f"{where}: {len(repeated)} ids occur twice or more ({named}); keep one row of each")
 
 
 def join_labels(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tuningfork.catalogs.ids import ID_NAMES
 from tuningfork.errors import CatalogError
 
-SAMPLE = 1 << 20  # bytes from which the layout is told
+SAMPLE = 1 << 20  # bytes from which the layout is recognised
 LOOKED_AT = 200  # lines
 BLANKS = " "  # the separator of columns that stand apart by any number of blanks
 SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars", BLANKS: "blanks"}

@@ -1,4 +1,4 @@
-"""Reading any table, told by its content: text stays text, what is missing stays so, no id loses a digit."""
+"""Reading any table, recognised by its content: text stays text, what is missing stays so, no id loses a digit."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def is_table(path: Path) -> bool:
 def read_table(path: str | Path, columns: Sequence[str] | None = None, *, ids: Sequence[str] = ()) -> pd.DataFrame:
     """Read a table; pixels (the column `image`) are left out.
 
-    What it is, is told by its content, not its name: text with commas, tabs, semicolons, bars or blanks between its
+    Its format is recognised by content, not by name: text with commas, tabs, semicolons, bars or blanks between its
     columns, with or without lines of remarks, in UTF-8, UTF-16 or Western European; ECSV, IPAC, CDS and SExtractor
     tables; Parquet and Feather; FITS; VOTable; each compressed or not.
 

@@ -17,7 +17,7 @@ def command(
     ] = Path("anomalies.csv"),
     n: Annotated[int, typer.Option("-n", min=1, help="How many to show on the contact sheets.")] = 24,
     seed: Annotated[int, typer.Option(help="Of the isolation forest.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that stand there already.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist already.")] = False,
 ) -> None:
     """Rank galaxies by how much they differ from the others: isolation forest, and distance to neighbours."""
     from tuningfork.embeddings import anomalies

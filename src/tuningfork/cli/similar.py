@@ -17,7 +17,7 @@ def command(
         Path, typer.Option(help="The table to write: .csv, .parquet, .fits, .vot. A contact sheet goes beside it.")
     ] = Path("similar.csv"),
     n: Annotated[int, typer.Option("-n", min=1, help="How many neighbours of each.")] = 12,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that stand there already.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist already.")] = False,
 ) -> None:
     """List and show the galaxies whose features are nearest to those of the ones asked about."""
     from tuningfork.embeddings import similar

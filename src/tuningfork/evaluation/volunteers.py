@@ -10,8 +10,8 @@ so that the n whose mean is, over the galaxies and answers of a question, as clo
 
     n  =  sum of y (1 - y) N / (N - 1)  /  sum of [(m - y)^2 - y (1 - y) / (N - 1)]
 
-The second sum is the model's own error, the label's noise taken off. Where it is not above 0 the model can't be told
-from the crowd and n is without end; an interval that reaches so far is not given. Votes are taken for independent,
+The second sum is the model's own error, the label's noise taken off. Where it is not above 0 the model answers like the
+crowd and n is without end; an interval that reaches so far is not given. Votes are taken for independent,
 and N for that of the tree where labels are fractions: weighted votes (Willett et al. 2013) are worth somewhat fewer.
 """
 

@@ -107,8 +107,8 @@ def fit_uncertainty(network: Model, pack: Pack, rows: np.ndarray, chosen: np.nda
     share = network.spec.view.field / network.spec.geometry.field
     some = np.linspace(0, len(rows) - 1, min(len(rows), ENOUGH)).astype(int)
     renderings = sample_renderings(pack.pixels, rows[some], share)
-    likeness, rendering, framing = fit_flag(features[some], renderings, sample_framings(pack.pixels, rows[some]))
-    return Uncertainty(views, temperatures, intervals, likeness, rendering, framing, share)
+    mahalanobis, rendering, framing = fit_flag(features[some], renderings, sample_framings(pack.pixels, rows[some]))
+    return Uncertainty(views, temperatures, intervals, mahalanobis, rendering, framing, share)
 
 
 def _outputs(network: Model, pack: Pack, rows: np.ndarray, views: int) -> tuple[np.ndarray, dict[str, torch.Tensor]]:

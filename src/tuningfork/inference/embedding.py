@@ -134,7 +134,7 @@ def embed(
 
 
 def _check(target: Path, *, overwrite: bool) -> None:
-    """Refuse, before any work, a file that stands there or can't be written, and what is written beside it."""
+    """Refuse, before any work, a file that exists or can't be written, and what is written beside it."""
     check_target(target, (".parquet",), overwrite=overwrite)
     refuse_existing(summary_files(target), overwrite=overwrite)
 

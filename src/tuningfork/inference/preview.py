@@ -21,7 +21,7 @@ SEED = 7  # of the simulated galaxies
 
 
 @dataclass(frozen=True)
-class Sight:
+class Preview:
     """What is shown of images in a geometry: all of it, or the view of a model."""
 
     geometry: Geometry
@@ -81,34 +81,34 @@ def draw_preview(
         raise ModelError(f"{n} images can't be looked at; 1 at the least")
     manifest = read_manifest(model)
     spec = ModelSpec.from_dict(manifest)
-    sight = Sight(geometry, View(geometry.field, geometry.size)) if geometry else Sight(spec.geometry, spec.view)
-    source = open_images(images, sight.geometry, workers, options, None if geometry else spec.trained)
+    preview = Preview(geometry, View(geometry.field, geometry.size)) if geometry else Preview(spec.geometry, spec.view)
+    source = open_images(images, preview.geometry, workers, options, None if geometry else spec.trained)
     part = source.part(0, min(n, source.n), workers or 1)
-    tiles = [_tile(image, sight) for image in part.decoded()]
+    tiles = [_tile(image, preview) for image in part.decoded()]
     rows: list[Row] = [tiles[start : start + ACROSS] for start in range(0, len(tiles), ACROSS)]
     folder = model_folder(model) / manifest.get("members", ["."])[0]
     path = Path(out).with_name(f"{Path(out).stem}-look.png")
-    side = sight.view.size
+    side = preview.view.size
     contact_sheet(
         "Images as they will be packed" if geometry else "Images as the model will see them",
-        f"{len(tiles):,} of {source.n:,}: the central {sight.view.field:g} of each frame at {side} x {side} pixels",
-        [*rows, *_training(folder, sight)],
+        f"{len(tiles):,} of {source.n:,}: the central {preview.view.field:g} of each frame at {side} x {side} pixels",
+        [*rows, *_training(folder, preview)],
         path,
     )
     return path
 
 
-def _tile(image: Decoded, sight: Sight) -> Tile:
+def _tile(image: Decoded, preview: Preview) -> Tile:
     if image.pixels is None:
         return Tile(None, [image.id_str], missing=image.error or "")
     facts = [f"{image.pixel_scale:.3g} arcsec a pixel"] if image.pixel_scale else []
     if image.field_arcsec:
         facts.append(f"{image.field_arcsec:.3g} wide")
     remarks = [remark for remark in (", ".join(facts), image.note) if remark]
-    return Tile(sight.of(image.pixels), [image.id_str], remarks=remarks)
+    return Tile(preview.of(image.pixels), [image.id_str], remarks=remarks)
 
 
-def _training(folder: Path, sight: Sight) -> tuple[str, list[Tile]]:
+def _training(folder: Path, preview: Preview) -> tuple[str, list[Tile]]:
     """A heading and galaxies to compare with."""
     strip = folder / TRAINING
     if strip.exists():
@@ -119,5 +119,5 @@ def _training(folder: Path, sight: Sight) -> tuple[str, list[Tile]]:
         return "For comparison: galaxies that the model was trained on", [Tile(one) for one in known]
     from tuningfork.simulate import examples
 
-    drawn = [Tile(sight.of(decode(image, sight.geometry)[0])) for image in examples(ACROSS, SEED)]
+    drawn = [Tile(preview.of(decode(image, preview.geometry)[0])) for image in examples(ACROSS, SEED)]
     return "For comparison: simulated galaxies, in the brightness and colours of composites of SDSS", drawn

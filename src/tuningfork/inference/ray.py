@@ -75,10 +75,10 @@ def write_on_ray(
     if parts:
         with _connected(address) as ray, progress_bar(verb, n) as advance:
             advance(n - sum(map(len, gaps)))
-            for told, seconds in _answers(ray, there, parts, make_rows, _room(ray, workers, gpus)):
-                tally.add(told)
+            for done, seconds in _answers(ray, there, parts, make_rows, _room(ray, workers, gpus)):
+                tally.add(done)
                 timing.add(seconds)
-                advance(told.rows)
+                advance(done.rows)
     tally.say()
     if profile:
         log.info(timing.line(tally.rows))
@@ -129,7 +129,7 @@ def _keep_to_this_machine() -> None:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Nothing on standard error, from C++ either: Ray tells there that it has been told to be quiet."""
+    """Nothing on standard error, from C++ either: Ray writes there that it is now quiet."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
@@ -158,7 +158,7 @@ def _answers(
         }
         for start, stop in ranges
     ]
-    told = ray.data.from_items(parts, override_num_blocks=len(parts)).map_batches(
+    answers = ray.data.from_items(parts, override_num_blocks=len(parts)).map_batches(
         _Worker,
         fn_constructor_args=(ray.put(make_rows), cpus),
         batch_size=1,
@@ -172,7 +172,7 @@ def _answers(
         ),
     )
     try:
-        for row in told.iter_rows():
+        for row in answers.iter_rows():
             yield Tally(**json.loads(row["tally"])), json.loads(row["seconds"])
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None)

@@ -132,7 +132,7 @@ def shards(
 ) -> Iterator[pa.Table]:
     """Tables of at most `rows_a_shard` rows, fewer where these take longer than `seconds_a_shard`.
 
-    `seen` is told of each batch that has been worked off.
+    `seen` is called with each batch that is done.
     """
     tables: list[pa.Table] = []
     timing, begun = timing or Timing(), time.monotonic()

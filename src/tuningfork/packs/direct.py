@@ -46,7 +46,7 @@ class DirectFile:
         Raises
         ------
         OSError
-            If there is no room on the disk, say, or less than `start` bytes stand there.
+            If there is no room on the disk, say, or fewer than `start` bytes are there.
         """
         if not DIRECT:
             return self._write_plainly(rows, start)

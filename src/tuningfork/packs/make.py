@@ -28,7 +28,7 @@ from tuningfork.packs.splitting import Splitting, plan_splits
 from tuningfork.packs.twins import twins
 from tuningfork.progress import progress_bar
 from tuningfork.schemas import Schema, load_schema, schema_of_column, schema_to_dict
-from tuningfork.sources import ImageOptions, Images, Source, decoding_threads, introduction, open_source
+from tuningfork.sources import ImageOptions, Images, Source, decoding_threads, introduce, open_source
 from tuningfork.sources.layout import CLASS_FOLDERS
 from tuningfork.timing import Timing
 
@@ -108,7 +108,7 @@ def make_pack(
     loaded = [name if isinstance(name, Schema) else load_schema(name) for name in schemas]
     options = options or ImageOptions()
     images = _open(source, options, id_column, strict=labels is None)
-    log.info("%s", introduction(images))
+    log.info("%s", introduce(images))
     where = images.origin if labels is None else name_of(labels)
     table, loaded, facts = _catalog(images, labels, loaded, label_columns, id_column, where)
     give_back_freed_memory()  # reading a catalog takes twice what it holds
@@ -179,7 +179,7 @@ def _catalog(
     schemas = [*schemas, *(schema_of_column(table, _column(table, name, where), where) for name in label_columns)]
     table, labelled = check_schemas(table, schemas, where)
     if report is None:
-        if not schemas and any(note.startswith(CLASS_FOLDERS) for note in images.told.notes):
+        if not schemas and any(note.startswith(CLASS_FOLDERS) for note in images.introduction.notes):
             log.warning("the folders of %s look like classes: pack with --label class to train on them", where)
         return table, schemas, {"labelled": labelled}
     log.info(

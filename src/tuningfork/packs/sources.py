@@ -19,7 +19,7 @@ from tuningfork.errors import CatalogError, PackError
 from tuningfork.images import Decoded, Geometry, Reading, decode_stream
 from tuningfork.jobs import fingerprint
 from tuningfork.packs.read import Pack, open_pack
-from tuningfork.sources import ImageOptions, Images, decoding_threads, introduction, open_source, refuse_output
+from tuningfork.sources import ImageOptions, Images, decoding_threads, introduce, open_source, refuse_output
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def open_images(
     options = options or ImageOptions()
     reading = options.reading.like(trained or Reading())
     source = ImageSource(images, geometry, workers, replace(options, reading=reading))
-    log.info("%s", introduction(source.source))
+    log.info("%s", introduce(source.source))
     return source
 
 

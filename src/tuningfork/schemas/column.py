@@ -1,4 +1,4 @@
-"""The schema of one column of labels, made from what stands in it."""
+"""The schema of one column of labels, made from its values."""
 
 from __future__ import annotations
 

@@ -3,16 +3,16 @@
 from tuningfork.sources.memory import Images
 from tuningfork.sources.open import decoding_threads, open_source
 from tuningfork.sources.options import ImageArguments, ImageOptions
-from tuningfork.sources.source import Source, Told, introduction, refuse_output
+from tuningfork.sources.source import Introduction, Source, introduce, refuse_output
 
 __all__ = [
     "ImageArguments",
     "ImageOptions",
     "Images",
+    "Introduction",
     "Source",
-    "Told",
     "decoding_threads",
-    "introduction",
+    "introduce",
     "open_source",
     "refuse_output",
 ]

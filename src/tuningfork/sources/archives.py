@@ -22,7 +22,7 @@ from tuningfork.sources.gather import Galaxies, count, gather
 from tuningfork.sources.layout import folder_columns, split_of_shard
 from tuningfork.sources.members import Index
 from tuningfork.sources.names import ids_of_names
-from tuningfork.sources.source import Told
+from tuningfork.sources.source import Introduction
 
 ENDINGS = (*tar.ENDINGS, *zips.ENDINGS)
 MISSING = -1  # where a member is that is not there
@@ -52,11 +52,11 @@ class ArchiveSource:
             raise CatalogError(
                 f"{origin}: a galaxy has several files; unpack it, for a compressed tar is read but once"
             )
-        self.table, self.told = _table(names, files, self.members, indexes, origin, id_column)
+        self.table, self.introduction = _table(names, files, self.members, indexes, origin, id_column)
         passed = sum((index.passed for index in indexes.values()), Counter[str]())
-        self.told = Told(
-            self.told.ids,
-            (*galaxies.notes, *self.told.notes),
+        self.introduction = Introduction(
+            self.introduction.ids,
+            (*galaxies.notes, *self.introduction.notes),
             (*galaxies.left_out, *(count(number, kind) for kind, number in passed.items())),
         )
 
@@ -102,7 +102,7 @@ class ArchiveSource:
     def describe(self) -> dict[str, Any]:
         """The archives, each with its size and time of change."""
         stamps = {path.name: file_stamp(path) for path in self.archives}
-        return {"kind": "archives", "origin": self.origin, "n": self.n, "ids": self.told.ids, "files": stamps}
+        return {"kind": "archives", "origin": self.origin, "n": self.n, "ids": self.introduction.ids, "files": stamps}
 
     def files(self) -> list[Path]:
         """The archives."""
@@ -135,7 +135,7 @@ def _table(
     indexes: dict[Path, Index],
     origin: str,
     id_column: str | None,
-) -> tuple[pd.DataFrame, Told]:
+) -> tuple[pd.DataFrame, Introduction]:
     inside = [name[len(str(row[0][1])) + 1 :] for name, row in zip(names, members, strict=True)]
     rows = [indexes[row[0][1]].told_of(name) for name, row in zip(inside, members, strict=True)]
     table = pd.DataFrame(
@@ -155,7 +155,7 @@ def _table(
     locations = [
         f"{row[0][1].name}#{file[len(str(row[0][1])) + 1 :]}" for file, row in zip(files, members, strict=True)
     ]
-    return table.assign(id_str=ids, file_loc=pd.Series(locations, dtype=object)), Told(said, notes)
+    return table.assign(id_str=ids, file_loc=pd.Series(locations, dtype=object)), Introduction(said, notes)
 
 
 def _column(values: list[Any]) -> pd.Series:

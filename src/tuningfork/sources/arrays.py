@@ -22,7 +22,7 @@ from tuningfork.errors import CatalogError, ImageError
 from tuningfork.images.geometry import SMALLEST
 from tuningfork.images.item import Item
 from tuningfork.sources.files import file_stamp
-from tuningfork.sources.source import Told
+from tuningfork.sources.source import Introduction
 
 ENDINGS = (".npy", ".npz")
 IMAGES = "images"
@@ -54,7 +54,7 @@ class ArraySource:
         else:
             ids, said = pd.Series([str(row) for row in range(shape[0])], dtype=object), "row numbers"
         refuse_duplicates(ids, str(path))
-        self.told = Told(said)
+        self.introduction = Introduction(said)
         locations = pd.Series([f"{path.name}#{row}" for row in range(shape[0])], dtype=object)
         self.table = table.assign(id_str=ids, file_loc=locations)
 
@@ -89,7 +89,7 @@ class ArraySource:
     def describe(self) -> dict[str, Any]:
         """The file, with its size and time of change."""
         stamps = {self.path.name: file_stamp(self.path)}
-        return {"kind": "array", "origin": self.origin, "n": self.n, "ids": self.told.ids, "files": stamps}
+        return {"kind": "array", "origin": self.origin, "n": self.n, "ids": self.introduction.ids, "files": stamps}
 
     def files(self) -> list[Path]:
         """The file."""

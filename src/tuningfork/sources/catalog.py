@@ -18,7 +18,7 @@ from tuningfork.sources.bands import KNOWN, MARK
 from tuningfork.sources.files import Bands, FileSource, braced
 from tuningfork.sources.names import ids_of_names
 from tuningfork.sources.options import ImageOptions
-from tuningfork.sources.source import Told
+from tuningfork.sources.source import Introduction
 
 A_BAND = ("file_{band}", "file_loc_{band}", "filename_{band}", "path_{band}", "image_{band}", MARK)
 LIKE_AN_ID = re.compile(
@@ -44,14 +44,14 @@ def source_of_catalog(catalog: TableLike, origin: str, options: ImageOptions) ->
     if not any(map(any, found.files)):
         raise CatalogError(f"{path} names no images: its {found.said} is empty; give each galaxy its file")
     locations = [braced(row) for row in found.files]
-    ids, told = _ids(table, locations, path, options.id_column)
+    ids, ids_from = _ids(table, locations, path, options.id_column)
     refuse_duplicates(ids, path)
     table = table.assign(id_str=ids, file_loc=pd.Series(locations, dtype=object, index=table.index))
     bands: list[Bands] = [tuple(zip(found.bands, row, strict=True)) if len(row) > 1 else () for row in found.files]
     notes = () if found.said == "file_loc" else (f"files are those of {found.said}",)
     tables = (Path(catalog),) if isinstance(catalog, str | Path) else ()
     bases = tuple(dict.fromkeys([*(str(file.parent) for file in tables if file.parent != Path()), ""]))
-    source = FileSource(table.reset_index(drop=True), origin, Told(told, notes), bases=bases, tables=tables)
+    source = FileSource(table.reset_index(drop=True), origin, Introduction(ids_from, notes), bases=bases, tables=tables)
     source = replace(source, notes=_repeats(source.table))
     return replace(source, bands=bands) if found.bands else source
 

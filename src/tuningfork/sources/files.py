@@ -16,7 +16,7 @@ from tuningfork.errors import ImageError
 from tuningfork.images.frame import BandFiles
 from tuningfork.images.item import Item
 from tuningfork.sources import location as place
-from tuningfork.sources.source import Told
+from tuningfork.sources.source import Introduction
 
 Bands = tuple[tuple[str, str], ...]  # the file of each band; none where a galaxy is one file
 
@@ -39,7 +39,7 @@ class FileSource:
 
     table: pd.DataFrame
     origin: str
-    told: Told
+    introduction: Introduction
     bands: Sequence[Bands] = ()
     bases: tuple[str, ...] = ("",)
     tables: tuple[Path, ...] = ()

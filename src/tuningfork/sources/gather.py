@@ -14,7 +14,7 @@ from tuningfork.sources.companions import without_companions
 from tuningfork.sources.files import Bands, FileSource, braced
 from tuningfork.sources.layout import folder_columns
 from tuningfork.sources.names import ids_of_names, image_ending, is_fits_name, natural_key, without_ending
-from tuningfork.sources.source import Told
+from tuningfork.sources.source import Introduction
 from tuningfork.sources.walk import Walk
 
 LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif")
@@ -51,12 +51,12 @@ def source_of_files(found: Walk, origin: str, root: str, bands: Sequence[str] = 
     ids = ids_of_names(galaxies.names)
     table = pd.DataFrame({"id_str": ids, "file_loc": galaxies.files}, dtype=object)
     columns, said = folder_columns([os.path.relpath(name, root or ".") for name in galaxies.names])
-    told = Told(
+    introduction = Introduction(
         "file names" if all(MARK not in name and "/" not in name for name in ids) else "paths, for file names repeat",
         (*galaxies.notes, *said),
         (*galaxies.left_out, *left_out(found)),
     )
-    return FileSource(table.assign(**columns), origin, told, galaxies.bands if any(galaxies.bands) else ())
+    return FileSource(table.assign(**columns), origin, introduction, galaxies.bands if any(galaxies.bands) else ())
 
 
 def gather(files: Sequence[str], bands: Sequence[str] = ()) -> Galaxies:

@@ -27,7 +27,7 @@ from tuningfork.images.geometry import SMALLEST
 from tuningfork.images.item import Item
 from tuningfork.schemas.schema import RESERVED
 from tuningfork.sources.files import file_stamp
-from tuningfork.sources.source import Told
+from tuningfork.sources.source import Introduction
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +59,10 @@ class Hdf5Source:
         if id_column is not None or find_ids(self.table):
             name = find_id_column(self.table, str(path), asked=id_column)
             self.table["id_str"] = id_text(self.table[name])
-            self.told = Told(f"those of the data set {name}")
+            self.introduction = Introduction(f"those of the data set {name}")
         else:
             self.table["id_str"] = pd.Series([str(row) for row in range(self.n)], dtype=object)
-            self.told = Told("row numbers")
+            self.introduction = Introduction("row numbers")
         refuse_duplicates(self.table["id_str"], str(path))
 
     @property
@@ -87,7 +87,7 @@ class Hdf5Source:
     def describe(self) -> dict[str, Any]:
         """The file, with its size and time of change."""
         stamps = {self.path.name: file_stamp(self.path)}
-        return {"kind": "hdf5", "origin": self.origin, "n": self.n, "ids": self.told.ids, "files": stamps}
+        return {"kind": "hdf5", "origin": self.origin, "n": self.n, "ids": self.introduction.ids, "files": stamps}
 
     def files(self) -> list[Path]:
         """The file."""

@@ -1,4 +1,4 @@
-"""What is in an archive, and what is told of its images."""
+"""What is in an archive, and the metadata of its images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuningfork.sources.names import image_ending
 from tuningfork.sources.walk import ending
 
 LARGEST = 1 << 30  # bytes of one image
-LARGEST_TEXT = 1 << 20  # bytes of what is told of one image
+LARGEST_TEXT = 1 << 20  # bytes of the metadata of one image
 TOLD_IN = (".json", ".cls", ".txt")
 
 
@@ -51,18 +51,18 @@ class Index:
         values: dict[str, Any] = {kind[1:]: int(text) if kind == ".cls" and text.isdecimal() else text}
         if kind == ".json":
             try:
-                told = json.loads(text)
+                found = json.loads(text)
             except ValueError:
                 self.passed["file of damaged JSON"] += 1
                 return
             values = (
-                {k: v for k, v in told.items() if isinstance(v, (str, int, float, bool))}
-                if isinstance(told, dict)
+                {k: v for k, v in found.items() if isinstance(v, (str, int, float, bool))}
+                if isinstance(found, dict)
                 else {}
             )
         parts = [part for part in PurePosixPath(name[: -len(kind)]).parts if part not in ("/", "..", ".")]
         self.columns.setdefault("/".join(parts), {}).update(values)
 
     def told_of(self, name: str) -> dict[str, Any]:
-        """What is told of an image by its name without ending: ``1.image`` has what is told of ``1``."""
+        """The metadata of an image, by its name without ending: ``1.image`` has that of ``1``."""
         return self.columns.get(name) or self.columns.get(name.rpartition(".")[0], {})

@@ -17,7 +17,7 @@ from PIL import Image
 from tuningfork.errors import CatalogError
 from tuningfork.images.geometry import SMALLEST
 from tuningfork.images.item import Item, Payload
-from tuningfork.sources.source import Told
+from tuningfork.sources.source import Introduction
 
 Images = str | os.PathLike[str] | Any  # what `open_source` takes: a place, a table, or images in memory
 _PNG = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # the kinds of picture that PNG keeps as they are
@@ -36,14 +36,14 @@ class MemorySource:
     Raises
     ------
     CatalogError
-        If there is none, one is something else, or the axes of an array can't be told apart.
+        If there is none, one is something else, or the axes of an array can't be distinguished.
     """
 
     def __init__(self, images: Any) -> None:
         self.images, labels = _with_labels(images)
         if not self.images:
             raise CatalogError("there are no images; give one at least")
-        self.origin, self.told = "memory", Told("their places in the sequence")
+        self.origin, self.introduction = "memory", Introduction("their places in the sequence")
         names = [str(place) for place in range(len(self.images))]
         self.table = pd.DataFrame({"id_str": names, "file_loc": [f"memory#{name}" for name in names]}, dtype=object)
         if labels is not None:

@@ -49,10 +49,14 @@ def with_metadata(source: FileSource, files: Sequence[str], id_column: str | Non
     refuse_duplicates(table["id_str"], source.origin)
     unlisted = int((~source.table["file_loc"].isin(set(rows["file_loc"]))).sum())
     missing = (f"{count(unlisted, 'image')} without a row in it",) if unlisted else ()
-    notes = (*source.told.notes, f"columns of {', '.join(path for path, _ in tables)}", *missing)
-    told = replace(source.told, ids=f"those of the column {column}" if column else source.told.ids, notes=notes)
+    notes = (*source.introduction.notes, f"columns of {', '.join(path for path, _ in tables)}", *missing)
+    introduction = replace(
+        source.introduction, ids=f"those of the column {column}" if column else source.introduction.ids, notes=notes
+    )
     bands = [*source.bands, *([()] * new)] if source.bands else ()
-    return replace(source, table=table, bands=bands, told=told, tables=tuple(Path(path) for path, _ in tables))
+    return replace(
+        source, table=table, bands=bands, introduction=introduction, tables=tuple(Path(path) for path, _ in tables)
+    )
 
 
 def _joined(images: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

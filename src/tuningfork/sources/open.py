@@ -34,7 +34,7 @@ from tuningfork.sources.options import ImageOptions
 from tuningfork.sources.parquet import ParquetShard, is_embedded
 from tuningfork.sources.pattern import source_of_pattern
 from tuningfork.sources.shards import ShardSource
-from tuningfork.sources.source import Source, Told
+from tuningfork.sources.source import Introduction, Source
 from tuningfork.sources.tiles import TileSource
 from tuningfork.sources.walk import MANIFESTS, Walk, drop_plots, ending, walk
 
@@ -108,7 +108,7 @@ def _of_memory(source: Any, options: ImageOptions) -> Source:
         names = [os.fspath(one) for one in source]
         table = pd.DataFrame({"id_str": ids_of_names(names), "file_loc": names}, dtype=object)
         refuse_duplicates(table["id_str"], "the list of files")
-        return FileSource(table, "the list of files", Told("the names of the files"))
+        return FileSource(table, "the list of files", Introduction("the names of the files"))
     return MemorySource(source)
 
 
@@ -197,7 +197,7 @@ def _of_shards_in_folder(
     found.others[".parquet"] = [name for name in found.of(".parquet") if name not in set(shards)]
     found.others = {kind: names for kind, names in found.others.items() if names}
     below = (f"{len(found.images):,} image files in subfolders",) if found.images else ()
-    source.told = replace(source.told, left_out=(*below, *left_out(found)))
+    source.introduction = replace(source.introduction, left_out=(*below, *left_out(found)))
     return source
 
 

@@ -14,7 +14,7 @@ from tuningfork.errors import CatalogError
 from tuningfork.sources.bands import KNOWN, MARK, without_band
 from tuningfork.sources.files import FileSource, braced
 from tuningfork.sources.names import ids_of_names, natural
-from tuningfork.sources.source import Told
+from tuningfork.sources.source import Introduction
 
 
 def source_of_pattern(pattern: str, bands: Sequence[str]) -> FileSource:
@@ -37,7 +37,7 @@ def source_of_pattern(pattern: str, bands: Sequence[str]) -> FileSource:
     table["file_loc"] = [braced([name for _, name in row]) for row in files]
     short = sum(len(found) < len(bands) for found in galaxies.values())
     notes = (f"a file for each of {', '.join(bands)}", *((f"files are missing of {short}",) if short else ()))
-    return FileSource(pd.DataFrame(table, dtype=object), pattern, Told("file names", notes), files)
+    return FileSource(pd.DataFrame(table, dtype=object), pattern, Introduction("file names", notes), files)
 
 
 def files_of_bands(pattern: str, bands: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -21,7 +21,7 @@ from tuningfork.sources.arrow import ArrowShard
 from tuningfork.sources.files import file_stamp
 from tuningfork.sources.names import ids_of_names
 from tuningfork.sources.parquet import ParquetShard
-from tuningfork.sources.source import Told
+from tuningfork.sources.source import Introduction
 
 Shard = ParquetShard | ArrowShard
 
@@ -40,7 +40,7 @@ class ShardSource:
             raise CatalogError(f"{origin} has no rows")
         tables = [_table(shard, id_column) for shard, rows in zip(self.shards, self.rows, strict=True) if rows]
         self.table, ids = _identified(pd.concat(tables, ignore_index=True), origin, id_column)
-        self.told = Told(ids)
+        self.introduction = Introduction(ids)
         self.first = 0  # the row of the shards that row 0 of the table is
 
     @property
@@ -80,7 +80,7 @@ class ShardSource:
     def describe(self) -> dict[str, Any]:
         """The shards, each with its size and time of change."""
         stamps = {str(shard.path): file_stamp(shard.path) for shard in self.shards}
-        return {"kind": "parquet", "origin": self.origin, "n": self.n, "ids": self.told.ids, "files": stamps}
+        return {"kind": "parquet", "origin": self.origin, "n": self.n, "ids": self.introduction.ids, "files": stamps}
 
     def files(self) -> list[Path]:
         """The shards."""

@@ -15,7 +15,7 @@ from tuningfork.images.notes import counted
 
 
 @dataclass(frozen=True)
-class Told:
+class Introduction:
     """What a user should know of a source.
 
     Parameters
@@ -41,7 +41,7 @@ class Source(Protocol):
 
     table: pd.DataFrame
     origin: str
-    told: Told
+    introduction: Introduction
 
     @property
     def n(self) -> int:
@@ -66,13 +66,13 @@ class Source(Protocol):
         """The files that it is read from."""
 
 
-def introduction(source: Source) -> str:
+def introduce(source: Source) -> str:
     """In one line, how many images there are, where the ids come from, what was assumed and what left out."""
     first = source.table["id_str"].iloc[int(source.table.index.argmin())]
-    parts = [f"{counted(source.n)} in {source.origin}", f"ids are {source.told.ids}, the first {first}"]
-    parts += source.told.notes
-    if source.told.left_out:
-        parts.append(f"left out: {', '.join(source.told.left_out)}")
+    parts = [f"{counted(source.n)} in {source.origin}", f"ids are {source.introduction.ids}, the first {first}"]
+    parts += source.introduction.notes
+    if source.introduction.left_out:
+        parts.append(f"left out: {', '.join(source.introduction.left_out)}")
     return "; ".join(parts)
 
 

@@ -54,6 +54,6 @@ def _chosen(recipe: Recipe) -> str:
 
 def _taught(head: HeadSpec) -> str:
     """Which galaxies a head learned from, where it is not all of them."""
-    told = [f"an epoch took {head.share:g} of the galaxies only it has labels for"] if head.share < 1 else []
-    told += [f"taught by galaxies with {condition}" for condition in head.where]
-    return f" ({'; '.join(told)})" if told else ""
+    facts = [f"an epoch took {head.share:g} of the galaxies only it has labels for"] if head.share < 1 else []
+    facts += [f"taught by galaxies with {condition}" for condition in head.where]
+    return f" ({'; '.join(facts)})" if facts else ""

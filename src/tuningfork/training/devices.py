@@ -30,7 +30,7 @@ def sum_over_devices(values: torch.Tensor) -> torch.Tensor:
 class SharedBatchNorm(TorchFunctionMode):
     """In this context batch norm takes mean and variance over the batch of all devices, whichever layer asks for it.
 
-    It stands in for the function, not the layers: converting layers, as PyTorch and timm do, would lose what a subclass
+    It replaces the function, not the layers: converting layers, as PyTorch and timm do, would lose what a subclass
     of `nn.BatchNorm2d` does besides.
     """
 

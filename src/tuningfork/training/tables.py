@@ -1,4 +1,4 @@
-"""The tables of a recipe. No torch here, so that a slip in one is told at once."""
+"""The tables of a recipe. No torch here, so that a mistake in one is reported at once."""
 
 from __future__ import annotations
 

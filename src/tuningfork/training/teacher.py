@@ -1,7 +1,7 @@
 """A teacher's answers as targets: distillation, and lessons from galaxies that nobody has labelled.
 
 A blend of the label and the answer of a larger model is a less noisy target than some forty votes are (Hinton, Vinyals
-& Dean 2015, arXiv:1503.02531), and where there is no label the answer stands in for it (Xie et al. 2020,
+& Dean 2015, arXiv:1503.02531), and where there is no label the answer is used in its place (Xie et al. 2020,
 arXiv:1911.04252).
 """
 
@@ -76,8 +76,8 @@ def _answers(schema: Schema, spec: TeacherSpec, ids: pd.Series) -> np.ndarray:
     table = table[["id_str", *columns]].dropna(subset=["id_str"]).drop_duplicates("id_str")
     numbers = table.set_index("id_str")[columns].apply(pd.to_numeric, errors="coerce")
     answers: np.ndarray = numbers.reindex(ids).to_numpy(dtype=np.float32, na_value=np.nan)
-    told = ~np.isnan(answers).all(axis=1)
-    if not told.any():
+    answered = ~np.isnan(answers).all(axis=1)
+    if not answered.any():
         raise RecipeError(f"the teacher's table {spec.answers} answers none of the training galaxies; see its id_str")
     low, high = schema.limits.T.astype(np.float32)
     beyond = (answers < low - ROUNDING) | (answers > high + ROUNDING)
@@ -88,7 +88,7 @@ def _answers(schema: Schema, spec: TeacherSpec, ids: pd.Series) -> np.ndarray:
             f"{answers[row, column]:g}, beyond {low[column]:g} to {high[column]:g}"
         )
     answers = np.clip(answers, low, high)
-    log.info("the teacher answers %d of the %d training galaxies", told.sum(), len(told))
+    log.info("the teacher answers %d of the %d training galaxies", answered.sum(), len(answered))
     return answers
 
 

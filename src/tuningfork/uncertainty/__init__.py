@@ -2,7 +2,7 @@
 
 from tuningfork.uncertainty.flag import fit_flag
 from tuningfork.uncertainty.intervals import FEWEST, LEVEL, Intervals, fit_intervals
-from tuningfork.uncertainty.likeness import Likeness, fit_likeness
+from tuningfork.uncertainty.mahalanobis import Mahalanobis, fit_mahalanobis
 from tuningfork.uncertainty.regression import Regression
 from tuningfork.uncertainty.samples import Samples, sample_framings, sample_renderings
 from tuningfork.uncertainty.store import Uncertainty, read_uncertainty, write_uncertainty
@@ -11,13 +11,13 @@ __all__ = [
     "FEWEST",
     "LEVEL",
     "Intervals",
-    "Likeness",
+    "Mahalanobis",
     "Regression",
     "Samples",
     "Uncertainty",
     "fit_flag",
     "fit_intervals",
-    "fit_likeness",
+    "fit_mahalanobis",
     "read_uncertainty",
     "sample_framings",
     "sample_renderings",

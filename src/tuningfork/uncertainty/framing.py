@@ -15,8 +15,17 @@ Array = NDArray[np.float64]
 
 RINGS = 48  # around the middle, out to the sides of the square
 RATIOS = (0.15, 0.2, 0.3, 0.4)  # of the brightness in a ring to that within: where a Petrosian radius lies
-SHARES = (0.2, 0.5, 0.8)  # of the light, whose radii are told
-BANDS = ((3, 6), (6, 9), (9, 12), (12, 16), (16, 21), (21, 28), (28, 36), (36, RINGS))  # rings whose mean is told
+SHARES = (0.2, 0.5, 0.8)  # of the light: their radii
+BANDS = (
+    (3, 6),
+    (6, 9),
+    (9, 12),
+    (12, 16),
+    (16, 21),
+    (21, 28),
+    (28, 36),
+    (36, RINGS),
+)  # rings that are averaged
 CORE = 3  # rings
 FAINT = 0.003  # light, 1 being white, below which the core's is noise
 SOFTENING = 6.0  # of the asinh that colour images of surveys are mostly stretched with

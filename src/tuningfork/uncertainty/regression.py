@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tuningfork.uncertainty.likeness import FOLDS, whiten
+from tuningfork.uncertainty.mahalanobis import FOLDS, whiten
 from tuningfork.uncertainty.samples import Samples
 
 Array = NDArray[np.float64]

@@ -16,7 +16,7 @@ from tuningfork.errors import ModelError, one_line
 from tuningfork.files import whole_file
 from tuningfork.uncertainty.framing import measure_framing
 from tuningfork.uncertainty.intervals import Intervals
-from tuningfork.uncertainty.likeness import Likeness
+from tuningfork.uncertainty.mahalanobis import Mahalanobis
 from tuningfork.uncertainty.regression import Regression
 from tuningfork.uncertainty.statistics import measure
 
@@ -33,14 +33,14 @@ class Uncertainty:
     views: int
     temperatures: Mapping[str, float]
     intervals: Mapping[str, Intervals]
-    likeness: Likeness
+    mahalanobis: Mahalanobis
     rendering: Regression | None = None
     framing: Regression | None = None
     share: float = 1.0
 
     def ood_score(self, features: np.ndarray, pixels: np.ndarray) -> np.ndarray:
         """How unlike the galaxies that it was fitted to images are, (N,), of features (N, F), pixels (N, H, W, C)."""
-        distances = [self.likeness.distance(features)]
+        distances = [self.mahalanobis.distance(features)]
         if self.rendering is not None:
             distances.append(self.rendering.distance(measure(pixels, self.share)))
         if self.framing is not None:
@@ -80,12 +80,12 @@ class Uncertainty:
 
 def write_uncertainty(uncertainty: Uncertainty, path: Path) -> None:
     """Write it as safetensors, whole or not at all."""
-    likeness = uncertainty.likeness
+    mahalanobis = uncertainty.mahalanobis
     arrays = {
         "views": np.array(uncertainty.views),
-        "likeness/mean": likeness.mean.astype(np.float32),
-        "likeness/whitening": likeness.whitening.astype(np.float32),
-        "likeness/threshold": np.array(likeness.threshold),
+        "likeness/mean": mahalanobis.mean.astype(np.float32),
+        "likeness/whitening": mahalanobis.whitening.astype(np.float32),
+        "likeness/threshold": np.array(mahalanobis.threshold),
     }
     arrays |= {f"temperature/{name}": np.array(value) for name, value in uncertainty.temperatures.items()}
     for name, table in uncertainty.intervals.items():
@@ -127,7 +127,9 @@ def _read(path: Path) -> Uncertainty:
             name: Intervals(*(arrays[f"intervals/{name}/{part}"] for part in ("knots", "low", "high")))
             for name in names
         },
-        likeness=Likeness(arrays["likeness/mean"], arrays["likeness/whitening"], arrays["likeness/threshold"].item()),
+        mahalanobis=Mahalanobis(
+            arrays["likeness/mean"], arrays["likeness/whitening"], arrays["likeness/threshold"].item()
+        ),
         rendering=_regression(arrays, "rendering"),
         framing=_regression(arrays, "framing"),
         share=float(arrays.get("rendering/share", np.ones(1)).item()),

@@ -342,7 +342,7 @@ def _leave(
     _: Any, sums: Any, at: Any, plane: Any, bias: Any, of: Any, floor: Any, other: Any, out: Any, to: Any, line: Any,
     pixel: Any, within: Any, waste: Any, lanes: Any, adding: Any,
 ) -> Signature:  # fmt: skip
-    """Take one vector of channels back from the points, add a bias and, if told to, `other`; cut it off at `floor`.
+    """Take one vector of channels back from the points, add a bias and, if asked, `other`; cut it off at `floor`.
 
     `within` and `waste`, which is elsewhere, as of `_pixels`.
     """

@@ -64,7 +64,7 @@ def calibrated(planes: Sequence[Plane], reading: Reading) -> Frame:
     Raises
     ------
     ImageError
-        If the planes are of different sizes, their bands can't be told, they are of a unit that nothing explains, or
+        If the planes are of different sizes, their bands are unknown, they are of a unit that nothing explains, or
         one holds no data.
     """
     skies = [sky_of(plane.header, *plane.values.shape) for plane in planes if plane.header is not planes[0].header]

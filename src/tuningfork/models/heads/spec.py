@@ -1,4 +1,4 @@
-"""What a recipe says of a head. No torch here, so that a slip in a recipe is told at once."""
+"""What a recipe says of a head. No torch here, so that a mistake in a recipe is reported at once."""
 
 from __future__ import annotations
 

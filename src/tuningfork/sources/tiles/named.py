@@ -60,9 +60,11 @@ def cut_out_shared(source: FileSource, options: ImageOptions) -> Source:
             "is each one's with --field, such as --field 30arcsec"
         )
     found, assigned = _assigned(source, rows, places, options.reading.stated.hdu)
-    told = replace(source.told, notes=(*source.told.notes, "several share a file: cut out at their positions"))
+    introduction = replace(
+        source.introduction, notes=(*source.introduction.notes, "several share a file: cut out at their positions")
+    )
     return in_order_of_tiles(
-        table, places, assigned, found, TileOrigin(source.origin, told, source.tables, options.reading)
+        table, places, assigned, found, TileOrigin(source.origin, introduction, source.tables, options.reading)
     )
 
 

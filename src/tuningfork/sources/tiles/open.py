@@ -13,7 +13,7 @@ from tuningfork.catalogs import TableLike, find_id_column, name_of, positions, r
 from tuningfork.errors import CatalogError
 from tuningfork.images.reading import Reading
 from tuningfork.sources.options import ImageOptions
-from tuningfork.sources.source import Told
+from tuningfork.sources.source import Introduction
 from tuningfork.sources.tiles.assign import Assigned, assign
 from tuningfork.sources.tiles.find import Found, find_tiles
 from tuningfork.sources.tiles.source import TileSource
@@ -45,9 +45,9 @@ def open_tiles(catalog: TableLike, pattern: str, options: ImageOptions) -> TileS
     assigned = assign(places, found)
     names = np.array([*(one.tile.name for one in found), ""], dtype=object)  # the last is that of no tile: -1
     table = table.assign(file_loc=names[assigned.tile])
-    told = _told(assigned.tile, found, f"those of the column {column}")
+    introduction = _introduction(assigned.tile, found, f"those of the column {column}")
     tables = (Path(catalog),) if isinstance(catalog, str | Path) else ()
-    return in_order_of_tiles(table, places, assigned, found, TileOrigin(pattern, told, tables, options.reading))
+    return in_order_of_tiles(table, places, assigned, found, TileOrigin(pattern, introduction, tables, options.reading))
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class TileOrigin:
     """Where galaxies and tiles come from, what to say of them, the tables they are named in, how tiles are read."""
 
     origin: str
-    told: Told
+    introduction: Introduction
     tables: tuple[Path, ...]
     reading: Reading
 
@@ -68,14 +68,21 @@ def in_order_of_tiles(
     where = np.stack([assigned.tile, assigned.covering], axis=1)[order]
     tiles = [one.tile for one in found]
     return TileSource(
-        table.iloc[order], origin.origin, origin.told, places[order], where, tiles, origin.reading, origin.tables
+        table.iloc[order],
+        origin.origin,
+        origin.introduction,
+        places[order],
+        where,
+        tiles,
+        origin.reading,
+        origin.tables,
     )
 
 
-def _told(tile: np.ndarray, found: Sequence[Found], ids: str) -> Told:
+def _introduction(tile: np.ndarray, found: Sequence[Found], ids: str) -> Introduction:
     """How many galaxies are cut out of how many tiles, and what can't be used."""
     used, nowhere = len(np.unique(tile[tile >= 0])), int((tile < 0).sum())
     notes = (f"cut out of {used:,} of {len(found):,} tiles", *((f"{nowhere:,} lie in none",) if nowhere else ()))
     bad = [one.tile.problem for one in found if one.tile.problem]
     more = (f"and {len(bad) - 3} more tiles",) if len(bad) > 3 else ()
-    return Told(ids, notes, (*bad[:3], *more))
+    return Introduction(ids, notes, (*bad[:3], *more))

@@ -18,7 +18,7 @@ from tuningfork.images.frame import Frame
 from tuningfork.images.item import Item
 from tuningfork.images.reading import Reading
 from tuningfork.sources.files import file_stamp
-from tuningfork.sources.source import Told
+from tuningfork.sources.source import Introduction
 from tuningfork.sources.tiles.cutting import Cutting
 from tuningfork.sources.tiles.tile import Tile
 
@@ -45,7 +45,7 @@ class TileSource:
 
     table: pd.DataFrame
     origin: str
-    told: Told
+    introduction: Introduction
     positions: np.ndarray
     where: np.ndarray
     tiles: Sequence[Tile]

@@ -18,7 +18,7 @@ SHARE = 0.99  # of galaxies like the training set's that must not be flagged
 
 
 @dataclass(frozen=True)
-class Likeness:
+class Mahalanobis:
     """`mean` (F,) of the features, `whitening` (F, F) that makes their covariance 1, and the distance of the flag."""
 
     mean: Array
@@ -32,7 +32,7 @@ class Likeness:
         return distances
 
 
-def fit_likeness(features: Array) -> Likeness:
+def fit_mahalanobis(features: Array) -> Mahalanobis:
     """Fit to the features (N, F) of galaxies that the model was not trained on but that are like its training set.
 
     The threshold is that of galaxies left out of the fit: those in it are nearer to it than any new one.
@@ -59,5 +59,5 @@ def whiten(values: Array) -> tuple[Array, Array]:
     return fitted.location_, vectors / np.sqrt(np.maximum(scales, 1e-9 * max(scales.max(), 1e-12)))
 
 
-def _fit(features: Array) -> Likeness:
-    return Likeness(*whiten(features), 1.0)
+def _fit(features: Array) -> Mahalanobis:
+    return Mahalanobis(*whiten(features), 1.0)
