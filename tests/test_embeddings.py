@@ -211,8 +211,8 @@ def test_maps_that_cannot_be_drawn_are_refused(monkeypatch: pytest.MonkeyPatch) 
 def test_a_planted_stranger_is_first_by_both_measures(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     rng = np.random.default_rng(seed)
     features = rng.normal(size=(80, 5))
-    stranger = int(rng.integers(80))
-    features[stranger] = 12
+    unusual = int(rng.integers(80))
+    features[unusual] = 12
     folder = tmp_path_factory.mktemp("strange")
     out = anomalies(write(folder / "e.parquet", features, unreadable=2), folder / "strange.csv", n=7)
     with pytest.raises(OutputError, match="exists"):
@@ -220,11 +220,11 @@ def test_a_planted_stranger_is_first_by_both_measures(seed: int, tmp_path_factor
     table = pd.read_csv(out)
     assert len(table) == 82
     first = table.iloc[0]
-    assert (first["id_str"], first["forest_rank"], first["distance_rank"]) == (f"g{stranger}", 1, 1)
+    assert (first["id_str"], first["forest_rank"], first["distance_rank"]) == (f"g{unusual}", 1, 1)
     assert table["mean_rank"].iloc[:80].is_monotonic_increasing
     assert table["id_str"].iloc[80:].tolist() == ["bad0", "bad1"]
     assert table[["forest_score", "distance_score", "mean_rank"]].iloc[80:].isna().all(axis=None)
-    for measure in ("forest", "distance"):  # higher is stranger
+    for measure in ("forest", "distance"):  # higher is more unusual
         ordered = table.iloc[:80].sort_values(f"{measure}_rank")[f"{measure}_score"]
         assert ordered.is_monotonic_decreasing
         assert (folder / f"strange-{measure}.png").exists()

@@ -38,7 +38,7 @@ def anomalies(embedding: str | Path, out: str | Path, *, n: int = 24, seed: int 
     """Rank every galaxy by how strange it is, and show the `n` strangest by each measure on contact sheets.
 
     The table (.csv, .parquet, .fits, .vot) has a row for every image, strangest first: `id_str`, `file_loc`, `label`
-    where it is known, for each of ``forest`` and ``distance`` its `<measure>_score` (higher is stranger) and
+    where it is known, for each of ``forest`` and ``distance`` its `<measure>_score` (higher is more unusual) and
     `<measure>_rank` (1 is strangest; equals share the mean rank), `mean_rank`, which orders it, and `error`. Images
     that could not be read come last, without scores. The sheets are `<table>-forest.png` and `<table>-distance.png`.
 
@@ -89,7 +89,7 @@ def anomalies(embedding: str | Path, out: str | Path, *, n: int = 24, seed: int 
 
 
 def strangeness(features: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """Two scores (N,) of features (N, F), finite; in both, higher is stranger."""
+    """Two scores (N,) of features (N, F), finite; in both, higher is more unusual."""
     points = standardise(features)
     with progress_bar("anomalies", len(points)) as advance:
         distances, _ = neighbours(points, min(K, len(points) - 1), advance=advance)

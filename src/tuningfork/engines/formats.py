@@ -49,7 +49,7 @@ class Format(ABC):
 
     @abstractmethod
     def check(self, path: Path) -> None:
-        """See that a graph, which a stranger may have written, is of this format and names no other file and no code.
+        """See that a graph, which may come from anyone, is of this format and names no other file and no code.
 
         Raises
         ------

@@ -74,7 +74,7 @@ def build_encoder(
     pretrained
         Take the weights of an installed package (`packaged_weights`) where there are some, else download timm's.
     options
-        What the network is told: numbers, such as ``{"width": 32}`` (see `models.options`).
+        Options of the network: numbers, such as ``{"width": 32}`` (see `models.options`).
 
     Raises
     ------
@@ -109,9 +109,9 @@ def architecture(name: str, options: dict[str, Any]) -> tuple[str, dict[str, Any
             _, network, arguments = load_model_config_from_hf(name.partition(":")[2])
         except (OSError, RuntimeError, ValueError, KeyError) as error:
             raise _no_weights(name, unheard or one_line(error)) from error
-    told = {**(arguments or {}), **options}
-    check_options(name, told, of_timm=True)
-    return network, told
+    settings = {**(arguments or {}), **options}
+    check_options(name, settings, of_timm=True)
+    return network, settings
 
 
 def _own_encoder(name: str, channels: int, size: int, options: dict[str, Any]) -> nn.Module:
@@ -136,8 +136,8 @@ def _timm_encoder(name: str, channels: int, size: int, options: dict[str, Any]) 
 
 def _pretrained_encoder(name: str, channels: int, size: int, options: dict[str, Any]) -> nn.Module:
     packaged = packaged_weights(name)
-    network, told = architecture(name, options)
-    encoder = _timm_encoder(network, channels, size, told)
+    network, settings = architecture(name, options)
+    encoder = _timm_encoder(network, channels, size, settings)
     if packaged is not None:
         load_packaged(encoder, packaged)
         log.info("encoder %r starts from the weights of %s %s", name, packaged.package, packaged.version)
@@ -152,7 +152,7 @@ def _pretrained_encoder(name: str, channels: int, size: int, options: dict[str, 
 
 
 def _created(name: str, channels: int, size: int, options: dict[str, Any], *, pretrained: bool = False) -> nn.Module:
-    """A network of timm's; those whose layout depends on the image size must be told it, the others refuse to be."""
+    """A network of timm's; those whose layout depends on the image size need it, the others refuse it."""
     import timm
 
     settings: dict[str, Any] = {"pretrained": pretrained, "in_chans": channels, "num_classes": 0, **options}

@@ -1,6 +1,6 @@
 """What a recipe or a model folder may ask of an encoder: numbers under names that are known here, and nothing else.
 
-Options come from files that strangers may have written, and timm does more with keyword arguments than shape a
+Options come from files that may come from anyone, and timm does more with keyword arguments than shape a
 network: some name files or addresses to load from. So names are allowed one by one, and values are numbers.
 """
 

@@ -47,7 +47,7 @@ class Start:
 class Given:
     """What a recipe names outside itself, opened once.
 
-    `encoder` and `options` are those of the network, which for a hub encoder the hub has told; `start` is the model to
+    `encoder` and `options` are those of the network, which for a hub encoder come from the hub; `start` is the model to
     start from, `teachers` the SHA-256 of the answers that a head learns from, by schema name, `weights` those of an
     installed package that the encoder begins with.
     """
