@@ -163,8 +163,8 @@ def _frame(table: Table, said: dict[str, list[str]] | None = None) -> pd.DataFra
 
 def _about(column: Any) -> list[str]:
     """Description, unit and UCD of a column of astropy's."""
-    told = column.info  # which times and positions have, too
-    return [str(told.description or ""), str(told.unit or ""), str((told.meta or {}).get("ucd", ""))]
+    found = column.info  # which times and positions have, too
+    return [str(found.description or ""), str(found.unit or ""), str((found.meta or {}).get("ucd", ""))]
 
 
 def _text(values: pd.Series) -> pd.Series:

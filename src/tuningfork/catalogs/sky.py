@@ -61,8 +61,8 @@ def find_position_columns(table: pd.DataFrame) -> tuple[str, str] | None:
 def positions(table: pd.DataFrame, where: str) -> np.ndarray:
     """Right ascension (0 to 360) and declination in degrees, (N, 2) float64; both NaN where one is missing.
 
-    Missing is what is empty or not finite, and the numbers written for it: -99, -999, 99.99, -0.9999995e9 and the like (first
-    digits 99), from 1e20 on, in either column; 99 is a right ascension.
+    Missing is what is empty or not finite, and numbers written for it: -99, -999, 99.99, -0.9999995e9 and the like
+    (first digits 99), from 1e20 on, in either column; 99 is a right ascension.
 
     Numbers are degrees, except in columns whose name says hours. In text, ``12:34:56.7`` and ``12h34m56.7s`` are hours
     of right ascension and degrees of declination; ``10d22m25.7s`` is degrees. Right ascension may be -180 to 180 too.
