@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ast
 import io
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -63,7 +64,8 @@ def sizes(revision: str) -> dict[str, str]:
 
 def modules(revision: str) -> Iterator[tuple[str, str]]:
     """The path and the text of each module of the package."""
-    packed = subprocess.run(["git", "archive", revision, "src/tuningfork"], check=True, capture_output=True).stdout
+    command = [shutil.which("git") or "git", "archive", revision, "src/tuningfork"]
+    packed = subprocess.run(command, check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         for member in archive:
             if member.name.endswith(".py"):
