@@ -140,9 +140,9 @@ def sealed(folder: Path, content: dict[str, Any]) -> None:
 Change = Callable[[Path], None]
 
 
-def mostly_slow(cases: Iterable[str]) -> list[Any]:
-    """All of them for `make test-slow`, every sixth for each run of the suite."""
-    return [pytest.param(case, marks=[pytest.mark.slow] if place % 6 else []) for place, case in enumerate(cases)]
+def mostly_slow(cases: Iterable[str], quick: int = 6) -> list[Any]:
+    """All of them for `make test-slow`, one in `quick` for each run of the suite."""
+    return [pytest.param(case, marks=[pytest.mark.slow] if place % quick else []) for place, case in enumerate(cases)]
 
 
 def key(path: str, value: Any, manifest: str = "model.json") -> Change:

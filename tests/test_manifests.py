@@ -35,6 +35,10 @@ MODEL = {
     "input": {"field": 0.5, "size": 64, "mean": [0.1, 0.1, 0.1], "std": [0.1, 0.1, 0.1]},
     "heads": [{"spec": {}, "schema": {}}],
 }
+EXPLAINED = {
+    "id_str": "a", "answer": "Class1.1", "words": "smooth", "value": 0.5, "plots": ["a.png", "b.png"],
+    "gradcam": {"centroid_offset": 0.1, "inner_half": None}, "occlusion": {"largest_drop": 0.1, "x": 0.5, "y": 0.5},
+}  # fmt: skip
 # The least that each holds beside its stamp.
 SAMPLES: dict[type[Manifest], dict[str, Any]] = {
     PackManifest: {"n": 3, "geometry": GEOMETRY, "schemas": [], "splits": {"train": 3}, "errors": [{"id_str": "a"}]},
@@ -43,7 +47,7 @@ SAMPLES: dict[type[Manifest], dict[str, Any]] = {
         "where": "val", "schemas": {}, "n_bootstrap": 1000, "seed": 0, "plots": ["a.png"], "captions": {"a.png": "A"},
     },
     ExplanationManifest: {
-        "model": "default", "view": {}, "galaxies": [{"id_str": "a", "plots": ["a.png"]}], "errors": [],
+        "model": "default", "view": {"field": 0.5, "size": 64, "patch": 8}, "galaxies": [EXPLAINED], "errors": [],
     },
     RobustnessManifest: {
         "where": "val", "n": 3, "views": 1, "n_bootstrap": 500, "seed": 0, "curves": {}, "plots": {"a.png": "A"},
@@ -183,7 +187,7 @@ def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
         (PackManifest, {"sha256": {name: "0" * 64}}),
         (ModelManifest, {"members": [name, "members/2"]}),
         (EvaluationManifest, {"plots": [name]}),
-        (ExplanationManifest, {"galaxies": [{"id_str": "a", "plots": [name]}]}),
+        (ExplanationManifest, {"galaxies": [EXPLAINED | {"plots": [name, "b.png"]}]}),
         (RobustnessManifest, {"plots": {name: "A"}}),
         (StudyManifest, {"runs": [{"label": "a", "folder": name}]}),
         (ExportManifest, {"networks": [{"file": name}]}),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import math
+import random
 import re
 import shutil
 import sys
@@ -16,12 +19,20 @@ import torch
 
 from hostile import MODELS, OPTIONS, UNCERTAINTIES, Change, Executed, Trap, copied, key, mostly_slow, trap
 from tuningfork.cli import main
-from tuningfork.errors import ModelError, RecipeError
+from tuningfork.errors import ModelError, RecipeError, TuningforkError
 from tuningfork.files import sha256
 from tuningfork.inference import calibrate, export_model
+from tuningfork.manifests import (
+    EvaluationManifest,
+    ExplanationManifest,
+    Manifest,
+    RobustnessManifest,
+    StudyManifest,
+)
 from tuningfork.models import build_encoder, hub, load_model
 from tuningfork.models.bounds import Bounded
 from tuningfork.models.options import LARGEST, TIMM
+from tuningfork.report import write_report
 from tuningfork.training import load_recipe, train
 
 Run = Callable[..., tuple[int, str]]
@@ -96,6 +107,116 @@ def test_a_hostile_model_is_an_error_in_one_line(
         refused(*run("predict", images, tmp_path / "out.csv", "--model", folder, "--engine", "torch"))
     assert not (tmp_path / "out.csv").exists()
     assert not (folder / "executed").exists()
+
+
+@pytest.mark.parametrize("name", mostly_slow(MODELS, 30))
+def test_no_verb_comes_to_harm_by_a_hostile_model(
+    name: str, model: Path, images: Path, pack: Path, recipe_file: Path, trapped: Trap, run: Run, tmp_path: Path
+) -> None:
+    folder, out = copied(model, tmp_path / "model"), tmp_path / "out"
+    MODELS[name](folder)
+    start = ["--set", f"encoder.start={folder}"]
+    with trapped.watched():
+        for arguments in (
+            ("embed", images, tmp_path / "out.parquet", "--model", folder),
+            ("evaluate", folder, pack, out, "--split", "test"),
+            ("export", folder, out),
+            ("explain", folder, images, out),
+            ("robustness", folder, pack, out),
+            ("ensemble", out, folder, model),
+            ("calibrate", folder, pack),
+            ("train", recipe_file, pack, out, *start),
+        ):
+            refused(*run(*arguments))
+        for arguments in (("models", "show", folder), ("report", folder, "--out", tmp_path / "out.html")):
+            code, said = run(*arguments)  # which look at no weights
+            if code:
+                refused(code, said)
+
+
+FIGURE = {"value": 0.5, "n": 3, "interval": [0.1, 0.2]}
+QUESTION = dict.fromkeys(("rmse", "baseline_rmse", "rmse_where_asked", "accuracy", "ece", "coverage"), FIGURE)
+WHOLE: dict[type[Manifest], dict[str, Any]] = {
+    EvaluationManifest: {
+        "where": "val", "n_bootstrap": 10, "seed": 0, "plots": ["a.png"], "captions": {"a.png": "A"},
+        "n": {"evaluated": 3, "predictions": 3}, "inputs": {"model": {"spec": "0"}},
+        "schemas": {
+            "votes": {
+                "figures": {"rmse": FIGURE, "rmse_complete": FIGURE}, "questions": {"smooth": QUESTION},
+                "top_losses": [
+                    {"id_str": "a", "question": "q", "answer": "b", "true": 1.0, "predicted": 0.1, "loss": 1}
+                ],
+            },
+            "kinds": {
+                "figures": {"accuracy": FIGURE | {"interval": None}},
+                "classes": {"disc": {"precision": FIGURE, "recall": FIGURE, "f1": FIGURE, "support": 3}},
+                "most_confused": [{"true": "a", "predicted": "b", "count": 1, "share": 0.5}],
+                "top_losses": [{"id_str": "a", "true": "a", "predicted": "b", "probability": 0.1, "loss": 1.0}],
+            },
+            "sizes": {"figures": {}, "quantities": {"radius": {"mae": FIGURE, "pearson": FIGURE}}},
+        },
+    },
+    RobustnessManifest: {
+        "where": "val", "n": 3, "views": 1, "n_bootstrap": 10, "seed": 0, "plots": {},
+        "curves": {"votes": {"noise": {"title": "Noise", "points": [
+            {"level": 1.0, "figure": "rmse", "value": 0.1, "interval": [0.1, 0.2], "change": 0.1},
+        ]}}},
+    },
+    ExplanationManifest: {
+        "model": "default", "view": {"field": 0.5, "size": 64, "patch": 8},
+        "galaxies": [{
+            "id_str": "a", "answer": "b", "words": "smooth", "value": 0.5, "plots": ["a.png", "b.png"], "note": "n",
+            "gradcam": {"centroid_offset": 0.1, "inner_half": 0.5},
+            "occlusion": {"largest_drop": 0.1, "x": 0.5, "y": 0.5},
+        }],
+        "errors": [{"id_str": "b", "error": "e"}],
+    },
+    StudyManifest: {
+        "title": "T", "source": "", "split": "val", "rows": [], "pack": "p", "plots": [],
+        "runs": [
+            {
+                "label": label, "recipe": "r", "changes": ["a=1"], "folder": "01",
+                "reported": [{"figure": "rmse", "value": 0.1, "on": "test"}], "galaxies": 3, "parameters": 3, "lr": 0.1,
+                "batch_size": 1, "epochs": 1, "best_epoch": 1, "seconds": 1.0, "device": "d",
+                "figures": [FIGURE | {"schema": "votes", "figure": "rmse"}],
+                "differences": [FIGURE | {"schema": "votes", "figure": "rmse"}],
+            }
+            for label in ("a", "b")
+        ] + [{"label": "c", "error": "it failed"}],
+    },
+}  # fmt: skip
+ODD = [None, 5, -1, 1e300, math.nan, True, "", "x", "\x1b[2J", "../x", [], [5], {}, {"x": 5}]
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place in nested values: what holds it, and under which key."""
+    for place, inner in list(value.items() if isinstance(value, dict) else enumerate(value)):
+        yield value, place
+        if isinstance(inner, dict | list):
+            yield from places(inner)
+
+
+@pytest.mark.parametrize("share", [0.02, pytest.param(1.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", WHOLE, ids=lambda kind: kind.FORMAT)
+def test_a_report_of_a_hostile_folder_is_drawn_or_refused_in_one_line(
+    kind: type[Manifest], share: float, tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    kind.write(folder, WHOLE[kind])
+    write_report([folder], tmp_path / "out.html")
+    whole, chosen = json.loads((folder / kind.NAME).read_text()), random.Random(0)
+    for place in range(len(list(places(whole)))):
+        for value in ODD:
+            if chosen.random() < share:
+                content = copy.deepcopy(whole)
+                holder, name = list(places(content))[place]
+                holder[name] = value
+                (folder / kind.NAME).write_text(json.dumps(content))
+                try:
+                    write_report([folder], tmp_path / "out.html")
+                except TuningforkError as error:
+                    assert str(error).isprintable(), (name, value)
 
 
 @pytest.mark.parametrize("name", mostly_slow(UNCERTAINTIES))

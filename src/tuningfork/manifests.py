@@ -13,7 +13,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, PrivateAttr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
 from tuningfork.errors import (
     EmbeddingError,
@@ -49,6 +58,7 @@ Size = Annotated[int, Field(ge=1, le=1 << 16)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 Number = Annotated[FiniteFloat, Field(strict=False)]
+Interval = Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]
 
 
 class _Entry(BaseModel):
@@ -73,6 +83,7 @@ class Manifest(_Entry):
     made_by: str = ""
     created: str = ""
     sha256: dict[FileName, Digest] = Field(default_factory=dict)
+    inputs: dict[str, Any] = Field(default_factory=dict)
 
     _content: dict[str, Any] = PrivateAttr(default_factory=dict)
 
@@ -209,6 +220,8 @@ class PackManifest(Manifest):
     splits: dict[str, Count] = Field(default_factory=dict)
     errors: list[dict[str, str]] = Field(default_factory=list)
     notes: dict[str, int] = Field(default_factory=dict)
+    labelled: dict[str, Count] = Field(default_factory=dict)
+    source: dict[str, Any] = Field(default_factory=dict)
     images: ReadingEntry | None = None
     job: str | None = None
 
@@ -256,6 +269,92 @@ class ModelManifest(Manifest):
     calibration: dict[str, Any] | None = None
 
 
+class FigureEntry(_Entry):
+    """A figure, its 95 % interval, and of how many galaxies it is."""
+
+    value: FiniteFloat | None
+    n: Count
+    interval: Interval | None
+
+
+NONE = FigureEntry(value=None, n=0, interval=None)
+
+
+class QuestionEntry(_Entry):
+    """How well a question is answered."""
+
+    rmse: FigureEntry
+    baseline_rmse: FigureEntry
+    rmse_where_asked: FigureEntry
+    accuracy: FigureEntry
+    ece: FigureEntry
+    coverage: FigureEntry = NONE
+    volunteers: FigureEntry = NONE
+
+
+class ClassEntry(_Entry):
+    """How well a class is found."""
+
+    precision: FigureEntry
+    recall: FigureEntry
+    f1: FigureEntry
+    support: Count
+
+
+class ConfusionEntry(_Entry):
+    """How often a class is taken for another."""
+
+    true: str
+    predicted: str
+    count: Count
+    share: FiniteFloat
+
+
+class AnswerLossEntry(_Entry):
+    """A galaxy whose fractions are far from the votes."""
+
+    id_str: str
+    question: str
+    answer: str
+    true: FiniteFloat
+    predicted: FiniteFloat
+    loss: FiniteFloat
+
+
+class ClassLossEntry(_Entry):
+    """A galaxy whose class is thought improbable."""
+
+    id_str: str
+    true: str
+    predicted: str
+    probability: FiniteFloat
+    loss: FiniteFloat
+
+
+class QuantityEntry(_Entry):
+    """How well a quantity is measured."""
+
+    mae: FigureEntry
+    pearson: FigureEntry
+    rmse: FigureEntry = NONE
+    median_absolute_error: FigureEntry = NONE
+    bias: FigureEntry = NONE
+    spearman: FigureEntry = NONE
+    within_limits: FigureEntry = NONE
+    coverage: FigureEntry = NONE
+
+
+class EvaluatedEntry(_Entry):
+    """How well the answers to a schema are."""
+
+    figures: dict[str, FigureEntry]
+    questions: dict[str, QuestionEntry] = Field(default_factory=dict)
+    classes: dict[str, ClassEntry] = Field(default_factory=dict)
+    most_confused: list[ConfusionEntry] = Field(default_factory=list)
+    quantities: dict[str, QuantityEntry] = Field(default_factory=dict)
+    top_losses: list[AnswerLossEntry] | list[ClassLossEntry] = Field(default_factory=list)
+
+
 class EvaluationManifest(Manifest):
     """Of an evaluation: figures with their intervals, and plots."""
 
@@ -264,11 +363,29 @@ class EvaluationManifest(Manifest):
     AGAIN, ERROR = "evaluate again", PredictionsError
 
     where: str
-    schemas: dict[str, Any]
+    schemas: dict[str, EvaluatedEntry]
+    n: dict[str, Count] = Field(default_factory=dict)
     n_bootstrap: Count
     seed: int
     plots: list[FileName]
     captions: dict[FileName, str]
+
+
+class PointEntry(_Entry):
+    """A figure at one amount of a disturbance, and how far the answers have moved."""
+
+    level: FiniteFloat
+    figure: str
+    value: FiniteFloat | None
+    interval: Interval | None
+    change: FiniteFloat
+
+
+class CurveEntry(_Entry):
+    """A figure under a disturbance."""
+
+    title: str
+    points: Annotated[list[PointEntry], Field(min_length=1)]
 
 
 class RobustnessManifest(Manifest):
@@ -283,15 +400,51 @@ class RobustnessManifest(Manifest):
     views: Count
     n_bootstrap: Count
     seed: int
-    curves: dict[str, dict[str, Any]]
+    curves: dict[str, Annotated[dict[str, CurveEntry], Field(min_length=1)]]
     plots: dict[FileName, str]
+
+
+class LookEntry(_Entry):
+    """What the model sees, and how large the hidden patch is."""
+
+    field: FiniteFloat
+    size: Size
+    patch: Size
+
+
+class GradCamEntry(_Entry):
+    """Where Grad-CAM's map lies."""
+
+    centroid_offset: FiniteFloat | None
+    inner_half: FiniteFloat | None
+
+
+class OcclusionEntry(_Entry):
+    """How far the answer falls, and where the patch is then."""
+
+    largest_drop: FiniteFloat
+    x: FiniteFloat
+    y: FiniteFloat
 
 
 class ExplainedEntry(_Entry):
     """A galaxy that was explained."""
 
     id_str: str
-    plots: list[FileName]
+    answer: str
+    words: str
+    value: FiniteFloat
+    gradcam: GradCamEntry
+    occlusion: OcclusionEntry
+    plots: Annotated[list[FileName], Field(min_length=2)]
+    note: str = ""
+
+
+class UnreadEntry(_Entry):
+    """A galaxy whose image could not be read."""
+
+    id_str: str
+    error: str
 
 
 class ExplanationManifest(Manifest):
@@ -302,9 +455,24 @@ class ExplanationManifest(Manifest):
     AGAIN, ERROR = "explain again", OutputError
 
     model: str
-    view: dict[str, Any]
+    view: LookEntry
     galaxies: list[ExplainedEntry]
-    errors: list[dict[str, Any]]
+    errors: list[UnreadEntry]
+
+
+class ReportedEntry(_Entry):
+    """A figure that the source of a recipe reports."""
+
+    figure: str
+    value: FiniteFloat
+    on: str
+
+
+class NamedFigureEntry(FigureEntry):
+    """A figure of a schema."""
+
+    schema_: str = Field(alias="schema")
+    figure: str
 
 
 class RunEntry(_Entry):
@@ -312,6 +480,28 @@ class RunEntry(_Entry):
 
     label: str
     folder: FileName | None = None
+    error: str = ""
+    recipe: str = ""
+    changes: list[str] = Field(default_factory=list)
+    reported: list[ReportedEntry] = Field(default_factory=list)
+    galaxies: Count = 0
+    parameters: Count = 0
+    lr: FiniteFloat = 0
+    batch_size: Count = 0
+    epochs: Count = 0
+    best_epoch: Count = 0
+    seconds: FiniteFloat = 0
+    device: str = ""
+    figures: list[NamedFigureEntry] = Field(default_factory=list)
+    differences: list[NamedFigureEntry] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        needed = {"recipe", "changes", "reported", "galaxies", "parameters", "lr", "batch_size", "epochs", "best_epoch"}
+        absent = sorted((needed | {"seconds", "device"}) - self.model_fields_set)
+        if "figures" in self.model_fields_set and absent:
+            raise ValueError(f"{absent[0]} is missing of a finished run")
+        return self
 
 
 class StudyManifest(Manifest):
@@ -326,7 +516,7 @@ class StudyManifest(Manifest):
     split: str
     rows: list[str]
     pack: str
-    plots: list[FileName] | dict[FileName, str]
+    plots: list[FileName]
     runs: list[RunEntry]
 
 

@@ -92,7 +92,7 @@ def main_figures(evaluation: dict[str, Any]) -> list[tuple[str, str, dict[str, A
     for name, schema in evaluation["schemas"].items():
         figures = schema["figures"]
         # Where every galaxy has every column, the figures of complete galaxies say the same again.
-        same = "rmse" in figures and figures["rmse"]["n"] == figures["rmse_complete"]["n"]
+        same = {"rmse", "rmse_complete"} <= figures.keys() and figures["rmse"]["n"] == figures["rmse_complete"]["n"]
         rows += [(name, key, figure) for key, figure in figures.items() if not (same and key.endswith("_complete"))]
         for column, quantity in schema.get("quantities", {}).items():
             rows += [(name, f"{column} {key}", quantity[key]) for key in ("mae", "pearson")]

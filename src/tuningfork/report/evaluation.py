@@ -59,7 +59,10 @@ def _details(name: str, schema: dict[str, Any]) -> Iterator[Block]:
         sure = any("coverage" in entry for entry in asked)
         keys = ("rmse", "baseline_rmse", "rmse_where_asked", "accuracy", "ece")
         keys += (*["coverage"] * sure, *["volunteers"] * known)
-        rows = [[words(q), *(_cell(entry[key]) for key in keys)] for q, entry in schema["questions"].items()]
+        rows = [
+            [words(q), *(_cell(entry[key]) if key in entry else "" for key in keys)]
+            for q, entry in schema["questions"].items()
+        ]
         note = (
             "Where asked, as accuracy is too: on galaxies of which at least half of the volunteers were asked. "
             "Below each figure its 95 % interval and the number of galaxies."
@@ -73,7 +76,9 @@ def _details(name: str, schema: dict[str, Any]) -> Iterator[Block]:
             [c, *(_cell(entry[key]) for key in keys), f"{entry['support']:,}"] for c, entry in schema["classes"].items()
         ]
         yield Table(f"Classes of {name}", ("class", *(in_words(key) for key in keys), "galaxies"), rows)
-        pairs = [(p["true"], p["predicted"], f"{p['count']:,}", f"{p['share']:.1%}") for p in schema["most_confused"]]
+        pairs = [
+            (p["true"], p["predicted"], f"{p['count']:,}", f"{p['share']:.1%}") for p in schema.get("most_confused", [])
+        ]
         if pairs:
             header = ("true class", "taken for", "galaxies", "of the true class")
             yield Table("Most confused", header, pairs, texts=2, folded=True)
