@@ -16,6 +16,12 @@ from PIL import Image
 from tuningfork.schemas import Schema
 
 SIZE = 72
+LONGEST = ("test_docs", "test_tutorials", "test_ddp", "test_ray", "test_demo")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first: with two workers, one that came last would have a worker to itself."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 def draw_galaxy(axis_ratio: float, angle: float, rng: np.random.Generator) -> np.ndarray:
