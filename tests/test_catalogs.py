@@ -23,7 +23,7 @@ from tuningfork.catalogs import (
     write_table,
 )
 from tuningfork.errors import CatalogError, OutputError, SchemaError
-from tuningfork.schemas import load_schema
+from tuningfork.schemas import ClassSchema, GalaxyClass, load_schema
 
 CHALLENGE, FIVE, EFIGI = load_schema("gz-challenge"), load_schema("five-classes"), load_schema("efigi")
 ENDINGS = ("csv", "parquet", "fits", "vot", "xml")
@@ -242,8 +242,8 @@ def test_galaxies_added_later_move_few_others() -> None:
 def test_many_small_strata_do_not_all_go_to_one_split() -> None:
     """Rounding alone would put every lone galaxy of a stratum into train."""
     names = [f"class-{i}" for i in range(400)]
-    classes = [type(FIVE.classes[0])(name=name, label=name) for name in names]
-    schema = type(FIVE)("many", "many", "classes", (), label_column="kind", classes=tuple(classes))
+    classes = tuple(GalaxyClass(name, name) for name in names)
+    schema = ClassSchema("many", "many", (), label_column="kind", classes=classes)
     table = pd.DataFrame({"id_str": names, "kind": names})
     counts = assign_splits(table, FRACTIONS, 0, schema).value_counts()
     assert 20 < counts["test"] < 65

@@ -15,7 +15,18 @@ from sklearn.metrics import log_loss
 from tuningfork.errors import RecipeError
 from tuningfork.models import HeadSpec, build_head
 from tuningfork.models.heads.dirichlet import dirichlet_multinomial_log_likelihood
-from tuningfork.schemas import Answer, GalaxyClass, Quantity, Question, Schema, check_labels, load_schema
+from tuningfork.schemas import (
+    Answer,
+    ClassSchema,
+    GalaxyClass,
+    Quantity,
+    QuantitySchema,
+    Question,
+    Schema,
+    TreeSchema,
+    check_labels,
+    load_schema,
+)
 
 
 def spec(schema: str, kind: str, **more: object) -> HeadSpec:
@@ -43,7 +54,7 @@ def trees(draw: st.DrawFn) -> Schema:
         questions.append(Question(f"q{index}", answers, parents))
         columns += [answer.column for answer in answers]
     order = draw(st.permutations(questions))
-    return Schema("t", "t", "tree", ("none",), relative_to="everyone", questions=tuple(order), tolerance=1e-4)
+    return TreeSchema("t", "t", ("none",), relative_to="everyone", questions=tuple(order), tolerance=1e-4)
 
 
 @given(schema=trees(), seed=st.integers(0, 2**31 - 1), spread=st.floats(0.1, 30))
@@ -120,7 +131,7 @@ def test_cross_entropy_is_least_at_the_truth() -> None:
 def counts_schema() -> Schema:
     smooth = Question("s", (Answer("smooth", "s_smooth"), Answer("disk", "s_disk"), Answer("star", "s_star")))
     bar = Question("b", (Answer("yes", "b_yes"), Answer("no", "b_no")), ("s_disk",))
-    return Schema("c", "c", "tree", ("none",), votes="counts", questions=(smooth, bar))
+    return TreeSchema("c", "c", ("none",), votes="counts", questions=(smooth, bar))
 
 
 @given(
@@ -169,7 +180,7 @@ def test_counts_become_fractions_for_the_tree_head() -> None:
 def class_schema() -> Schema:
     names = ("round", "disk", "merger")
     classes = tuple(GalaxyClass(name, name.upper()) for name in names)
-    return Schema("k", "k", "classes", ("none",), label_column="k", classes=classes)
+    return ClassSchema("k", "k", ("none",), label_column="k", classes=classes)
 
 
 def test_class_loss_matches_sklearn() -> None:
@@ -199,7 +210,7 @@ def quantity_schema() -> Schema:
         Quantity("T", -6, 11, step=1),
         Quantity("Bar", 0, 1, step=0.25, missing=-1),
     )
-    return Schema("q", "q", "quantities", ("none",), quantities=quantities)
+    return QuantitySchema("q", "q", ("none",), quantities=quantities)
 
 
 @pytest.mark.parametrize("loss", ["mse", "ordinal"])

@@ -260,7 +260,7 @@ def test_labels_in_words():
     values |= {"Class1.2": 0.9, "Class1.1": 0.1, "Class2.2": 0.8, "Class2.1": 0.1, "Class3.1": 0.7, "Class3.2": 0.1}
     values |= {"Class4.2": 0.8, "Class5.3": 0.8, "Class6.2": 1.0, "Class7.1": 0.1, "Class9.1": 0.1}
     table = pd.DataFrame([{"id_str": "1", **values}, {"id_str": "2", **dict.fromkeys(TREE.columns, np.nan)}])
-    first, second = label_words(table, TREE)
+    first, second = label_words(TREE, table)
     assert set(first) == {"features or disk", "bar", "bulge prominence: obvious"}
     assert second == []
 

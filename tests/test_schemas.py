@@ -17,12 +17,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuningfork.errors import SchemaError
+from tuningfork.models import read_manifest
 from tuningfork.schemas import (
     Answer,
+    ClassSchema,
     GalaxyClass,
     Quantity,
+    QuantitySchema,
     Question,
     Schema,
+    TreeSchema,
     bundled_schemas,
     check_labels,
     class_indices,
@@ -188,7 +192,8 @@ def test_questions_hang_on_the_answers_of_the_papers(name: str, question: str, p
 
 
 def test_a_decals_tree_has_one_root_and_desi_one_for_each_campaign() -> None:
-    roots = {name: [q.name for q in load_schema(name).questions if not q.parents] for name in BUNDLED}
+    trees = [schema for schema in map(load_schema, BUNDLED) if isinstance(schema, TreeSchema)]
+    roots = {tree.name: [q.name for q in tree.questions if not q.parents] for tree in trees}
     assert roots["gz-decals-dr5"] == ["smooth-or-featured-dr5"]
     assert roots["gz-desi"] == [f"smooth-or-featured-{campaign}" for campaign in ("dr12", "dr5", "dr8")]
     assert roots["gz-challenge"] == ["smooth-or-featured", "anything-odd"]
@@ -289,6 +294,9 @@ def _broken(base: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         (TREE, "relative", "asked", "unknown key 'relative'; did you mean 'relative_to'?"),
         (TREE, "class", [{"name": "a", "label": "b"}], "class belongs to kind = 'classes'"),
         (TREE, "label_column", "x", "label_column belongs to kind = 'classes'"),
+        (TREE, "quantity", [], "quantity belongs to kind = 'quantities', not 'tree'"),
+        (QUANTITIES, "votes", "counts", "votes belongs to kind = 'tree', not 'quantities'"),
+        (QUANTITIES, "volunteers", 40, "volunteers belongs to kind = 'tree', not 'quantities'"),
         (TREE, "question", [], "has no question"),
         (TREE, "question", "shape", "'question' must be a list of tables, not the text 'shape'"),
         (TREE, "question.1", "bar", "question 2 must be a table"),
@@ -511,7 +519,7 @@ def volunteers_trees(draw_value: st.DrawFn) -> Schema:
         rest = [column for column in front if column not in parents] if parents else []
         fronts.append(rest + [answer.column for answer in answers])
     order = draw_value(st.permutations(questions))
-    return Schema("random", "Random", "tree", ("a source",), "fractions", "everyone", tuple(order))
+    return TreeSchema("random", "Random", ("a source",), "fractions", "everyone", tuple(order))
 
 
 def _fractions(schema: Schema, seed: int, galaxies: int) -> pd.DataFrame:
@@ -524,6 +532,11 @@ def _fractions(schema: Schema, seed: int, galaxies: int) -> pd.DataFrame:
         values[:, schema.slices[question.name]] = share * np.reshape(reached, (-1, 1))
     table = pd.DataFrame(values, columns=list(schema.columns))
     return table.assign(id_str=[f"g{i}" for i in range(galaxies)])
+
+
+def test_the_schemas_of_a_stored_model_are_written_again_to_the_letter() -> None:
+    for head in read_manifest("default")["heads"]:
+        assert json.dumps(schema_to_dict(schema_from_dict(head["schema"]))) == json.dumps(head["schema"])
 
 
 @settings(max_examples=60, deadline=None)
@@ -578,7 +591,7 @@ NAMES = st.text(st.characters(codec="utf-8", categories=["L"]), min_size=1, max_
 @given(st.lists(NAMES, min_size=2, max_size=6, unique=True), st.data())
 def test_every_way_of_naming_a_class_gives_its_index(names: list[str], data: st.DataObject) -> None:
     classes = tuple(GalaxyClass(name, f"label of {name}") for name in names)
-    schema = Schema("c", "C", "classes", (), label_column="kind", classes=classes)
+    schema = ClassSchema("c", "C", (), label_column="kind", classes=classes)
     assert schema_from_dict(schema_to_dict(schema)) == schema
     indices = data.draw(st.lists(st.integers(-1, len(names) - 1), min_size=1, max_size=20))
     labels: list[Any] = []
@@ -598,7 +611,7 @@ def test_quantities_round_trip(rows: list[tuple[float, float, bool]]) -> None:
         if round(((low + width) - low) / width, 3) == 1
     )
     if quantities:
-        schema = Schema("q", "Q", "quantities", ("s",), quantities=quantities, tolerance=0.5, id_column="name")
+        schema = QuantitySchema("q", "Q", ("s",), quantities=quantities, tolerance=0.5, id_column="name")
         assert schema_from_dict(json.loads(json.dumps(schema_to_dict(schema)))) == schema
 
 

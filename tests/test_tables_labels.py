@@ -16,7 +16,7 @@ from tuningfork.catalogs import join_labels
 from tuningfork.cli.app import build
 from tuningfork.errors import CatalogError, SchemaError
 from tuningfork.packs import count_labels, empty_classes, open_pack
-from tuningfork.schemas import schema_of_column
+from tuningfork.schemas import ClassSchema, QuantitySchema, schema_of_column
 
 
 def pack(*arguments: object) -> str:
@@ -73,8 +73,9 @@ def test_a_split_that_no_galaxy_came_into_is_said(images: Path, tmp_path: Path) 
 def test_what_schema_a_column_makes() -> None:
     def made(values: object) -> object:
         schema = schema_of_column(pd.DataFrame({"x": values}), "x", "t")
-        if schema.kind == "classes":
+        if isinstance(schema, ClassSchema):
             return schema.class_names
+        assert isinstance(schema, QuantitySchema)
         return schema.quantities[0].low, schema.quantities[0].high, schema.quantities[0].missing
 
     assert made(["b", "a", None, "b"]) == ("a", "b")

@@ -11,12 +11,16 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 import tuningfork as tf
+from tuningfork.schemas import TreeSchema
 
 
 def look_up() -> None:
     assert_type(tf.bundled_models() + tf.bundled_recipes() + tf.bundled_schemas(), list[str])
     assert_type(tf.load_schema("gz-challenge"), tf.Schema)
     assert_type(tf.load_schema("gz-challenge").columns, tuple[str, ...])
+    schema = tf.load_schema("gz-challenge")
+    if isinstance(schema, TreeSchema):
+        assert_type(schema.questions[0].answers[0].name, str)
     assert_type(tf.load_recipe("tuningfork/fractions", ["optim.epochs=5"]), tf.Recipe)
     assert_type(tf.load_recipe("tuningfork/fractions").optim.epochs, int)
 

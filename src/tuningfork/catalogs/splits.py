@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import singledispatch
 
 import numpy as np
 import pandas as pd
 from pandas.api.extensions import ExtensionArray
 
 from tuningfork.errors import CatalogError
-from tuningfork.schemas import Schema, class_indices
+from tuningfork.schemas import ClassSchema, QuantitySchema, Schema, TreeSchema, class_indices
 
 SPLITS = ("train", "val", "test")
 BINS = 5  # of the leading fraction of a tree's first question, and of a quantity's range
@@ -148,10 +149,22 @@ def _strata(table: pd.DataFrame, schema: Schema | None) -> np.ndarray:
     """The name of each galaxy's stratum, (N,) of text."""
     if schema is None:
         return np.array(["all"], dtype=object).repeat(len(table))
-    if schema.kind == "classes":
-        return class_indices(table, schema, "labels").astype(str).astype(object)
-    if schema.kind == "quantities":
-        return _quantity_strata(table, schema)
+    return _strata_of(schema, table)
+
+
+@singledispatch
+def _strata_of(schema: Schema, table: pd.DataFrame) -> np.ndarray:
+    """The name of each galaxy's stratum by the labels of a schema, (N,) of text."""
+    raise NotImplementedError(schema.kind)
+
+
+@_strata_of.register(ClassSchema)
+def _class_strata(schema: ClassSchema, table: pd.DataFrame) -> np.ndarray:
+    return class_indices(table, schema, "labels").astype(str).astype(object)
+
+
+@_strata_of.register(TreeSchema)
+def _tree_strata(schema: TreeSchema, table: pd.DataFrame) -> np.ndarray:
     columns = [answer.column for answer in schema.walk[0].answers]
     if any(column not in table for column in columns):
         return np.array(["all"], dtype=object).repeat(len(table))
@@ -164,7 +177,8 @@ def _strata(table: pd.DataFrame, schema: Schema | None) -> np.ndarray:
     return np.where(known, np.array(names, dtype=object), "unknown")
 
 
-def _quantity_strata(table: pd.DataFrame, schema: Schema) -> np.ndarray:
+@_strata_of.register(QuantitySchema)
+def _quantity_strata(schema: QuantitySchema, table: pd.DataFrame) -> np.ndarray:
     quantity = next(q for q in schema.quantities if q.column in table)
     values = table[quantity.column].to_numpy(dtype=np.float64, na_value=np.nan)
     known = (values >= quantity.low) & (values <= quantity.high)  # False for NaN and for "undetermined"

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from tuningfork.embeddings.embedding import Embedding
 from tuningfork.embeddings.purity import EVERY
 from tuningfork.plotting.style import CYCLE, DENSITY, GRID, INK, MARKERS, SHADES, figure, head
-from tuningfork.schemas import Schema, class_indices
+from tuningfork.schemas import ClassSchema, class_indices
 
 NAMES = {"features": "Features", "pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 PANEL = 3.1  # inches a side
@@ -22,7 +22,7 @@ COLOURS = (*CYCLE[:4], INK, "#7e57c2", "#e69f00", "#8d6e4b", "#e7298a", "#56b4e9
 UNKNOWN = "#cbd2d9"  # galaxies without a class
 
 
-def maps_figure(embedding: Embedding, schema: Schema | None) -> Figure:
+def maps_figure(embedding: Embedding, schema: ClassSchema | None) -> Figure:
     """A panel for each map and split, the splits of one map on the same axes.
 
     Coloured by class, galaxies without one in grey below; without a schema by how many galaxies lie on a spot.
@@ -105,7 +105,7 @@ def _axis_names(axes: Axes, explained: list[float]) -> None:
         axes.set_ylabel(second, fontsize=8)
 
 
-def _legend(schema: Schema, classes: np.ndarray) -> list[Line2D]:
+def _legend(schema: ClassSchema, classes: np.ndarray) -> list[Line2D]:
     """The mark of each class that a galaxy has, and of those that have none."""
     marks = [
         Line2D([], [], linestyle="none", markersize=5, label=schema.classes[index].label, **_mark(int(index)))

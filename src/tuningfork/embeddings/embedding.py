@@ -19,7 +19,7 @@ from tuningfork.catalogs import Origin, write_parts
 from tuningfork.errors import EmbeddingError
 from tuningfork.files import whole_file
 from tuningfork.manifests import EmbeddingManifest
-from tuningfork.schemas import Schema, schema_from_dict
+from tuningfork.schemas import ClassSchema, schema_from_dict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +42,7 @@ class Embedding:
         (N, F) float32, NaN where the image could not be read.
     manifest : dict
         What made it: `inputs` (images, model), `geometry`, `seed`, `maps` and their settings, `schemas`.
-    schemas : tuple of Schema
+    schemas : tuple of ClassSchema
         The class lists whose labels the table has.
     encode : callable, optional
         Features (M, F) of other images by the same model; None where the embedding was read from a file alone.
@@ -52,7 +52,7 @@ class Embedding:
     table: pd.DataFrame = field(repr=False)
     features: np.ndarray = field(repr=False)
     manifest: dict[str, Any] = field(repr=False)
-    schemas: tuple[Schema, ...] = field(repr=False)
+    schemas: tuple[ClassSchema, ...] = field(repr=False)
     encode: Callable[[Any], np.ndarray] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
@@ -123,12 +123,12 @@ class Embedding:
 
         return nearest(self, query, n)
 
-    def plot(self, schema: Schema | None = None) -> Figure:
+    def plot(self, schema: ClassSchema | None = None) -> Figure:
         """Its maps as a Matplotlib figure, coloured by class where classes are known.
 
         Parameters
         ----------
-        schema : Schema, optional
+        schema : ClassSchema, optional
             The class list that gives the colours. Default: the first of `schemas`.
 
         Returns
@@ -211,7 +211,8 @@ def read_embedding(path: str | Path, encode: Callable[[Any], np.ndarray] | None 
         raise EmbeddingError(f"{file} is no embedding; make one with `tuningfork embed`")
     EmbeddingManifest.of(manifest, file)
     rows = pq.read_table(file)
-    schemas = tuple(schema_from_dict(table, str(file)) for table in manifest["schemas"])
+    described = [schema_from_dict(table, str(file)) for table in manifest["schemas"]]
+    schemas = tuple(schema for schema in described if isinstance(schema, ClassSchema))
     return Embedding(
         file, rows.drop_columns(["features"]).to_pandas(), feature_array(rows["features"]), manifest, schemas, encode
     )

@@ -17,7 +17,7 @@ from tuningfork.embeddings.distances import neighbours, standardise
 from tuningfork.embeddings.embedding import Embedding
 from tuningfork.evaluation.bootstrap import Array, Measure, estimate
 from tuningfork.progress import progress_bar
-from tuningfork.schemas import Schema, class_indices
+from tuningfork.schemas import ClassSchema, class_indices
 
 K = 10
 N_BOOTSTRAP = 1000
@@ -103,7 +103,7 @@ def most_mixed(group: dict[str, Any], classes: list[str], space: str = "features
     return sorted(pairs, key=lambda pair: -pair["share"])
 
 
-def _groups(embedding: Embedding, schema: Schema) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def _groups(embedding: Embedding, schema: ClassSchema) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """For each split its name, the rows of its labelled, readable galaxies, and their classes."""
     classes = class_indices(embedding.table, schema, str(embedding.path))
     known = embedding.readable[classes[embedding.readable] >= 0]

@@ -11,12 +11,14 @@ from tuningfork.evaluation import metrics
 from tuningfork.evaluation.bootstrap import Array, Measure
 from tuningfork.evaluation.calibration import top_label
 from tuningfork.evaluation.metrics import Indices
-from tuningfork.schemas import Schema
+from tuningfork.schemas import ClassSchema
 
 PAIRS = 10
 
 
-def class_measures(truth: Indices, predicted: Indices, probabilities: Array | None, schema: Schema) -> dict[str, Any]:
+def class_measures(
+    truth: Indices, predicted: Indices, probabilities: Array | None, schema: ClassSchema
+) -> dict[str, Any]:
     """The figures of a class list, as measures.
 
     Parameters

@@ -12,7 +12,7 @@ from tuningfork.errors import PredictionsError, SchemaError
 from tuningfork.evaluation.evaluate import N_BOOTSTRAP, evaluate_predictions
 from tuningfork.evaluation.write import write_evaluation
 from tuningfork.files import read_json, sha256
-from tuningfork.schemas import Schema, load_schema, schema_from_dict
+from tuningfork.schemas import ClassSchema, Schema, load_schema, schema_from_dict
 
 
 def evaluate_file(
@@ -115,7 +115,7 @@ def _choose(
 
 def _answers(predictions: pd.DataFrame, schema: Schema) -> bool:
     columns = {*schema.prediction_columns, *schema.published_columns}
-    columns |= {schema.label_column} if schema.kind == "classes" else set()
+    columns |= {schema.label_column} if isinstance(schema, ClassSchema) else set()
     return any(find_column(predictions, [column]) is not None for column in columns)
 
 

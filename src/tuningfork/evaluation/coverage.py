@@ -9,43 +9,65 @@ import pandas as pd
 
 from tuningfork.evaluation.bootstrap import Array, Measure
 from tuningfork.evaluation.metrics import mean
-from tuningfork.schemas import Schema
+from tuningfork.schemas import QuantitySchema, Schema, TreeSchema
 
 ROUNDING = 1e-6  # ends are stored as float32
 
 
-def with_coverage(
-    measures: dict[str, Any], predictions: pd.DataFrame, observed: Array, schema: Schema
+def with_vote_coverage(
+    measures: dict[str, Any], predictions: pd.DataFrame, observed: Array, schema: TreeSchema
 ) -> dict[str, Any]:
-    """The figures of a tree or of quantities with `coverage`, where the predictions have intervals.
+    """The figures of a tree with `coverage`, where the predictions have intervals.
 
     Parameters
     ----------
     measures
-        As `tree_measures` or `quantity_measures` gives them. Overall, and in each question, `coverage` is over all
-        answers and galaxies alike; `interval_width` is the mean width.
+        As `tree_measures` gives them. Overall, and in each question, `coverage` is over all answers and galaxies alike;
+        `interval_width` is the mean width.
     predictions
         N galaxies; the intervals are ``<column>_low`` and ``<column>_high`` of the schema's prediction columns.
     observed
         (N, K) labels in the same order, NaN where missing.
     """
-    ends = [[f"{column}_{end}" for column in schema.prediction_columns] for end in ("low", "high")]
-    if not {name for names in ends for name in names} <= set(predictions.columns):
+    ends = _ends(predictions, schema)
+    if ends is None:
         return measures
-    low, high = (predictions[names].to_numpy(dtype=np.float64, na_value=np.nan) for names in ends)
-    known = np.isfinite(observed) & np.isfinite(low)
-    held = np.where(known, (observed >= low - ROUNDING) & (observed <= high + ROUNDING), np.nan)
-    width = np.where(known, high - low, np.nan)
-    if schema.kind == "quantities":
-        for index, quantity in enumerate(schema.quantities):
-            measures["quantities"][quantity.column]["coverage"] = _mean(held[:, [index]])
-        return measures
+    held = _held(observed, *ends)
+    width = np.where(np.isnan(held), np.nan, ends[1] - ends[0])
     measures["figures"] |= {"coverage": _mean(held), "interval_width": _mean(width)}
     for name, answers in schema.slices.items():
         measures["questions"][name]["coverage"] = _mean(held[:, answers])
     for index, column in enumerate(schema.prediction_columns):
         measures["columns"][column]["coverage"] = _mean(held[:, [index]])
     return measures
+
+
+def with_quantity_coverage(
+    measures: dict[str, Any], predictions: pd.DataFrame, observed: Array, schema: QuantitySchema
+) -> dict[str, Any]:
+    """The figures of each quantity, of `quantity_measures`, with `coverage`; the rest as `with_vote_coverage`."""
+    ends = _ends(predictions, schema)
+    if ends is None:
+        return measures
+    held = _held(observed, *ends)
+    for index, quantity in enumerate(schema.quantities):
+        measures["quantities"][quantity.column]["coverage"] = _mean(held[:, [index]])
+    return measures
+
+
+def _ends(predictions: pd.DataFrame, schema: Schema) -> tuple[Array, Array] | None:
+    """The ends of the intervals, (N, K) each; none where the predictions have no intervals."""
+    names = [[f"{column}_{end}" for column in schema.prediction_columns] for end in ("low", "high")]
+    if not {name for of_end in names for name in of_end} <= set(predictions.columns):
+        return None
+    low, high = (predictions[of_end].to_numpy(dtype=np.float64, na_value=np.nan) for of_end in names)
+    return low, high
+
+
+def _held(observed: Array, low: Array, high: Array) -> Array:
+    """Whether each label lies in its interval, 1 or 0; NaN where either is not known."""
+    known = np.isfinite(observed) & np.isfinite(low)
+    return np.where(known, (observed >= low - ROUNDING) & (observed <= high + ROUNDING), np.nan)
 
 
 def _mean(values: Array) -> Measure:

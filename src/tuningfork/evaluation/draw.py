@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,10 @@ from matplotlib.figure import Figure
 
 from tuningfork.evaluation import plots
 from tuningfork.evaluation.quantities import known_values
-from tuningfork.evaluation.tables import probabilities
+from tuningfork.evaluation.tables import answers
 from tuningfork.evaluation.votes import label_votes, votes_of
 from tuningfork.plotting.style import words
-from tuningfork.schemas import Schema
+from tuningfork.schemas import ClassSchema, QuantitySchema, Schema, TreeSchema
 
 Pixels = Callable[[str], np.ndarray]  # the picture of a galaxy by its id, (H, W, C) uint8
 
@@ -39,17 +40,19 @@ def draw(
     """Draw the plots of each schema, one at a time. `predictions` and `labels` are joined, row for row."""
     for schema in schemas:
         result = evaluation["schemas"][schema.name]
-        if schema.kind == "classes":
-            yield from _classes(schema, result)
-        elif schema.kind == "tree":
-            yield from _tree(schema, result, predictions, labels)
-        else:
-            yield _quantities(schema, predictions, labels)
+        yield from _plots(schema, result, predictions, labels)
         if pixels is not None and result.get("top_losses"):
             yield _top_losses(schema, result["top_losses"], pixels)
 
 
-def _classes(schema: Schema, result: dict[str, Any]) -> Iterator[Plot]:
+@singledispatch
+def _plots(schema: Schema, result: dict[str, Any], predictions: pd.DataFrame, labels: pd.DataFrame) -> Iterator[Plot]:
+    """The plots of one schema."""
+    raise NotImplementedError(schema.kind)
+
+
+@_plots.register(ClassSchema)
+def _classes(schema: ClassSchema, result: dict[str, Any], *_: pd.DataFrame) -> Iterator[Plot]:
     n = result["figures"]["accuracy"]["n"]
     labels = [entry.label for entry in schema.classes]
     title = f"Confusion of {len(labels)} classes, n = {n:,}"
@@ -66,7 +69,10 @@ def _classes(schema: Schema, result: dict[str, Any]) -> Iterator[Plot]:
         yield Plot(f"{schema.name}-reliability.png", caption, drawn)
 
 
-def _tree(schema: Schema, result: dict[str, Any], predictions: pd.DataFrame, labels: pd.DataFrame) -> Iterator[Plot]:
+@_plots.register(TreeSchema)
+def _tree(
+    schema: TreeSchema, result: dict[str, Any], predictions: pd.DataFrame, labels: pd.DataFrame
+) -> Iterator[Plot]:
     n = result["figures"]["rmse"]["n"]
     title = f"Error of the vote fractions by question, {n:,} galaxies"
     caption = "RMSE of each question with its 95 % interval, beside the RMSE of predicting the mean."
@@ -77,29 +83,29 @@ def _tree(schema: Schema, result: dict[str, Any], predictions: pd.DataFrame, lab
             "Reliability of each question: predicted against observed fraction of those asked, in bins of equal volume."
         )
         yield Plot(f"{schema.name}-reliability.png", caption, plots.vote_reliability(result["questions"], title))
-    values = probabilities(predictions, schema)
-    if values is None:
-        raise TypeError("only a class list can do without numbers")
     title = f"Predicted and observed fractions, {n:,} galaxies"
     caption = "Predicted against observed fraction of each answer, where at least half the volunteers were asked."
-    drawn = plots.fractions(label_votes(labels, schema), votes_of(values, schema), schema, title)
+    drawn = plots.fractions(label_votes(labels, schema), votes_of(answers(predictions, schema), schema), schema, title)
     yield Plot(f"{schema.name}-fractions.png", caption, drawn)
 
 
-def _quantities(schema: Schema, predictions: pd.DataFrame, labels: pd.DataFrame) -> Plot:
+@_plots.register(QuantitySchema)
+def _quantities(
+    schema: QuantitySchema, result: dict[str, Any], predictions: pd.DataFrame, labels: pd.DataFrame
+) -> Iterator[Plot]:
     truth = np.stack([known_values(labels, entry.column, entry.missing) for entry in schema.quantities], axis=1)
-    predicted = predictions[list(schema.prediction_columns)].to_numpy(dtype=np.float64, na_value=np.nan)
+    predicted = answers(predictions, schema)
     n = int(np.isfinite(truth).any(axis=1).sum())
     names = [entry.column for entry in schema.quantities]
     drawn = plots.quantity_scatter(truth, predicted, names, f"Predicted and true values, n = {n:,}")
-    return Plot(
+    yield Plot(
         f"{schema.name}-scatter.png", "Predicted against true value of each quantity, with running medians.", drawn
     )
 
 
 def _top_losses(schema: Schema, losses: list[dict[str, Any]], pixels: Pixels) -> Plot:
     texts: list[tuple[str, ...]]
-    if schema.kind == "classes":
+    if isinstance(schema, ClassSchema):
         caption = (
             "The galaxies of largest loss: true class, predicted class with its probability, -ln of the true one's."
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,13 @@ import pandas as pd
 
 from tuningfork.evaluation.bootstrap import estimate
 from tuningfork.evaluation.classes import class_measures
-from tuningfork.evaluation.coverage import with_coverage
+from tuningfork.evaluation.coverage import with_quantity_coverage, with_vote_coverage
 from tuningfork.evaluation.losses import class_losses, tree_losses
 from tuningfork.evaluation.quantities import known_values, quantity_measures
-from tuningfork.evaluation.tables import join, probabilities
+from tuningfork.evaluation.tables import answers, join, probabilities
 from tuningfork.evaluation.trees import tree_measures
 from tuningfork.evaluation.votes import label_votes, votes_of
-from tuningfork.schemas import Schema
+from tuningfork.schemas import ClassSchema, QuantitySchema, Schema, TreeSchema
 from tuningfork.schemas.check import class_indices
 
 N_BOOTSTRAP = 1000
@@ -101,25 +102,39 @@ def main_figures(evaluation: dict[str, Any]) -> list[tuple[str, str, dict[str, A
 
 def measures_of(predictions: pd.DataFrame, labels: pd.DataFrame, schema: Schema, where: str) -> dict[str, Any]:
     """The figures of one schema as measures, from joined predictions and labels."""
-    values = probabilities(predictions, schema)
-    if schema.kind == "classes":
-        truth = class_indices(labels, schema, f"the labels for {where}")
-        named = predicted_classes(predictions, schema, where)
-        measures = class_measures(truth, named, values, schema)
-        if values is not None:
-            measures["top_losses"] = class_losses(labels["id_str"], truth, named, values, schema)
-        return measures
-    if values is None:
-        raise TypeError("only a class list can do without numbers")
-    if schema.kind == "quantities":
-        truth = np.stack([known_values(labels, q.column, q.missing) for q in schema.quantities], axis=1)
-        return with_coverage(quantity_measures(labels, values, schema), predictions, truth, schema)
-    votes, predicted = label_votes(labels, schema), votes_of(values, schema)
-    measures = with_coverage(tree_measures(votes, predicted, schema), predictions, votes.fractions, schema)
+    return _measures(schema, predictions, labels, where)
+
+
+@singledispatch
+def _measures(schema: Schema, predictions: pd.DataFrame, labels: pd.DataFrame, where: str) -> dict[str, Any]:
+    raise NotImplementedError(schema.kind)
+
+
+@_measures.register(ClassSchema)
+def _of_classes(schema: ClassSchema, predictions: pd.DataFrame, labels: pd.DataFrame, where: str) -> dict[str, Any]:
+    truth = class_indices(labels, schema, f"the labels for {where}")
+    named, values = predicted_classes(predictions, schema, where), probabilities(predictions, schema)
+    measures = class_measures(truth, named, values, schema)
+    if values is not None:
+        measures["top_losses"] = class_losses(labels["id_str"], truth, named, values, schema)
+    return measures
+
+
+@_measures.register(QuantitySchema)
+def _of_quantities(schema: QuantitySchema, predictions: pd.DataFrame, labels: pd.DataFrame, _: str) -> dict[str, Any]:
+    truth = np.stack([known_values(labels, q.column, q.missing) for q in schema.quantities], axis=1)
+    measures = quantity_measures(labels, answers(predictions, schema), schema)
+    return with_quantity_coverage(measures, predictions, truth, schema)
+
+
+@_measures.register(TreeSchema)
+def _of_tree(schema: TreeSchema, predictions: pd.DataFrame, labels: pd.DataFrame, _: str) -> dict[str, Any]:
+    votes, predicted = label_votes(labels, schema), votes_of(answers(predictions, schema), schema)
+    measures = with_vote_coverage(tree_measures(votes, predicted, schema), predictions, votes.fractions, schema)
     return measures | {"top_losses": tree_losses(labels["id_str"], votes, predicted, schema)}
 
 
-def predicted_classes(predictions: pd.DataFrame, schema: Schema, where: str) -> np.ndarray:
+def predicted_classes(predictions: pd.DataFrame, schema: ClassSchema, where: str) -> np.ndarray:
     """The index of the most probable class of each galaxy, (N,); of a table without probabilities the one it names."""
     values = probabilities(predictions, schema)
     return class_indices(predictions, schema, where) if values is None else np.asarray(values.argmax(axis=1))

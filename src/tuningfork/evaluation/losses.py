@@ -16,13 +16,13 @@ from tuningfork.evaluation import metrics
 from tuningfork.evaluation.bootstrap import Array
 from tuningfork.evaluation.metrics import Indices
 from tuningfork.evaluation.votes import Votes
-from tuningfork.schemas import Schema
+from tuningfork.schemas import ClassSchema, TreeSchema
 
 TOP = 16
 
 
 def class_losses(
-    ids: pd.Series, truth: Indices, named: Indices, probabilities: Array, schema: Schema
+    ids: pd.Series, truth: Indices, named: Indices, probabilities: Array, schema: ClassSchema
 ) -> list[dict[str, Any]]:
     """The galaxies of largest loss, minus the natural log of the true class's probability.
 
@@ -52,7 +52,7 @@ def class_losses(
     ]
 
 
-def tree_losses(ids: pd.Series, truth: Votes, predicted: Votes, schema: Schema) -> list[dict[str, Any]]:
+def tree_losses(ids: pd.Series, truth: Votes, predicted: Votes, schema: TreeSchema) -> list[dict[str, Any]]:
     """The galaxies of largest loss, the root mean square error of the fractions that are known.
 
     Returns

@@ -30,7 +30,7 @@ from tuningfork.plotting.style import (
     unit_square,
     words,
 )
-from tuningfork.schemas import Schema
+from tuningfork.schemas import TreeSchema
 
 
 def confusion_matrix(counts: list[list[int]], labels: list[str], title: str) -> Figure:
@@ -89,7 +89,7 @@ def vote_reliability(questions: dict[str, Any], title: str) -> Figure:
     return drawn
 
 
-def fractions(truth: Votes, predicted: Votes, schema: Schema, title: str) -> Figure:
+def fractions(truth: Votes, predicted: Votes, schema: TreeSchema, title: str) -> Figure:
     """Every galaxy's predicted and observed fractions where at least half the volunteers were asked, by question."""
     rows = [(question, relevant(truth, schema, question)) for question in schema.questions]
     rows = [(question, counts) for question, counts in rows if counts.any()]

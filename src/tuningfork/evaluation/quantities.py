@@ -10,10 +10,10 @@ import pandas as pd
 
 from tuningfork.evaluation import metrics
 from tuningfork.evaluation.bootstrap import Array, Measure
-from tuningfork.schemas import Quantity, Schema
+from tuningfork.schemas import Quantity, QuantitySchema
 
 
-def quantity_measures(labels: pd.DataFrame, predicted: Array, schema: Schema) -> dict[str, Any]:
+def quantity_measures(labels: pd.DataFrame, predicted: Array, schema: QuantitySchema) -> dict[str, Any]:
     """The figures of each quantity, as measures, on the galaxies whose label is known.
 
     `bias` is the mean of predicted minus true. `within_limits` is the share of predictions within the label's

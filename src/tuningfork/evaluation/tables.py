@@ -10,7 +10,7 @@ import pandas as pd
 from tuningfork.catalogs import find_column, find_ids, id_text, listed, with_names
 from tuningfork.errors import PredictionsError
 from tuningfork.evaluation.bootstrap import Array
-from tuningfork.schemas import Schema, check_labels, without_unasked
+from tuningfork.schemas import ClassSchema, QuantitySchema, Schema, check_labels, without_unasked
 
 ENDS = ("low", "high", "spread")  # of the columns that say how sure an answer is
 SUM_TOLERANCE = 1e-3
@@ -107,8 +107,13 @@ def join(
 
 def probabilities(predictions: pd.DataFrame, schema: Schema) -> Array | None:
     """The schema's prediction columns as (N, K) float64; None for a class list with hard labels only."""
-    if schema.kind == "classes" and not set(schema.prediction_columns) & set(predictions.columns):
+    if isinstance(schema, ClassSchema) and not set(schema.prediction_columns) & set(predictions.columns):
         return None
+    return answers(predictions, schema)
+
+
+def answers(predictions: pd.DataFrame, schema: Schema) -> Array:
+    """The schema's prediction columns as (N, K) float64."""
     return predictions[list(schema.prediction_columns)].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
@@ -120,8 +125,8 @@ def _failed(predictions: pd.DataFrame) -> pd.Series:
 
 def _check(predictions: pd.DataFrame, schema: Schema, where: str) -> None:
     absent = [column for column in schema.prediction_columns if column not in predictions]
-    hard = schema.kind == "classes" and schema.summary_column in predictions and len(absent) == len(schema.classes)
-    if hard:
+    named = isinstance(schema, ClassSchema) and schema.summary_column in predictions
+    if named and len(absent) == len(schema.prediction_columns):
         missing = predictions[str(schema.summary_column)].isna().to_numpy()
         _refuse(missing, predictions, where, f"{schema.summary_column} is missing and no error says why")
         return
@@ -138,11 +143,11 @@ def _check(predictions: pd.DataFrame, schema: Schema, where: str) -> None:
         return
     wrong = np.asarray(~np.isfinite(values).all(axis=1))
     _refuse(wrong, predictions, where, f"a prediction of schema {schema.name!r} is NaN and no error says why")
-    if schema.kind == "quantities":
+    if isinstance(schema, QuantitySchema):
         return
     wrong = np.any((values < -RANGE_TOLERANCE) | (values > 1 + RANGE_TOLERANCE), axis=1)
     _refuse(wrong, predictions, where, f"a prediction of schema {schema.name!r} is outside 0 to 1")
-    if schema.kind == "classes":
+    if isinstance(schema, ClassSchema):
         wrong = np.abs(values.sum(axis=1) - 1) > SUM_TOLERANCE
         _refuse(wrong, predictions, where, f"the probabilities of schema {schema.name!r} don't sum to 1")
 

@@ -11,15 +11,15 @@ from tuningfork.evaluation.bootstrap import Array, Measure, figure
 from tuningfork.evaluation.calibration import vote_ece, vote_reliability
 from tuningfork.evaluation.metrics import mean, rmse
 from tuningfork.evaluation.volunteers import equivalent_volunteers
-from tuningfork.evaluation.votes import Votes, of_everyone, tree_violation
-from tuningfork.schemas import Question, Schema
+from tuningfork.evaluation.votes import Votes, tree_violation
+from tuningfork.schemas import Question, TreeSchema
 
 ASKED = (
     0.5  # Walmsley et al. 2022 (arXiv:2102.08414), section 4: a question counts where half the volunteers were asked
 )
 
 
-def tree_measures(truth: Votes, predicted: Votes, schema: Schema) -> dict[str, Any]:
+def tree_measures(truth: Votes, predicted: Votes, schema: TreeSchema) -> dict[str, Any]:
     """The figures of a tree, as measures.
 
     `rmse` is the root of the mean squared error over every label entry there is; with the challenge's 37 columns it is
@@ -48,14 +48,16 @@ def tree_measures(truth: Votes, predicted: Votes, schema: Schema) -> dict[str, A
     }
 
 
-def relevant(truth: Votes, schema: Schema, question: Question) -> NDArray[np.bool_]:
+def relevant(truth: Votes, schema: TreeSchema, question: Question) -> NDArray[np.bool_]:
     """(N,) bool: the question has an answer and at least half of all volunteers were asked it."""
     index = schema.questions.index(question)
     answered = np.isfinite(truth.conditional[:, schema.slices[question.name]]).all(axis=1)
     return answered & (truth.reach[:, index] >= ASKED)
 
 
-def _question(question: Question, truth: Votes, predicted: Votes, schema: Schema, deviations: Array) -> dict[str, Any]:
+def _question(
+    question: Question, truth: Votes, predicted: Votes, schema: TreeSchema, deviations: Array
+) -> dict[str, Any]:
     answers = schema.slices[question.name]
     observed, given = truth.conditional[:, answers], predicted.conditional[:, answers]
     counts = relevant(truth, schema, question)
@@ -79,13 +81,13 @@ def _question(question: Question, truth: Votes, predicted: Votes, schema: Schema
     }
 
 
-def _volunteers(given: Array, observed: Array, asked: Array, schema: Schema) -> dict[str, Measure]:
+def _volunteers(given: Array, observed: Array, asked: Array, schema: TreeSchema) -> dict[str, Measure]:
     """The equivalent number of volunteers, where it is known how many voted."""
     if schema.votes == "counts":
         return {"volunteers": equivalent_volunteers(given, observed, asked)}
     if not schema.volunteers:
         return {}
-    votes = np.full(len(asked), schema.volunteers) if of_everyone(schema) else asked * schema.volunteers
+    votes = np.full(len(asked), schema.volunteers) if schema.of_everyone else asked * schema.volunteers
     return {"volunteers": equivalent_volunteers(given, observed, votes)}
 
 

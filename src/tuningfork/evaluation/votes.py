@@ -9,7 +9,7 @@ import pandas as pd
 
 from tuningfork.evaluation.bootstrap import Array
 from tuningfork.evaluation.metrics import ratio
-from tuningfork.schemas import Schema
+from tuningfork.schemas import TreeSchema
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,7 @@ class Votes:
     asked: Array
 
 
-def of_everyone(schema: Schema) -> bool:
-    """Whether the fractions of a tree are of everyone; else of those who were asked (always so for vote counts)."""
-    return schema.votes == "fractions" and schema.relative_to == "everyone"
-
-
-def label_votes(labels: pd.DataFrame, schema: Schema) -> Votes:
+def label_votes(labels: pd.DataFrame, schema: TreeSchema) -> Votes:
     """The volunteers' votes: counts are divided by their question's total; columns that are absent are missing."""
     values = labels.reindex(columns=list(schema.columns)).to_numpy(dtype=np.float64, na_value=np.nan)
     totals = _question_sums(values, schema)
@@ -51,9 +46,9 @@ def label_votes(labels: pd.DataFrame, schema: Schema) -> Votes:
     return Votes(fractions, fractions, np.where(np.isnan(reach), 1.0, reach), np.nan_to_num(totals))
 
 
-def votes_of(fractions: Array, schema: Schema) -> Votes:
+def votes_of(fractions: Array, schema: TreeSchema) -> Votes:
     """Votes from fractions (N, A) in the schema's own convention: labels that are fractions, or predictions."""
-    if of_everyone(schema):
+    if schema.of_everyone:
         reach = _question_sums(fractions, schema)
         conditional = ratio(fractions, _spread(reach, schema))
     else:
@@ -63,32 +58,32 @@ def votes_of(fractions: Array, schema: Schema) -> Votes:
     return Votes(fractions, conditional, reach, reach)
 
 
-def expected_sums(fractions: Array, schema: Schema) -> Array:
+def expected_sums(fractions: Array, schema: TreeSchema) -> Array:
     """What each question's fractions must sum to by the tree, (N, Q)."""
     expected = np.ones((len(fractions), len(schema.questions)))
-    if of_everyone(schema):
+    if schema.of_everyone:
         for index, question in enumerate(schema.questions):
             if question.parents:
                 expected[:, index] = fractions[:, schema.parent_positions(question)].sum(axis=1)
     return expected
 
 
-def tree_violation(fractions: Array, schema: Schema) -> float:
+def tree_violation(fractions: Array, schema: TreeSchema) -> float:
     """The largest difference, over galaxies and questions, between a question's sum and what the tree demands."""
     return float(np.abs(_question_sums(fractions, schema) - expected_sums(fractions, schema)).max(initial=0.0))
 
 
-def _question_sums(values: Array, schema: Schema) -> Array:
+def _question_sums(values: Array, schema: TreeSchema) -> Array:
     return np.stack([values[:, answers].sum(axis=1) for answers in schema.slices.values()], axis=1)
 
 
-def _spread(per_question: Array, schema: Schema) -> Array:
+def _spread(per_question: Array, schema: TreeSchema) -> Array:
     """(N, Q) to (N, A): each answer gets its question's value."""
     sizes = [len(question.answers) for question in schema.questions]
     return np.repeat(per_question, sizes, axis=1)
 
 
-def _walk_reach(conditional: Array, schema: Schema) -> Array:
+def _walk_reach(conditional: Array, schema: TreeSchema) -> Array:
     """The fraction that reaches each question, multiplied down the tree: (N, Q)."""
     index_of = {question.name: index for index, question in enumerate(schema.questions)}
     question_of = np.repeat(np.arange(len(index_of)), [len(question.answers) for question in schema.questions])

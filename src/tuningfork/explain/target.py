@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import singledispatch
 
 import numpy as np
 
 from tuningfork.errors import ModelError
-from tuningfork.evaluation.votes import of_everyone, votes_of
+from tuningfork.evaluation.votes import votes_of
 from tuningfork.models import GalaxyModel
 from tuningfork.plotting.style import words
-from tuningfork.schemas import Schema
+from tuningfork.schemas import ClassSchema, QuantitySchema, Schema, TreeSchema
 
 
 @dataclass(frozen=True)
@@ -30,20 +31,29 @@ class Target:
     @property
     def words(self) -> str:
         """The answer as people say it: `Spiral arms: yes`, a class's label, a quantity's name."""
-        if self.schema.kind == "tree":
-            question, answer = _answers(self.schema)[self.index]
-            return f"{words(question)}: {answer.replace('-', ' ')}"
-        if self.schema.kind == "classes":
-            return words(self.schema.classes[self.index].label)
-        return words(self.column)
+        return _words(self.schema, self.index)
 
     @property
     def full(self) -> float:
         """The range of the answer: 1, or that of the quantity in its own units."""
-        if self.schema.kind != "quantities":
-            return 1.0
-        quantity = self.schema.quantities[self.index]
-        return quantity.high - quantity.low
+        low, high = self.schema.limits[self.index]
+        return float(high - low)
+
+
+@singledispatch
+def _words(schema: Schema, index: int) -> str:
+    return words(schema.prediction_columns[index])
+
+
+@_words.register(TreeSchema)
+def _words_of_answer(schema: TreeSchema, index: int) -> str:
+    question, answer = schema.pairs[index]
+    return f"{words(question.name)}: {answer.name.replace('-', ' ')}"
+
+
+@_words.register(ClassSchema)
+def _words_of_class(schema: ClassSchema, index: int) -> str:
+    return words(schema.classes[index].label)
 
 
 def find_target(model: GalaxyModel, column: str) -> Target:
@@ -74,22 +84,33 @@ def leading_target(model: GalaxyModel, answers: Mapping[str, np.ndarray]) -> Tar
     is never chosen: there is nothing to look at.
     """
     schema = model.schemas[0]
-    if schema.kind == "quantities":
-        return Target(schema, 0)
-    shares = share_of_everyone(schema, answers[schema.name])
-    if schema.kind == "classes":
-        return Target(schema, int(shares.argmax()))
+    return Target(schema, _leading(schema, answers[schema.name]))
+
+
+@singledispatch
+def _leading(schema: Schema, values: np.ndarray) -> int:
+    """The index of the answer most worth explaining, from the answers (K,) of a galaxy: of quantities the first."""
+    return 0
+
+
+@_leading.register(ClassSchema)
+def _likeliest_class(schema: ClassSchema, values: np.ndarray) -> int:
+    return int(values.argmax())
+
+
+@_leading.register(TreeSchema)
+def _most_specific_answer(schema: TreeSchema, values: np.ndarray) -> int:
     depths = _depths(schema)
     ranks = [
-        (-1, 0.0) if answer == "no" else (depths[question] if share > 0.5 else 0, share)
-        for (question, answer), share in zip(_answers(schema), shares, strict=True)
+        (-1, 0.0) if answer.name == "no" else (depths[question.name] if share > 0.5 else 0, share)
+        for (question, answer), share in zip(schema.pairs, share_of_everyone(schema, values), strict=True)
     ]
-    return Target(schema, ranks.index(max(ranks)))
+    return ranks.index(max(ranks))
 
 
 def share_of_everyone(schema: Schema, values: np.ndarray) -> np.ndarray:
     """Answers (K,) as shares that can be compared across a tree's questions: of everyone, not of those asked, (K,)."""
-    if schema.kind != "tree" or of_everyone(schema):
+    if not isinstance(schema, TreeSchema) or schema.of_everyone:
         return values
     reach = votes_of(values[None].astype(np.float64), schema).reach[0]
     shares: np.ndarray = values * np.repeat(reach, [len(question.answers) for question in schema.questions])
@@ -102,7 +123,7 @@ def answer_lines(target: Target, values: np.ndarray, most: int) -> list[tuple[st
     Each in words, its value as text, the value as a share of its range, and whether it is the target.
     """
     schema, shown = target.schema, range(len(values))
-    if schema.kind != "quantities":
+    if not isinstance(schema, QuantitySchema):
         shares = share_of_everyone(schema, values)
         order = sorted(shown, key=lambda index: (index != target.index, -shares[index]))[:most]
         return [
@@ -115,14 +136,9 @@ def answer_lines(target: Target, values: np.ndarray, most: int) -> list[tuple[st
     ]
 
 
-def _answers(schema: Schema) -> list[tuple[str, str]]:
-    """(question, answer) of each column of a tree."""
-    return [(question.name, answer.name) for question in schema.questions for answer in question.answers]
-
-
-def _depths(schema: Schema) -> dict[str, int]:
+def _depths(schema: TreeSchema) -> dict[str, int]:
     """How many questions lead to each question of a tree, itself counted."""
-    asked_by = {answer.column: question.name for question in schema.questions for answer in question.answers}
+    asked_by = {answer.column: question.name for question, answer in schema.pairs}
     depths: dict[str, int] = {}
     for question in schema.walk:
         depths[question.name] = 1 + max((depths[asked_by[parent]] for parent in question.parents), default=0)

@@ -17,6 +17,7 @@ from tuningfork.models.folder import FILES, UNCERTAINTY
 from tuningfork.models.views import check_views
 from tuningfork.packs import Pack, PackSource, open_pack
 from tuningfork.progress import progress_bar
+from tuningfork.schemas import ClassSchema, TreeSchema
 from tuningfork.uncertainty import (
     FEWEST,
     Uncertainty,
@@ -96,11 +97,11 @@ def fit_uncertainty(network: Model, pack: Pack, rows: np.ndarray, chosen: np.nda
     temperatures, intervals = {}, {}
     for schema in network.schemas:
         targets = network.head(schema.name).targets(labels, str(pack.path))
-        if schema.kind == "classes":
+        if isinstance(schema, ClassSchema):
             temperatures[schema.name] = _temperature(network, schema.name, raw[schema.name], targets[:, 0])
         else:
             answers = _joint_answers(network, schema.name, raw[schema.name], 1.0)
-            observed = label_votes(labels, schema).fractions if schema.kind == "tree" else targets
+            observed = label_votes(labels, schema).fractions if isinstance(schema, TreeSchema) else targets
             intervals[schema.name] = fit_intervals(
                 answers[chosen].astype(np.float64), observed[chosen].astype(np.float64)
             )

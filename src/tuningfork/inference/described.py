@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import singledispatch
 
 import numpy as np
 import pyarrow as pa
 
 from tuningfork.catalogs import About, column
 from tuningfork.images import Decoded
-from tuningfork.schemas import Schema
+from tuningfork.schemas import ClassSchema, QuantitySchema, Schema, TreeSchema
 
 _QUALITY = "meta.code.qual"
 ID = column("id_str", pa.string(), About("The galaxy's id", ucd="meta.id;meta.main"))
@@ -64,25 +65,38 @@ def numbers(values: np.ndarray, described: Sequence[pa.Field], readable: np.ndar
 
 def answer_columns(schema: Schema) -> list[pa.Field]:
     """The numbers that answer a schema."""
-    ucd = "src.morph" if schema.kind == "quantities" else "stat.probability;src.morph"
+    ucd = "src.morph" if isinstance(schema, QuantitySchema) else "stat.probability;src.morph"
     return [
         column(name, pa.float32(), About(text, ucd=ucd))
         for name, text in zip(schema.prediction_columns, _meanings(schema), strict=True)
     ]
 
 
-def _meanings(schema: Schema) -> Iterator[str]:
-    whom = "everyone" if schema.relative_to == "everyone" else "those asked"
-    for question in schema.questions:
-        asked = question.text or question.name
-        yield from (f"{asked}: {answer.text or answer.name} (fraction of {whom})" for answer in question.answers)
-    yield from (f"Probability of the class {entry.label}" for entry in schema.classes)
-    yield from (quantity.text or quantity.column for quantity in schema.quantities)
+@singledispatch
+def _meanings(schema: Schema) -> list[str]:
+    """What each number of a prediction says."""
+    raise NotImplementedError(schema.kind)
+
+
+@_meanings.register(TreeSchema)
+def _of_votes(schema: TreeSchema) -> list[str]:
+    whom = "everyone" if schema.of_everyone else "those asked"
+    return [f"{q.text or q.name}: {answer.text or answer.name} (fraction of {whom})" for q, answer in schema.pairs]
+
+
+@_meanings.register(ClassSchema)
+def _of_classes(schema: ClassSchema) -> list[str]:
+    return [f"Probability of the class {entry.label}" for entry in schema.classes]
+
+
+@_meanings.register(QuantitySchema)
+def _of_quantities(schema: QuantitySchema) -> list[str]:
+    return [quantity.text or quantity.column for quantity in schema.quantities]
 
 
 def summary_column(schema: Schema) -> pa.Field:
     """The text that says the most likely class, or path down the tree."""
-    if schema.kind == "classes":
+    if isinstance(schema, ClassSchema):
         return column(
             str(schema.summary_column),
             pa.string(),
@@ -119,7 +133,7 @@ def published_names(schemas: Sequence[Schema]) -> dict[str, str]:
     return {f"{own}{end}": f"{published}{end}" for own, published in pairs for end in ("", *map("_{}".format, _ENDS))}
 
 
-def label_column(schema: Schema) -> pa.Field:
+def label_column(schema: ClassSchema) -> pa.Field:
     """The name of the class that the catalogue gives."""
     return column(schema.label_column, pa.string(), About("The class, as the catalogue has it", ucd="src.morph"))
 

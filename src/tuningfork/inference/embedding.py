@@ -36,7 +36,7 @@ from tuningfork.inference.shards import nothing_read
 from tuningfork.manifests import EmbeddingManifest
 from tuningfork.models import DEFAULT_MODEL, Model, load_model
 from tuningfork.packs import Pack, PackSource
-from tuningfork.schemas import Schema, class_indices, schema_to_dict
+from tuningfork.schemas import ClassSchema, Schema, class_indices, schema_to_dict
 from tuningfork.sources import ImageOptions, Images
 
 
@@ -139,12 +139,12 @@ def _check(target: Path, *, overwrite: bool) -> None:
     refuse_existing(summary_files(target), overwrite=overwrite)
 
 
-def _labels(table: pd.DataFrame, asked: Sequence[Schema], where: str) -> tuple[Columns, list[Schema]]:
+def _labels(table: pd.DataFrame, asked: Sequence[Schema], where: str) -> tuple[Columns, list[ClassSchema]]:
     """What is known of each galaxy, as text columns: its split, and the name of its class by each class list."""
     columns: Columns = []
     if "split" in table:
         columns.append((SPLIT, pa.array(table["split"], SPLIT.type)))
-    schemas = [s for s in asked if s.kind == "classes" and s.label_column in table]
+    schemas = [s for s in asked if isinstance(s, ClassSchema) and s.label_column in table]
     for schema in schemas:
         classes = class_indices(table, schema, where)
         called = np.array([*schema.class_names, None], dtype=object)

@@ -23,6 +23,7 @@ from tuningfork.manifests import ExportManifest
 from tuningfork.models import GalaxyModel, Inference, Model, load_model, read_manifest
 from tuningfork.packs import Pack, PackSource, open_pack
 from tuningfork.progress import progress_bar
+from tuningfork.schemas import ClassSchema
 
 CALIBRATED = 300  # galaxies whose maps give the ranges of the 8-bit integers
 COMPARED = 300  # galaxies on which the answers are compared with torch's
@@ -202,7 +203,7 @@ def _errors(network: Model, inferences: list[Inference], labels: pd.DataFrame) -
     answers = _joined([{name: values.numpy() for name, values in one.answers.items()} for one in inferences])
     found = {}
     for schema in network.schemas:
-        if schema.kind != "classes" and set(schema.columns) & set(labels.columns):
+        if not isinstance(schema, ClassSchema) and set(schema.columns) & set(labels.columns):
             low, high = schema.limits.T
             errors = (answers[schema.name] - network.head(schema.name).targets(labels, "the pack")) / (high - low)
             found[schema.name] = float(np.sqrt(np.nanmean(errors**2)))

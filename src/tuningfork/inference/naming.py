@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tuningfork.evaluation.votes import votes_of
-from tuningfork.schemas import Schema
+from tuningfork.schemas import ClassSchema, Schema, TreeSchema
 
 NONE = "not one of these"
 
 
-def named_classes(values: np.ndarray, schema: Schema, trees: Mapping[str, tuple[Schema, np.ndarray]]) -> np.ndarray:
+def named_classes(
+    values: np.ndarray, schema: ClassSchema, trees: Mapping[str, tuple[TreeSchema, np.ndarray]]
+) -> np.ndarray:
     """The most probable class of each galaxy, or ``not one of these``: (N,) of text.
 
     Parameters
@@ -36,20 +38,16 @@ def named_classes(values: np.ndarray, schema: Schema, trees: Mapping[str, tuple[
     return found
 
 
-def _asks(tree: Schema, schema: Schema) -> bool:
+def _asks(tree: TreeSchema, schema: ClassSchema) -> bool:
     """Whether a tree has all the answers that the classes require."""
-    pairs = {(question.name, answer.name) for question in tree.questions for answer in question.answers}
+    pairs = {(question.name, answer.name) for question, answer in tree.pairs}
     return all((share.question, share.answer) in pairs for entry in schema.classes for share in entry.requires)
 
 
-def _belonging(schema: Schema, tree: Schema, answers: np.ndarray) -> np.ndarray:
+def _belonging(schema: ClassSchema, tree: TreeSchema, answers: np.ndarray) -> np.ndarray:
     """Whether each galaxy belongs to each class by the answers of a tree: (N, C) bool."""
     asked = votes_of(answers.astype(np.float64), tree).conditional  # of those who were asked
-    columns = {
-        (question.name, answer.name): tree.slices[question.name].start + index
-        for question in tree.questions
-        for index, answer in enumerate(question.answers)
-    }
+    columns = {(question.name, answer.name): index for index, (question, answer) in enumerate(tree.pairs)}
     belongs = np.ones((len(answers), len(schema.classes)), dtype=bool)
     for index, entry in enumerate(schema.classes):
         for share in entry.requires:
@@ -58,7 +56,7 @@ def _belonging(schema: Schema, tree: Schema, answers: np.ndarray) -> np.ndarray:
     return belongs
 
 
-def likely_paths(values: np.ndarray, schema: Schema) -> np.ndarray:
+def likely_paths(values: np.ndarray, schema: TreeSchema) -> np.ndarray:
     """The most likely path down a tree as ``question=answer; ...``: (N,) of text, from answers (N, K).
 
     It follows the answer with the largest fraction of each question that the answers before it lead to.
@@ -80,7 +78,7 @@ def likely_paths(values: np.ndarray, schema: Schema) -> np.ndarray:
 
 def summaries(answers: Mapping[str, np.ndarray], schemas: Sequence[Schema]) -> dict[str, np.ndarray]:
     """The text of each schema's summary column, (N,), from the answers (N, K) to all schemas of a model."""
-    trees = {schema.name: (schema, answers[schema.name]) for schema in schemas if schema.kind == "tree"}
+    trees = {schema.name: (schema, answers[schema.name]) for schema in schemas if isinstance(schema, TreeSchema)}
     found = {name: likely_paths(values, tree) for name, (tree, values) in trees.items()}
-    lists = [schema for schema in schemas if schema.kind == "classes"]
+    lists = [schema for schema in schemas if isinstance(schema, ClassSchema)]
     return found | {schema.name: named_classes(answers[schema.name], schema, trees) for schema in lists}

@@ -22,7 +22,7 @@ from tuningfork.inference.described import (
     table_of,
 )
 from tuningfork.inference.naming import summaries
-from tuningfork.schemas import Schema
+from tuningfork.schemas import ClassSchema, Schema
 
 
 def prediction_rows(
@@ -50,7 +50,7 @@ def prediction_rows(
             texts = np.full(len(batch), None, dtype=object)
             texts[readable] = named[schema.name]
             columns.append((summary_column(schema), pa.array(texts, pa.string())))
-        if schema.kind == "classes":
+        if isinstance(schema, ClassSchema):
             columns += numbers(answers[schema.name].max(axis=1)[:, None], [probability_column(schema)], readable)
         for which, values in (("low", sure.low), ("high", sure.high), ("spread", sure.spread)) if sure else ():
             if schema.name in values:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tuningfork.packs.read import Pack
-from tuningfork.schemas import Schema, class_indices
+from tuningfork.schemas import ClassSchema, Schema, class_indices
 
 SPLITS = ("train", "val", "test")
 
@@ -17,7 +17,7 @@ def count_labels(pack: Pack, schema: Schema) -> pd.DataFrame:
     A split that was asked for has one, even if no galaxy came into it.
     """
     table = pack.catalog
-    if schema.kind == "classes":
+    if isinstance(schema, ClassSchema):
         codes = class_indices(table, schema, str(pack.path))
         names = list(schema.class_names)
     else:

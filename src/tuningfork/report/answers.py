@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+from functools import singledispatch
+
 import numpy as np
 import pandas as pd
 
 from tuningfork.evaluation.votes import Votes, label_votes
-from tuningfork.schemas import Question, Schema, class_indices
+from tuningfork.schemas import ClassSchema, QuantitySchema, Question, Schema, TreeSchema, class_indices
 
 
-def label_words(table: pd.DataFrame, schema: Schema) -> list[list[str]]:
+@singledispatch
+def label_words(schema: Schema, table: pd.DataFrame) -> list[list[str]]:
     """For each galaxy the few words that sum up its labels; none where it has no label."""
-    if schema.kind == "classes":
-        indices = class_indices(table, schema, "the catalog")
-        return [[schema.classes[index].label] if index >= 0 else [] for index in indices]
-    if schema.kind == "quantities":
-        entry = schema.quantities[0]
-        values = table[entry.column] if entry.column in table else pd.Series(np.nan, index=table.index)
-        return [[f"{entry.column} {value:g}"] if pd.notna(value) and value != entry.missing else [] for value in values]
+    raise NotImplementedError(schema.kind)
+
+
+@label_words.register(ClassSchema)
+def _of_classes(schema: ClassSchema, table: pd.DataFrame) -> list[list[str]]:
+    indices = class_indices(table, schema, "the catalog")
+    return [[schema.classes[index].label] if index >= 0 else [] for index in indices]
+
+
+@label_words.register(QuantitySchema)
+def _of_quantities(schema: QuantitySchema, table: pd.DataFrame) -> list[list[str]]:
+    entry = schema.quantities[0]
+    values = table[entry.column] if entry.column in table else pd.Series(np.nan, index=table.index)
+    return [[f"{entry.column} {value:g}"] if pd.notna(value) and value != entry.missing else [] for value in values]
+
+
+@label_words.register(TreeSchema)
+def _of_tree(schema: TreeSchema, table: pd.DataFrame) -> list[list[str]]:
     return path_words(label_votes(table, schema), schema)
 
 
-def path_words(votes: Votes, schema: Schema) -> list[list[str]]:
+def path_words(votes: Votes, schema: TreeSchema) -> list[list[str]]:
     """The most likely path down the tree, in words; a plain no is left out."""
     words: list[list[str]] = [[] for _ in votes.conditional]
     chosen: dict[str, np.ndarray] = {}

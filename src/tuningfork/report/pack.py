@@ -12,7 +12,7 @@ from tuningfork.report.answers import label_words
 from tuningfork.report.blocks import Bars, Block, Facts, Note, Picture, Pictures, Section, Table
 from tuningfork.report.pictures import pixels_uri
 from tuningfork.report.provenance import provenance
-from tuningfork.schemas import Schema, class_indices
+from tuningfork.schemas import ClassSchema, Schema, class_indices
 
 SAMPLES = 24
 ERRORS_SHOWN = 50
@@ -38,7 +38,7 @@ def pack_section(pack: Pack) -> Section:
     rows.append(("Unreadable images", f"{len(errors):,}"))
     blocks: list[Block] = [Facts(rows)]
     blocks += [Note(f"{count:,} images: {note}") for note, count in (manifest.get("notes") or {}).items()]
-    blocks += [_class_bars(pack.catalog, schema) for schema in pack.schemas if schema.kind == "classes"]
+    blocks += [_class_bars(pack.catalog, schema) for schema in pack.schemas if isinstance(schema, ClassSchema)]
     if errors:
         blocks.append(_bad_images(errors))
     blocks.append(_sample(pack))
@@ -51,7 +51,7 @@ def _labelled(schema: Schema, labelled: dict[str, int]) -> str:
     return schema.title if count is None else f"{count:,} galaxies: {schema.title}"
 
 
-def _class_bars(catalog: pd.DataFrame, schema: Schema) -> Bars:
+def _class_bars(catalog: pd.DataFrame, schema: ClassSchema) -> Bars:
     indices = class_indices(catalog, schema, "the catalog")
     counts = np.bincount(indices[indices >= 0], minlength=len(schema.classes))
     longest = max(int(counts.max()), 1)
@@ -75,7 +75,7 @@ def _sample(pack: Pack) -> Pictures:
     words: list[list[str]] = [[] for _ in rows]
     for schema in pack.schemas:
         if set(schema.columns) & set(table.columns):
-            words = [have or more for have, more in zip(words, label_words(table, schema), strict=True)]
+            words = [have or more for have, more in zip(words, label_words(schema, table), strict=True)]
     pictures = [
         Picture(pixels_uri(pack.pixels[row]), " · ".join([str(id_str), *said]))
         for row, id_str, said in zip(rows, table["id_str"], words, strict=True)

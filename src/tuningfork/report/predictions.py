@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import partial, singledispatch
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +11,15 @@ import pandas as pd
 
 from tuningfork.catalogs import read_table
 from tuningfork.evaluation.evaluate import predicted_classes
-from tuningfork.evaluation.tables import with_ids, with_prediction_columns
+from tuningfork.evaluation.tables import answers, with_ids, with_prediction_columns
 from tuningfork.evaluation.trees import ASKED
-from tuningfork.evaluation.votes import Votes, votes_of
+from tuningfork.evaluation.votes import votes_of
 from tuningfork.files import sha256
 from tuningfork.report.answers import answer_words
 from tuningfork.report.blocks import Bars, Block, Facts, Note, Picture, Pictures, Section, Table
 from tuningfork.report.pictures import Finder
 from tuningfork.report.provenance import provenance
-from tuningfork.schemas import Schema, bundled_schemas, load_schema
+from tuningfork.schemas import ClassSchema, QuantitySchema, Schema, TreeSchema, bundled_schemas, load_schema
 
 SUREST = 4
 ERRORS_SHOWN = 50
@@ -53,7 +53,7 @@ def predictions_section(path: Path, schemas: Sequence[Schema], finder: Finder) -
     if "note" in good and good["note"].notna().any():
         blocks.append(_named(good[good["note"].notna()], "note", "Images read with a note"))
     for schema in answered if len(good) else ():
-        blocks += _of_schema(good, schema, partial(finder.uri, beside=path.parent))
+        blocks += _of_schema(schema, good, partial(finder.uri, beside=path.parent))
     blocks.append(provenance({"sha256": {path.name: sha256(path)}}))
     return Section("Predictions", path.name, f"{len(table):,} galaxies", blocks)
 
@@ -83,22 +83,24 @@ def _named(table: pd.DataFrame, column: str, title: str) -> Table:
     return Table(title, ("galaxy", "file", column), rows[:ERRORS_SHOWN], texts=3, note=note)
 
 
-def _of_schema(table: pd.DataFrame, schema: Schema, find: Find) -> Iterator[Block]:
-    values = table[list(schema.prediction_columns)].to_numpy(dtype=np.float64, na_value=np.nan)
-    if schema.kind == "classes":
-        yield from _classes(table, values, schema, find)
-    elif schema.kind == "tree":
-        yield from _tree(table, votes_of(values, schema), schema, find)
-    else:
-        quartiles = np.nanpercentile(values, [0, 25, 50, 75, 100], axis=0).T
-        rows = [
-            (name, *(f"{value:.3g}" for value in row))
-            for name, row in zip(schema.prediction_columns, quartiles, strict=True)
-        ]
-        yield Table(schema.title, ("quantity", "least", "25 %", "median", "75 %", "most"), rows)
+@singledispatch
+def _of_schema(schema: Schema, table: pd.DataFrame, find: Find) -> Iterator[Block]:
+    raise NotImplementedError(schema.kind)
 
 
-def _classes(table: pd.DataFrame, values: np.ndarray, schema: Schema, find: Find) -> Iterator[Block]:
+@_of_schema.register(QuantitySchema)
+def _quantities(schema: QuantitySchema, table: pd.DataFrame, find: Find) -> Iterator[Block]:
+    quartiles = np.nanpercentile(answers(table, schema), [0, 25, 50, 75, 100], axis=0).T
+    rows = [
+        (name, *(f"{value:.3g}" for value in row))
+        for name, row in zip(schema.prediction_columns, quartiles, strict=True)
+    ]
+    yield Table(schema.title, ("quantity", "least", "25 %", "median", "75 %", "most"), rows)
+
+
+@_of_schema.register(ClassSchema)
+def _classes(schema: ClassSchema, table: pd.DataFrame, find: Find) -> Iterator[Block]:
+    values = answers(table, schema)
     chosen = predicted_classes(table, schema, "the predictions")
     counts = np.bincount(chosen, minlength=len(schema.classes))
     longest = max(int(counts.max()), 1)
@@ -117,8 +119,10 @@ def _classes(table: pd.DataFrame, values: np.ndarray, schema: Schema, find: Find
         yield Pictures(pictures, "The surest of each class", "With the probability of the class.", thumbnails=True)
 
 
-def _tree(table: pd.DataFrame, votes: Votes, schema: Schema, find: Find) -> Iterator[Block]:
+@_of_schema.register(TreeSchema)
+def _tree(schema: TreeSchema, table: pd.DataFrame, find: Find) -> Iterator[Block]:
     """The most likely answer of each question, over galaxies where it would be put to half of the volunteers."""
+    votes = votes_of(answers(table, schema), schema)
     pictures: list[Picture] = []
     groups = []
     for index, question in enumerate(schema.questions):

@@ -22,7 +22,7 @@ from tuningfork.packs import Pack, PackSource, open_pack
 from tuningfork.progress import progress_bar
 from tuningfork.robustness.disturbances import DISTURBANCES
 from tuningfork.robustness.write import write_robustness
-from tuningfork.schemas import Schema
+from tuningfork.schemas import ClassSchema, QuantitySchema, Schema
 
 BATCH = 128
 N_BOOTSTRAP = 500
@@ -149,12 +149,12 @@ def _figure(answers: np.ndarray, labels: pd.DataFrame, schema: Schema, seed: int
 
 def _shown(schema: Schema) -> slice:
     """The answers whose change stands beside the figure: all, or, of quantities with units of their own, the first."""
-    return slice(0, 1) if schema.kind == "quantities" else slice(None)
+    return slice(0, 1) if isinstance(schema, QuantitySchema) else slice(None)
 
 
 def _main(measures: dict[str, Any], schema: Schema) -> tuple[str, Measure]:
-    if schema.kind == "quantities":
+    if isinstance(schema, QuantitySchema):
         column = schema.columns[0]
         return f"{column} mae", measures["quantities"][column]["mae"]
-    name = "accuracy" if schema.kind == "classes" else "rmse"
+    name = "accuracy" if isinstance(schema, ClassSchema) else "rmse"
     return name, measures["figures"][name]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+from functools import singledispatch
 
 import numpy as np
 import pandas as pd
 
 from tuningfork.errors import SchemaError
-from tuningfork.schemas.schema import Question, Schema
+from tuningfork.schemas.classes import ClassSchema
+from tuningfork.schemas.quantities import QuantitySchema
+from tuningfork.schemas.schema import Schema
+from tuningfork.schemas.tree import Question, TreeSchema
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +45,13 @@ def check_labels(table: pd.DataFrame, schema: Schema, where: str) -> None:
         )
     if not table[present].notna().any(axis=None):
         raise SchemaError(f"{where}: every label of schema {schema.name!r} is missing (NaN)")
-    if schema.kind == "classes":
-        class_indices(table, schema, where)
-    elif schema.kind == "quantities":
-        _check_quantities(table, schema, where)
-    else:
-        _check_tree(table, schema, where)
+    _check(schema, table, where)
+
+
+@singledispatch
+def _check(schema: Schema, table: pd.DataFrame, where: str) -> None:
+    """Refuse labels that this kind of schema forbids."""
+    raise NotImplementedError(schema.kind)
 
 
 def without_unasked(table: pd.DataFrame, schema: Schema, where: str) -> pd.DataFrame:
@@ -55,7 +60,7 @@ def without_unasked(table: pd.DataFrame, schema: Schema, where: str) -> pd.DataF
     Published tables give them as 0.0. Of fractions relative to those asked, all of a question's are 0 only where nobody
     reached it: its parents have no votes, or it is the first and nobody looked. How many galaxies that is, is logged.
     """
-    if schema.kind != "tree" or schema.votes != "fractions" or schema.relative_to != "asked":
+    if not isinstance(schema, TreeSchema) or schema.votes != "fractions" or schema.of_everyone:
         return table
     unasked: dict[str, np.ndarray] = {}
     for question in schema.questions:
@@ -72,7 +77,7 @@ def without_unasked(table: pd.DataFrame, schema: Schema, where: str) -> pd.DataF
     return table
 
 
-def class_indices(table: pd.DataFrame, schema: Schema, where: str) -> np.ndarray:
+def class_indices(table: pd.DataFrame, schema: ClassSchema, where: str) -> np.ndarray:
     """The index of each row's class, -1 where it has none: (N,) int64. Labels may be names, labels or indices.
 
     Raises
@@ -124,7 +129,13 @@ def _numbers(table: pd.DataFrame, columns: list[str], schema: Schema, where: str
     return _plain(table, columns)
 
 
-def _check_quantities(table: pd.DataFrame, schema: Schema, where: str) -> None:
+@_check.register(ClassSchema)
+def _check_classes(schema: ClassSchema, table: pd.DataFrame, where: str) -> None:
+    class_indices(table, schema, where)
+
+
+@_check.register(QuantitySchema)
+def _check_quantities(schema: QuantitySchema, table: pd.DataFrame, where: str) -> None:
     for quantity in schema.quantities:
         limits = [column for column in (quantity.lower_column, quantity.upper_column) if column]
         for column in [c for c in (quantity.column, *limits) if c in table]:
@@ -135,7 +146,8 @@ def _check_quantities(table: pd.DataFrame, schema: Schema, where: str) -> None:
             _refuse(wrong, table, where, f"{column} is outside {quantity.low:g} to {quantity.high:g}")
 
 
-def _check_tree(table: pd.DataFrame, schema: Schema, where: str) -> None:
+@_check.register(TreeSchema)
+def _check_tree(schema: TreeSchema, table: pd.DataFrame, where: str) -> None:
     for question in schema.questions:
         columns = [answer.column for answer in question.answers]
         absent = [column for column in columns if column not in table]
@@ -170,7 +182,7 @@ def _check_tree(table: pd.DataFrame, schema: Schema, where: str) -> None:
         _refuse(disobeys, table, where, f"{why} {most:.3g}", remedy)
 
 
-def _expected_sum(table: pd.DataFrame, schema: Schema, question: Question, where: str) -> np.ndarray:
+def _expected_sum(table: pd.DataFrame, schema: TreeSchema, question: Question, where: str) -> np.ndarray:
     """What the fractions of a question must sum to, (N,); NaN (never refused) where a parent is unknown."""
     if schema.relative_to == "asked" or not question.parents:
         return np.ones(len(table))

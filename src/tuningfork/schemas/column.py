@@ -9,7 +9,9 @@ import pandas as pd
 
 from tuningfork.errors import SchemaError
 from tuningfork.schemas.check import label_text
-from tuningfork.schemas.schema import GalaxyClass, Quantity, Schema
+from tuningfork.schemas.classes import ClassSchema, GalaxyClass
+from tuningfork.schemas.quantities import Quantity, QuantitySchema
+from tuningfork.schemas.schema import Schema
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,7 @@ def _classes(column: str, names: list[str], n: int, where: str) -> Schema:
         )
     log.info("label %s: a list of %d classes: %s", column, len(names), ", ".join(names))
     classes = tuple(GalaxyClass(name, name) for name in names)
-    return Schema(column, f"The classes of {column}", "classes", (), label_column=column, classes=classes)
+    return ClassSchema(column, f"The classes of {column}", (), label_column=column, classes=classes)
 
 
 def _quantity(column: str, distinct: np.ndarray, where: str) -> Schema:
@@ -65,7 +67,7 @@ def _quantity(column: str, distinct: np.ndarray, where: str) -> Schema:
     unknown = "" if missing is None else f", {missing:g} for not known"
     log.info("label %s: a quantity from %g to %g%s", column, low, high, unknown)
     quantity = Quantity(column, low, high, missing=missing)
-    return Schema(column, f"The quantity {column}", "quantities", (), quantities=(quantity,))
+    return QuantitySchema(column, f"The quantity {column}", (), quantities=(quantity,))
 
 
 def _is_far(sentinel: float, distinct: np.ndarray) -> bool:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import singledispatch
 from textwrap import wrap
 
-from tuningfork.schemas.schema import Question, Schema
+from tuningfork.schemas.classes import ClassSchema
+from tuningfork.schemas.quantities import QuantitySchema
+from tuningfork.schemas.schema import Schema
+from tuningfork.schemas.tree import Question, TreeSchema
 
 WIDTH = 100
 
@@ -16,8 +20,7 @@ def draw(schema: Schema) -> str:
     A question stands under the answer that leads to it; one with several parents stands under the first and names the
     others.
     """
-    body = {"tree": _tree, "classes": _classes, "quantities": _quantities}[schema.kind](schema)
-    lines = [f"{schema.name} — {schema.title}", *wrap(_summary(schema), WIDTH), "", *body]
+    lines = [f"{schema.name} — {schema.title}", *wrap(_summary(schema), WIDTH), "", *_body(schema)]
     if schema.sources:
         lines += ["", "Sources"]
     for source in schema.sources:
@@ -33,34 +36,47 @@ def draw_list(schemas: Iterable[Schema]) -> str:
 
 
 def _size(schema: Schema) -> str:
-    parts = {"tree": schema.questions, "classes": schema.classes, "quantities": schema.quantities}
-    noun = {"tree": "question", "classes": "class", "quantities": "quantity"}[schema.kind]
-    number = len(parts[schema.kind])
-    plural = {"class": "classes", "quantity": "quantities"}.get(noun, f"{noun}s")
-    return f"{number} {noun if number == 1 else plural}"
+    one, several = schema.nouns
+    number = len(schema.parts)
+    return f"{number} {one if number == 1 else several}"
 
 
+@singledispatch
 def _summary(schema: Schema) -> str:
-    if schema.kind == "classes":
-        return f"{_size(schema)}, in the column {schema.label_column} as name, label or index"
-    if schema.kind == "quantities":
-        return _size(schema)
+    """What it asks, in a line."""
+    return _size(schema)
+
+
+@_summary.register(ClassSchema)
+def _summary_of_classes(schema: ClassSchema) -> str:
+    return f"{_size(schema)}, in the column {schema.label_column} as name, label or index"
+
+
+@_summary.register(TreeSchema)
+def _summary_of_tree(schema: TreeSchema) -> str:
     columns = f"decision tree: {_size(schema)}, {len(schema.columns)} columns of vote {schema.votes}"
     if schema.votes == "counts":
         return columns
-    if schema.relative_to == "everyone":
+    if schema.of_everyone:
         return f"{columns}, of everyone (each question sums to the fraction who reached it)"
     return f"{columns}, of those asked (each question sums to 1)"
 
 
-def _tree(schema: Schema) -> Iterator[str]:
+@singledispatch
+def _body(schema: Schema) -> Iterable[str]:
+    """Its parts, line by line."""
+    raise NotImplementedError(schema.kind)
+
+
+@_body.register(TreeSchema)
+def _tree(schema: TreeSchema) -> Iterator[str]:
     roots = [question for question in schema.questions if not question.parents]
     drawn = [(left, right) for root in roots for left, right in [*_question(schema, root, "", ""), ("", "")]]
     column = 2 + max(len(left) for left, right in drawn if right)
     yield from (f"{left:<{column}}{right}" if right else left for left, right in drawn[:-1])
 
 
-def _question(schema: Schema, question: Question, first: str, rest: str) -> Iterator[tuple[str, str]]:
+def _question(schema: TreeSchema, question: Question, first: str, rest: str) -> Iterator[tuple[str, str]]:
     """The lines of a question and all below it as (tree, column); `first` and `rest` are the guides to its left."""
     also = [_answer_name(schema, parent) for parent in question.parents[1:]]
     text = question.name + (f": {question.text}" if question.text else "")
@@ -79,17 +95,19 @@ def _question(schema: Schema, question: Question, first: str, rest: str) -> Iter
             )
 
 
-def _answer_name(schema: Schema, column: str) -> str:
-    names = {answer.column: f"{q.name} = {answer.name}" for q in schema.questions for answer in q.answers}
-    return names[column]
+def _answer_name(schema: TreeSchema, column: str) -> str:
+    question, answer = schema.pairs[schema.columns.index(column)]
+    return f"{question.name} = {answer.name}"
 
 
-def _classes(schema: Schema) -> list[str]:
+@_body.register(ClassSchema)
+def _classes(schema: ClassSchema) -> list[str]:
     rows = [(str(index), entry.name, entry.label) for index, entry in enumerate(schema.classes)]
     return _table([("index", "name", "label"), *rows])
 
 
-def _quantities(schema: Schema) -> Iterator[str]:
+@_body.register(QuantitySchema)
+def _quantities(schema: QuantitySchema) -> Iterator[str]:
     rows = [("column", "range", "step", "limits", "missing")]
     for q in schema.quantities:
         limits = " to ".join(column for column in (q.lower_column, q.upper_column) if column)

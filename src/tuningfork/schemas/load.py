@@ -6,16 +6,24 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from tuningfork.bundled import Bundle, did_you_mean
 from tuningfork.errors import SchemaError
 from tuningfork.files import read_toml
-from tuningfork.schemas.schema import Answer, GalaxyClass, Quantity, Question, Schema, Share
+from tuningfork.schemas.classes import ClassSchema, GalaxyClass, Share
+from tuningfork.schemas.quantities import Quantity, QuantitySchema
+from tuningfork.schemas.schema import Schema
+from tuningfork.schemas.tree import Answer, Question, TreeSchema
 
-# The name of a list of records in TOML, where one [[table]] is one record, and in `Schema`.
-LISTS = {"question": "questions", "class": "classes", "quantity": "quantities"}
-Record = TypeVar("Record", Answer, GalaxyClass, Quantity, Question, Schema, Share)
+KINDS: dict[str, type[Schema]] = {"tree": TreeSchema, "classes": ClassSchema, "quantities": QuantitySchema}
+# The keys of all kinds, in the order in which they are written.
+KEYS = (
+    *("name", "title", "kind", "sources", "votes", "relative_to", "question", "label_column", "class", "quantity"),
+    *("volunteers", "tolerance", "id_column"),
+)
+# The name of a list of records in a schema, and in TOML, where one [[table]] is one record.
+LISTS = {"questions": "question", "classes": "class", "quantities": "quantity"}
 
 BUNDLE = Bundle(
     "schema",
@@ -83,23 +91,41 @@ def schema_from_dict(table: dict[str, Any], where: str = "schema") -> Schema:
     """
     if not isinstance(table, dict):
         raise SchemaError(f"{where}: a schema must be a table, not {_describe(table)}")
-    _check_keys(table, {f.name for f in fields(Schema)} - set(LISTS.values()) | set(LISTS), where)
-    scalars = {key: value for key, value in table.items() if key not in LISTS}
-    lists = {
-        "questions": _records(table, "question", where, _question),
-        "classes": _records(table, "class", where, _class),
-        "quantities": _records(table, "quantity", where, _plain(Quantity)),
-    }
+    _check_keys(table, KEYS, where)
+    kind = _kind(table, where)
+    scalars = {key: value for key, value in table.items() if key != "kind" and key not in LISTS.values()}
+    lists = {name: _records(table, key, where, RECORDS[key]) for name, key in LISTS.items() if key in table}
     try:
-        return _record(Schema, {"sources": ()} | scalars | lists, where)
+        schema: Schema = _record(kind, {"sources": ()} | scalars | lists, where)
     except SchemaError as error:
         raise error if str(error).startswith(where) else SchemaError(f"{where}: {error}") from None
+    return schema
+
+
+def _kind(table: dict[str, Any], where: str) -> type[Schema]:
+    """The class of the schema that a table describes; none of its keys belongs to another."""
+    kind = table.get("kind")
+    if kind is None:
+        raise SchemaError(f"{where}: 'kind' is missing; add it")
+    if not isinstance(kind, str):
+        raise SchemaError(f"{where}: 'kind' must be text, not {_describe(kind)}")
+    if kind not in KINDS:
+        raise SchemaError(f"{where}: kind = {kind!r} must be one of {', '.join(KINDS)}")
+    for key in table:
+        if key not in _keys(KINDS[kind]):
+            other = next(name for name, schema in KINDS.items() if key in _keys(schema))
+            raise SchemaError(f"{where}: {key} belongs to kind = {other!r}, not {kind!r}")
+    return KINDS[kind]
+
+
+def _keys(kind: type[Schema]) -> set[str]:
+    return {"kind", *(LISTS.get(f.name, f.name) for f in fields(kind))}
 
 
 def schema_to_dict(schema: Schema) -> dict[str, Any]:
     """The schema as a dict that JSON and TOML can hold, such that ``schema_from_dict(schema_to_dict(s)) == s``."""
-    toml_name = {attribute: name for name, attribute in LISTS.items()}
-    return {toml_name.get(key, key): value for key, value in _plain_values(schema).items()}
+    values = {LISTS.get(name, name): value for name, value in _plain_values(schema).items()} | {"kind": schema.kind}
+    return {key: values[key] for key in KEYS if key in values}
 
 
 def _plain_values(record: Any) -> dict[str, Any]:
@@ -137,20 +163,25 @@ def _records(
 def _question(entry: dict[str, Any], where: str) -> Question:
     if "answers" in entry:
         entry = entry | {"answers": _records(entry, "answers", where, _plain(Answer))}
-    return _record(Question, entry, where)
+    question: Question = _record(Question, entry, where)
+    return question
 
 
 def _class(entry: dict[str, Any], where: str) -> GalaxyClass:
     if "requires" in entry:
         entry = entry | {"requires": _records(entry, "requires", where, _plain(Share))}
-    return _record(GalaxyClass, entry, where)
+    galaxy_class: GalaxyClass = _record(GalaxyClass, entry, where)
+    return galaxy_class
 
 
 def _plain(kind: type[Any]) -> Callable[[dict[str, Any], str], Any]:
     return lambda entry, where: _record(kind, entry, where)
 
 
-def _record(kind: type[Record], entry: dict[str, Any], where: str) -> Record:
+RECORDS = {"question": _question, "class": _class, "quantity": _plain(Quantity)}
+
+
+def _record(kind: type[Any], entry: dict[str, Any], where: str) -> Any:
     """Build a dataclass from a table whose keys and types are checked first."""
     known = {f.name: f for f in fields(kind)}
     _check_keys(entry, known, where)

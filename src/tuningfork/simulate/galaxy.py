@@ -11,7 +11,7 @@ import numpy as np
 from astropy.io import fits
 
 from tuningfork.files import software_version
-from tuningfork.schemas import Schema, load_schema
+from tuningfork.schemas import TreeSchema, load_schema
 from tuningfork.simulate.bodies import draw
 from tuningfork.simulate.camera import add_neighbours, expose, sky_noise
 from tuningfork.simulate.colour import BANDS, picture
@@ -120,8 +120,10 @@ def _votes(truth: Truth, visibility: Mapping[str, float], rng: np.random.Generat
 
 
 @cache
-def _schema() -> Schema:
-    return load_schema("gz-challenge")
+def _schema() -> TreeSchema:
+    schema = load_schema("gz-challenge")
+    assert isinstance(schema, TreeSchema)
+    return schema
 
 
 def _with_unit(name: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tuningfork.schemas import Schema
+from tuningfork.schemas import TreeSchema
 from tuningfork.simulate.profiles import Array
 from tuningfork.simulate.truth import Generator, Truth
 
@@ -87,7 +87,7 @@ def opinions(truth: Truth, visibility: Mapping[str, float]) -> Opinions:
     }
 
 
-def vote(asked: Opinions, schema: Schema, volunteers: int, rng: Generator) -> Array:
+def vote(asked: Opinions, schema: TreeSchema, volunteers: int, rng: Generator) -> Array:
     """Let volunteers answer every question that their own answers lead to.
 
     Each picks the answer of the largest log-weight plus leniency plus Gumbel noise, which picks it with the softmax's

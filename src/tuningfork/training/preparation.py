@@ -26,7 +26,7 @@ from tuningfork.models import (
 )
 from tuningfork.models.heads.classes import ClassesHead
 from tuningfork.packs import Pack
-from tuningfork.schemas import Schema
+from tuningfork.schemas import QuantitySchema, Schema, TreeSchema
 from tuningfork.training.additions import NONE, Additions
 from tuningfork.training.tables import Recipe
 from tuningfork.training.teacher import hashes_of_answers, teach
@@ -232,9 +232,12 @@ def _start_heads(model: GalaxyModel, other: GalaxyModel, recipe: Recipe) -> None
 
 def _asked(schema: Schema) -> list[object]:
     """What a head answers, but for the words it is asked in."""
-    questions = [(question.name, question.parents) for question in schema.questions]
-    quantities = [(quantity.low, quantity.high, quantity.step) for quantity in schema.quantities]
-    return [schema.prediction_columns, schema.votes, schema.relative_to, questions, quantities]
+    asked: list[object] = [schema.kind, schema.prediction_columns]
+    if isinstance(schema, TreeSchema):
+        asked += [schema.votes, schema.relative_to, [(q.name, q.parents) for q in schema.questions]]
+    elif isinstance(schema, QuantitySchema):
+        asked += [(q.low, q.high, q.step) for q in schema.quantities]
+    return asked
 
 
 def _schemas(recipe: Recipe, pack: Pack) -> list[Schema]:

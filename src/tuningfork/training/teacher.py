@@ -19,7 +19,7 @@ from tuningfork.errors import CatalogError, RecipeError
 from tuningfork.evaluation.tables import with_prediction_columns
 from tuningfork.files import sha256
 from tuningfork.models.heads import Head, HeadSpec, TeacherSpec
-from tuningfork.schemas import ROUNDING, Schema
+from tuningfork.schemas import ROUNDING, Schema, TreeSchema
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def teach(head: Head, labels: np.ndarray, catalog: pd.DataFrame, train: np.ndarr
     known, targets = labels[train], labels.copy()
     blend = (1 - spec.weight) * known + spec.weight * answers
     taught = np.where(np.isnan(answers), known, np.where(np.isnan(known), answers, blend))
-    if head.schema.kind == "tree" and head.schema.relative_to == "everyone":
+    if isinstance(head.schema, TreeSchema) and head.schema.of_everyone:
         taught = _down_the_tree(head.schema, taught, known, answers)
     targets[train] = taught
     return targets
@@ -92,7 +92,7 @@ def _answers(schema: Schema, spec: TeacherSpec, ids: pd.Series) -> np.ndarray:
     return answers
 
 
-def _down_the_tree(schema: Schema, taught: np.ndarray, known: np.ndarray, answers: np.ndarray) -> np.ndarray:
+def _down_the_tree(schema: TreeSchema, taught: np.ndarray, known: np.ndarray, answers: np.ndarray) -> np.ndarray:
     """Where volunteers answered a question and not the next, that one's fractions are the teacher's of those asked.
 
     Its own fractions of everyone would not sum to the target of the answer that leads to them.

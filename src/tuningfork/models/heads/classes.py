@@ -12,7 +12,7 @@ from torch.nn import functional
 from tuningfork.errors import RecipeError
 from tuningfork.models.heads.base import Head, filled, masked_sum
 from tuningfork.models.heads.spec import HeadSpec
-from tuningfork.schemas import Schema, class_indices
+from tuningfork.schemas import ClassSchema, class_indices
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,9 +24,10 @@ class ClassesHead(Head):
     losses = ("cross-entropy",)
     schema_kinds = ("classes",)
     metric = "accuracy"
+    schema: ClassSchema
     class_weights: torch.Tensor
 
-    def __init__(self, features: int, schema: Schema, spec: HeadSpec) -> None:
+    def __init__(self, features: int, schema: ClassSchema, spec: HeadSpec) -> None:
         super().__init__(features, len(schema.classes), schema, spec)
         weights = spec.class_weights
         if isinstance(weights, tuple) and len(weights) != len(schema.classes):

@@ -15,7 +15,7 @@ import torch
 from tuningfork.errors import RecipeError
 from tuningfork.models.heads.base import Head, filled, label_array, masked_sum
 from tuningfork.models.heads.spec import HeadSpec
-from tuningfork.schemas import Schema
+from tuningfork.schemas import TreeSchema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,8 +34,9 @@ class DirichletHead(Head):
 
     losses = ("dirichlet-multinomial",)
     schema_kinds = ("tree",)
+    schema: TreeSchema
 
-    def __init__(self, features: int, schema: Schema, spec: HeadSpec) -> None:
+    def __init__(self, features: int, schema: TreeSchema, spec: HeadSpec) -> None:
         if schema.votes != "counts":
             raise RecipeError(
                 f"the dirichlet head needs vote counts; schema {schema.name!r} holds fractions: use the tree head"

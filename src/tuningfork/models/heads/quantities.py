@@ -13,7 +13,7 @@ from torch.nn import functional
 from tuningfork.errors import RecipeError
 from tuningfork.models.heads.base import Head, filled, label_array, masked_sum
 from tuningfork.models.heads.spec import HeadSpec
-from tuningfork.schemas import Schema
+from tuningfork.schemas import QuantitySchema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,11 +32,12 @@ class QuantitiesHead(Head):
     schema_kinds = ("quantities",)
     taught = True
     metric = "mae"
+    schema: QuantitySchema
     low: torch.Tensor
     range: torch.Tensor
     weights: torch.Tensor
 
-    def __init__(self, features: int, schema: Schema, spec: HeadSpec) -> None:
+    def __init__(self, features: int, schema: QuantitySchema, spec: HeadSpec) -> None:
         quantities = schema.quantities
         if spec.loss == "ordinal":
             continuous = [q.column for q in quantities if q.step is None]

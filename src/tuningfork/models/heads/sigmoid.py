@@ -10,7 +10,7 @@ import torch
 from tuningfork.errors import RecipeError
 from tuningfork.models.heads.base import Head, filled, label_array, masked_sum
 from tuningfork.models.heads.spec import HeadSpec
-from tuningfork.schemas import Schema
+from tuningfork.schemas import TreeSchema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,8 +22,9 @@ class SigmoidHead(Head):
     losses = ("mse",)
     schema_kinds = ("tree",)
     taught = True
+    schema: TreeSchema
 
-    def __init__(self, features: int, schema: Schema, spec: HeadSpec) -> None:
+    def __init__(self, features: int, schema: TreeSchema, spec: HeadSpec) -> None:
         if schema.votes != "fractions":
             raise RecipeError(
                 f"the sigmoid head needs vote fractions; schema {schema.name!r} holds counts: use dirichlet"

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from tuningfork.models.heads.base import Head, filled, label_array, masked_sum
 from tuningfork.models.heads.spec import HeadSpec
-from tuningfork.schemas import Schema
+from tuningfork.schemas import TreeSchema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Tree:
     """The products down a schema's tree, on tensors."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: TreeSchema) -> None:
         self.slices = schema.slices
         self.steps = [(schema.slices[q.name], schema.parent_positions(q)) for q in schema.walk]
 
@@ -60,8 +60,9 @@ class TreeHead(Head):
     losses = ("mse", "cross-entropy")
     schema_kinds = ("tree",)
     taught = True
+    schema: TreeSchema
 
-    def __init__(self, features: int, schema: Schema, spec: HeadSpec) -> None:
+    def __init__(self, features: int, schema: TreeSchema, spec: HeadSpec) -> None:
         super().__init__(features, len(schema.columns), schema, spec)
         self.tree = Tree(schema)
 
