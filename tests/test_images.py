@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -156,7 +157,7 @@ def test_a_file_is_read_to_its_end_whatever_its_size_is_said_to_be(
     path, real = tmp_path / "file", os.read
     for said, at_once in ((0, 99), (4, 99), (10, 3), (10, 10), (12, 99)):
         path.write_bytes(b"0123456789")
-        size = type("Status", (), {"st_size": said})
+        size = type("Status", (), {"st_size": said, "st_mode": stat.S_IFREG})
         with monkeypatch.context() as patch:
             patch.setattr(os, "fstat", lambda _, size=size: size)
             patch.setattr(os, "read", lambda file, n, most=at_once: real(file, min(n, most)))

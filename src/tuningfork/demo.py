@@ -55,7 +55,10 @@ def run_demo(out: Path, *, n: int = 2400, seed: int = 1, changes: tuple[str, ...
             paths["galaxies"] / "images", paths["predictions"], model=paths["model"], overwrite=True
         ),
         "report": lambda: write_report(
-            [paths[name] for name in ("evaluation", "model", "predictions", "pack")], paths["report"], title="Demo"
+            [paths[name] for name in ("evaluation", "model", "predictions", "pack")],
+            paths["report"],
+            title="Demo",
+            overwrite=True,
         ),
     }
     seconds = {}

@@ -20,6 +20,10 @@ class ImageError(TuningforkError):
     """One image can't be read. In bulk work this becomes a row with the error and the rest goes on."""
 
 
+class MachineError(TuningforkError):
+    """The machine can't go on: memory, the disk, too many open files. No fault of an image: the same call goes on."""
+
+
 class PackError(TuningforkError):
     """A pack is missing, unfinished, altered, or not of the geometry that was asked for."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import hashlib
 import json
 import os
@@ -19,10 +20,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from tuningfork.errors import OutputError, TuningforkError
+from tuningfork.errors import MachineError, OutputError, TuningforkError
 
 TEMPORARY = ".unfinished-"  # how the name of everything in the making begins
 LARGEST_TEXT = 1 << 30  # bytes of a manifest, a recipe or a journal; a pack of a billion images has fewer
+# What fails for any file, and not because of what is in this one.
+FAULTS = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, getattr(errno, "ESTALE", errno.EIO)}
 LONGEST_STEM = 60  # characters of a name that its temporary keeps
 
 
@@ -71,6 +74,16 @@ def output_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         raise OutputError(
             f"cannot write {path}: {error.strerror or error}; free some space or choose another place"
+        ) from error
+
+
+def refuse_fault(error: BaseException, name: str | Path) -> None:
+    """Raise a `MachineError` where what went wrong with a file is the machine's fault, and not the file's."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in FAULTS):
+        what = getattr(error, "strerror", None) or "out of memory"
+        raise MachineError(
+            f"{name}: {what}. The machine fails, not the image: mend that and run the same again to go on; "
+            "if it fails for this file alone, leave it out"
         ) from error
 
 

@@ -353,6 +353,27 @@ class Job:
             )
 
 
+@contextmanager
+def made_at_once(verb: str, output: Path, last: str) -> Iterator[Path]:
+    """An empty folder for the files of a result, which are moved to the folder `output`, the one named `last` last.
+
+    One run at a time works on `output`. A kill costs all of it, and the next run leaves nothing of it behind.
+
+    Raises
+    ------
+    OutputError
+        If another run is at work there, or `output` holds unfinished work of another kind or can't be written.
+    """
+    job = Job(Inputs(verb, 1, {}), output, within(output))
+    with job.run():
+        with job.making(job.fingerprint) as making:
+            yield making
+        with output_errors(output):
+            refuse_irregular(output / last)
+            (output / last).unlink(missing_ok=True)  # the old one must not speak for new files
+        job.deliver(job.fingerprint, output, last)
+
+
 class Journal:
     """Records that are added one by one and stay: a line of JSON each; one that a kill tore was never there."""
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tuningfork.catalogs.bounds import refuse_cells
 from tuningfork.catalogs.ids import are_ids
 from tuningfork.catalogs.write.columns import ABOUT, about
 from tuningfork.errors import CatalogError
@@ -32,10 +33,11 @@ WHOLE = {  # pandas' integers that may be missing
 }
 
 
-def read_parquet(source: Path | BinaryIO, ids: Sequence[str]) -> pd.DataFrame:
-    """Every column but the pixels, and what pandas had as an index."""
+def read_parquet(source: BinaryIO, ids: Sequence[str], path: Path) -> pd.DataFrame:
+    """Every column but the pixels, and what pandas had as an index; `path` is the file's, for errors."""
     with pq.ParquetFile(source) as file:
         names = [name for name in file.schema_arrow.names if name != PIXELS]
+        refuse_cells(path, file.metadata.num_rows, len(names))
         return to_frame(file.read(columns=names), ids)
 
 

@@ -111,7 +111,7 @@ def _read(path: Path, source: BinaryIO, ids: Sequence[str]) -> pd.DataFrame:
     if not start:
         raise CatalogError(f"{path} is empty")
     if start.startswith(b"PAR1"):
-        return read_parquet(source, ids)
+        return read_parquet(source, ids, path)
     if start.startswith((b"ARROW1", b"FEA1")):
         return read_feather(source, ids)
     if start.startswith(b"SIMPLE  ="):

@@ -10,7 +10,8 @@ import pandas as pd
 
 from tuningfork.evaluation.draw import Pixels, draw
 from tuningfork.evaluation.tables import join
-from tuningfork.files import output_errors, whole_file
+from tuningfork.files import whole_file
+from tuningfork.jobs import made_at_once
 from tuningfork.manifests import EvaluationManifest
 from tuningfork.plotting.style import save, styled
 from tuningfork.schemas import Schema
@@ -34,18 +35,16 @@ def write_evaluation(
         If the folder can't be written.
     """
     kept, known, _ = join(predictions, labels, schemas, evaluation["where"])
-    with output_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-        (out / EvaluationManifest.NAME).unlink(missing_ok=True)  # the old one must not speak for new plots
-    captions = {}
-    with styled():
-        for plot in draw(evaluation, kept, known, schemas, pixels):
-            save(plot.figure, out / plot.name)
-            captions[plot.name] = plot.caption
-    with whole_file(out / "predictions.parquet") as temporary:
-        kept.to_parquet(temporary, index=False)
-    content = evaluation | {"plots": list(captions), "captions": captions}
-    EvaluationManifest.write(out, content, [*captions, "predictions.parquet"])
+    with made_at_once("evaluate", out, EvaluationManifest.NAME) as making:
+        captions = {}
+        with styled():
+            for plot in draw(evaluation, kept, known, schemas, pixels):
+                save(plot.figure, making / plot.name)
+                captions[plot.name] = plot.caption
+        with whole_file(making / "predictions.parquet") as temporary:
+            kept.to_parquet(temporary, index=False)
+        content = evaluation | {"plots": list(captions), "captions": captions}
+        EvaluationManifest.write(making, content, [*captions, "predictions.parquet"])
     return out
 
 

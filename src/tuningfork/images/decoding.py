@@ -116,7 +116,7 @@ def _read(data: Payload, geometry: Geometry, reading: Reading) -> Frame:
 
             return fits.read_frame(data, reading)
         values, note = _read_picture(data, geometry, reading)
-    except (ImageError, ImportError):  # of a library that is not whole
+    except (ImageError, ImportError, MemoryError):  # of a library that is not whole; of no image
         raise
     except Exception as error:  # whatever a decoder throws at hostile bytes is one bad image, not the end of the job
         raise ImageError(f"cannot be decoded ({str(error) or type(error).__name__})") from error

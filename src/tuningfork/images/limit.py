@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tuningfork.errors import ImageError
 
-LARGEST = 89_478_485  # pixels, at which Pillow suspects an attack: 256 MiB of colours
+LARGEST = 1 << 26  # pixels, 8192 x 8192: what is worked on takes some twenty bytes each
+LARGEST_FILE = 1 << 30  # bytes
 
 
 def refuse_huge(width: int, height: int) -> None:
@@ -14,3 +15,9 @@ def refuse_huge(width: int, height: int) -> None:
             f"it says that it is {width} x {height} pixels; at most {LARGEST:,} are read: "
             "cut the galaxy out, or make it smaller"
         )
+
+
+def refuse_large(size: int) -> None:
+    """Raise an `ImageError` before memory is taken for a file that can't be an image."""
+    if size > LARGEST_FILE:
+        raise ImageError(f"{size / 2**30:.1f} GiB are too much for one image")

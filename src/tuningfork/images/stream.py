@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tuningfork.errors import ImageError
+from tuningfork.files import refuse_fault
 from tuningfork.images.decoding import read_image
 from tuningfork.images.geometry import Geometry
 from tuningfork.images.item import Item
@@ -59,6 +60,9 @@ def decode_item(asked: Asked, geometry: Geometry, reading: Reading) -> Decoded:
         seen = read_image(item.load(), geometry, how)
     except ImageError as error:
         return Decoded(item.id_str, item.file_loc, None, str(error), seconds=time.perf_counter() - started)
+    except MemoryError as error:
+        refuse_fault(error, item.file_loc or item.id_str)
+        raise
     also = (item.note, position_note(row, seen.sky, seen.field_arcsec))
     return Decoded(
         item.id_str,

@@ -12,6 +12,7 @@ import torch
 from tuningfork.engines import use_torch
 from tuningfork.errors import ModelError, PackError
 from tuningfork.evaluation.votes import label_votes
+from tuningfork.jobs import Inputs, Job, within
 from tuningfork.models import Model, bundled_models, load_model, model_folder, read_manifest, seal
 from tuningfork.models.folder import FILES, UNCERTAINTY
 from tuningfork.models.views import check_views
@@ -54,13 +55,22 @@ def calibrate(
     Raises
     ------
     ModelError, PackError
-        If either can't be opened, their geometries differ, the split has too few galaxies, or the model is one of the
-        package's own, whose folder is not yours to write.
+        If either can't be opened, their geometries differ, the split has too few galaxies, another run is at work on
+        the model, or it is one of the package's own, whose folder is not yours to write.
     """
     check_views(tta)
     folder, data = model_folder(model), open_pack(pack)
     if folder.resolve() in [model_folder(name).resolve() for name in bundled_models()]:
         raise ModelError(f"{model!r} is the package's own; copy its folder ({model_folder(model)}) and name the copy")
+    read_manifest(folder)  # raises where it is no model
+    job = Job(Inputs("calibrate", 1, {}), folder, within(folder), error=ModelError)
+    with job.run():
+        _calibrate(folder, data, split=split, where=where, tta=tta)
+        job.finish()
+    return folder
+
+
+def _calibrate(folder: Path, data: Pack, *, split: str, where: Sequence[str], tta: int) -> None:
     network = load_model(folder)
     network.uncertainty = None
     rows, chosen = data.rows(split), data.rows(split, where)
@@ -87,7 +97,6 @@ def calibrate(
         "views": tta,
     }
     seal(folder, manifest)
-    return folder
 
 
 def fit_uncertainty(network: Model, pack: Pack, rows: np.ndarray, chosen: np.ndarray, views: int) -> Uncertainty:

@@ -15,7 +15,7 @@ from tuningfork.catalogs import is_table
 from tuningfork.embeddings import is_embedding
 from tuningfork.errors import TuningforkError
 from tuningfork.evaluation import read_evaluation
-from tuningfork.files import software_version, write_text
+from tuningfork.files import refuse_existing, software_version, write_text
 from tuningfork.manifests import (
     EvaluationManifest,
     ExplanationManifest,
@@ -48,7 +48,9 @@ KINDS: dict[str, type[Manifest]] = {
 }
 
 
-def write_report(paths: Sequence[str | Path], out: str | Path, title: str = "Tuningfork report") -> Path:
+def write_report(
+    paths: Sequence[str | Path], out: str | Path, title: str = "Tuningfork report", *, overwrite: bool = False
+) -> Path:
     """Draw what Tuningfork makes, in the order given, as one self-contained HTML file.
 
     A predictions table shows galaxies whose images can be read, or are held by a pack of the same page; it is read by
@@ -63,6 +65,8 @@ def write_report(paths: Sequence[str | Path], out: str | Path, title: str = "Tun
         The file to write.
     title : str
         Of the page.
+    overwrite : bool
+        Replace a file that is there already.
 
     Returns
     -------
@@ -74,8 +78,9 @@ def write_report(paths: Sequence[str | Path], out: str | Path, title: str = "Tun
     TuningforkError
         If a path is none of these, or can't be read.
     OutputError
-        If `out` can't be written.
+        If `out` can't be written, or is there already and `overwrite` is not set.
     """
+    refuse_existing([Path(out)], overwrite=overwrite)
     found = [(path, kind_of(path)) for path in map(Path, paths)]
     if not found:
         raise TuningforkError("nothing to report on; name packs, models, predictions tables or evaluations")

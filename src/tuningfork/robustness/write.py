@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tuningfork.evaluation.text import in_words
-from tuningfork.files import output_errors
+from tuningfork.jobs import made_at_once
 from tuningfork.manifests import RobustnessManifest
 from tuningfork.plotting.style import BLUE, ORANGE, head, panels, save, styled
 
@@ -24,19 +24,17 @@ def write_robustness(out: Path, content: dict[str, Any]) -> Path:
     OutputError
         If the folder can't be written.
     """
-    with output_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-        (out / RobustnessManifest.NAME).unlink(missing_ok=True)  # the old one must not speak for new plots
-    plots = {}
-    with styled():
-        for schema, curves in content["curves"].items():
-            name = f"robustness-{schema}.png"
-            save(_figure(schema, curves), out / name)
-            plots[name] = (
-                f"{schema}: the figure on disturbed galaxies with its 95 % interval, and in orange how far the "
-            )
-            plots[name] += "answers move (root mean square)."
-    RobustnessManifest.write(out, content | {"plots": plots}, plots)
+    with made_at_once("robustness", out, RobustnessManifest.NAME) as making:
+        plots = {}
+        with styled():
+            for schema, curves in content["curves"].items():
+                name = f"robustness-{schema}.png"
+                save(_figure(schema, curves), making / name)
+                plots[name] = (
+                    f"{schema}: the figure on disturbed galaxies with its 95 % interval, and in orange how far the "
+                )
+                plots[name] += "answers move (root mean square)."
+        RobustnessManifest.write(making, content | {"plots": plots}, plots)
     return out
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
+
+from tuningfork.catalogs.bounds import most_bytes
 
 BLOCK = 2880
 MOST_UNITS = 10_000
@@ -45,7 +48,10 @@ def is_fits_table(path: str | Path) -> bool:
                 if not cards or _is_image(cards):
                     return not cards and tables > 0
                 tables += b"XTENSION" in cards
-                file.seek(file.tell() + _data_bytes(cards))
+                after = file.tell() + _data_bytes(cards)
+                if opener is not open and after > most_bytes(os.path.getsize(path)):  # noqa: PTH202
+                    return tables > 0  # whoever reads it says that it unpacks to too much
+                file.seek(after)
     except (OSError, EOFError, ValueError):
         return False
     return False

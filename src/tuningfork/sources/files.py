@@ -146,6 +146,6 @@ def file_stamp(path: str | Path) -> str:
     """Size and time of change of a file: enough to tell whether it is still the same, at no cost of reading it."""
     try:
         status = os.stat(path)  # noqa: PTH116 -- a million of them
-    except OSError:
+    except (OSError, ValueError):  # a name that can't be one
         return "missing"
     return f"{status.st_size} bytes, changed {status.st_mtime_ns}"

@@ -92,8 +92,6 @@ def left_out(found: Walk) -> Iterator[str]:
         kinds = ", ".join(sorted(ending or "no ending" for ending in found.others)[:6])
         yield f"{count(others, 'file')} of other kinds ({kinds})"
     yield from (count(number, kind) for kind, number in found.passed.items())
-    if found.unreadable:
-        yield f"{count(len(found.unreadable), 'folder')} that can't be read ({found.unreadable[0]})"
 
 
 def _one_of_each(rows: list[tuple[str, str, Bands]], galaxies: Galaxies) -> list[tuple[str, str, Bands]]:

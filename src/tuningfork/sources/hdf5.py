@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from tuningfork.catalogs import find_id_column, id_text, refuse_duplicates
+from tuningfork.catalogs.bounds import refuse_cells
 from tuningfork.catalogs.ids import ID_NAMES, find_ids
 from tuningfork.errors import CatalogError, ImageError
 from tuningfork.extras import require
@@ -146,6 +147,7 @@ def _layout(sets: Mapping[str, Any], path: Path) -> _Layout:
         raise CatalogError(
             f"{path}: the data set {IMAGES} is of shape {images.shape}; (images, height, width, channels) is needed"
         )
+    refuse_cells(path, images.shape[0], 1)
     frame = int(np.prod(images.shape[1:]))
     chunk = images.chunks[0] if images.chunks else 1
     if chunk * frame > LARGEST:

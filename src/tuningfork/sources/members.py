@@ -11,7 +11,6 @@ from typing import Any
 from tuningfork.sources.names import image_ending
 from tuningfork.sources.walk import ending
 
-LARGEST = 1 << 30  # bytes of one image
 LARGEST_TEXT = 1 << 20  # bytes of the metadata of one image
 TOLD_IN = (".json", ".cls", ".txt")
 

@@ -165,8 +165,11 @@ def _of_folder(folder: Path, origin: str, options: ImageOptions) -> Source:
         return ShardSource(saved_shards(folder), origin, options.id_column)
     found = walk(folder)
     drop_plots(found)
-    for problem in found.unreadable:
-        log.warning("a folder can't be read: %s", problem)
+    if found.unreadable:
+        raise CatalogError(
+            f"a folder can't be read ({found.unreadable[0]}), and its galaxies would be missing; make it readable, "
+            "or name what is meant by a pattern"
+        )
     shards = [name for name in found.of(".parquet") if os.path.dirname(name) == str(folder)]  # noqa: PTH120
     embedded = natural(name for name in shards if is_embedded(Path(name)))
     if embedded:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tuningfork.catalogs import read_table
+from tuningfork.catalogs.bounds import refuse_inflated
 from tuningfork.errors import CatalogError
 from tuningfork.sources.layout import SPLITS
 
@@ -63,10 +64,19 @@ def is_embedded(path: Path) -> bool:
     """
     with _open(path) as file:
         names = file.schema_arrow.names
+        _refuse_bombs(path, file.metadata)
         kind = file.schema_arrow.field("image").type if "image" in names else None
     if kind is not None and not is_image_type(kind):
         raise CatalogError(f"{path}: the column image is {kind}; a struct of bytes and path is needed")
     return kind is not None
+
+
+def _refuse_bombs(path: Path, metadata: pq.FileMetaData) -> None:
+    """Refuse images that would take far more memory than their file has bytes."""
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            if column.path_in_schema == "image.bytes":
+                refuse_inflated(path, column.total_uncompressed_size, "its column image")
 
 
 def is_image_type(kind: pa.DataType) -> bool:

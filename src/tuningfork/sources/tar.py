@@ -12,7 +12,9 @@ from tarfile import ReadError
 from typing import IO, Self
 
 from tuningfork.errors import CatalogError, ImageError
-from tuningfork.sources.members import LARGEST, Index
+from tuningfork.files import refuse_fault
+from tuningfork.images.limit import LARGEST_FILE, refuse_large
+from tuningfork.sources.members import Index
 
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 ENDINGS = (".tar", *COMPRESSED)
@@ -53,6 +55,7 @@ def read(path: Path, position: int, size: int) -> bytes:
             file.seek(position)
             data = file.read(size)
     except OSError as error:
+        refuse_fault(error, path)
         raise ImageError(f"cannot be read: {error.strerror or error}") from error
     if len(data) < size:
         raise ImageError("cannot be read: the tar file has become shorter")
@@ -67,14 +70,8 @@ def stream(path: Path, positions: Iterator[int]) -> Iterator[bytes | None]:
             if wanted is None:
                 return
             if member.isreg() and member.offset_data == wanted:
-                yield _bytes(archive, member) if member.size <= LARGEST else None
+                yield _bytes(archive, member) if member.size <= LARGEST_FILE else None
                 wanted = next(positions, None)
-
-
-def refuse_large(size: int) -> None:
-    """Raise an `ImageError` before memory is taken for an image that can't be one."""
-    if size > LARGEST:
-        raise ImageError(f"{size / 2**30:.0f} GiB are too much for one image")
 
 
 class _Strict(tarfile.TarInfo):

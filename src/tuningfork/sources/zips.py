@@ -8,9 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from tuningfork.errors import CatalogError, ImageError
+from tuningfork.files import refuse_fault
+from tuningfork.images.limit import refuse_large
 from tuningfork.sources.files import file_stamp
 from tuningfork.sources.members import Index
-from tuningfork.sources.tar import refuse_large
 
 ENDINGS = (".zip",)
 DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError, ValueError)
@@ -50,6 +51,7 @@ def read(path: Path, position: int, size: int) -> bytes:
         with archive.open(archive.infolist()[position]) as file:
             return file.read(size)
     except (*DAMAGE, IndexError) as error:
+        refuse_fault(error, path)
         raise ImageError(f"damaged in the zip file ({error})") from error
 
 

@@ -126,7 +126,7 @@ def _write(
     }
     StudyManifest.write(folder, content)
     parts = [folder / kind / name for name in done.values() for kind in ("evaluations", "models")]
-    write_report([folder, *parts, data.path], folder / "report.html", title=study.title)
+    write_report([folder, *parts, data.path], folder / "report.html", title=study.title, overwrite=True)
 
 
 def _compare(rows: Sequence[dict[str, Any]], folder: Path, data: Pack) -> None:

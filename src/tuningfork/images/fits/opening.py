@@ -15,10 +15,10 @@ from astropy.io import fits
 
 from tuningfork.errors import ImageError
 from tuningfork.images.fits.cards import text_of
+from tuningfork.images.limit import LARGEST
 
 BLOCK = 2880  # bytes of a FITS block
-LARGEST_FILE = 2 << 30  # bytes once unpacked
-LARGEST_IMAGE = 1 << 28  # pixels of a unit, all planes
+LARGEST_FILE = 1 << 28  # bytes once unpacked
 MOST_UNITS = 4096
 GZIP, BZIP2, LZW = b"\x1f\x8b", b"BZh", b"\x1f\x9d"
 
@@ -73,7 +73,7 @@ class Unit:
         ImageError
             If there are too many.
         """
-        if int(np.prod(self.shape, dtype=np.float64)) > LARGEST_IMAGE:
+        if int(np.prod(self.shape, dtype=np.float64)) > LARGEST:
             raise ImageError(f"unit {self.label} has {self.shape} pixels, too many for one image; cut it out first")
         # A file of its own: reading the unit then does not go through all that come before it.
         whole = io.BytesIO(b"" if self.number == 0 else _empty_primary())
@@ -189,5 +189,5 @@ def unpacked(data: bytes) -> bytes:
     except (EOFError, OSError, ValueError, zlib.error) as error:
         raise ImageError(f"truncated or damaged {name} file ({error})") from error
     if len(whole) > LARGEST_FILE:
-        raise ImageError(f"it unpacks to more than {LARGEST_FILE >> 30} GiB; cut it out first")
+        raise ImageError(f"it unpacks to more than {LARGEST_FILE >> 20} MiB; cut it out first")
     return whole

@@ -1,0 +1,248 @@
+"""What an image or a table may ask of the machine: each hostile one is its own row, or one error, at no great cost."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import io
+import os
+import resource
+import struct
+import time
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from astropy.io import fits
+from PIL import Image
+
+from tuningfork.errors import MachineError, TuningforkError
+from tuningfork.images import Geometry, Reading
+from tuningfork.images.item import Item
+from tuningfork.images.stream import Decoded, decode_item
+from tuningfork.inference import predict
+from tuningfork.packs import make_pack
+from tuningfork.sources import open_source
+
+MEMORY = 1500  # MB above what was used before
+SECONDS = 10  # of the processor
+ZEROS = bytes(1 << 20)
+
+
+def packed(head: bytes, mebibytes: int) -> bytes:
+    """A gzip file of these bytes and many zeros."""
+    return gzip.compress(head + ZEROS * mebibytes, 1)
+
+
+def claims(*lengths: int) -> bytes:
+    """The header of a FITS image of floats of these axes."""
+    header = fits.PrimaryHDU(np.zeros((2, 2), np.float32)).header
+    header["NAXIS"] = len(lengths)
+    for axis, length in enumerate(lengths, start=1):
+        header[f"NAXIS{axis}"] = length
+    return header.tostring(endcard=True, padding=True).encode()
+
+
+def jpeg(width: int, height: int) -> bytes:
+    """A small JPEG whose header says that it is large."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(buffer, "JPEG")
+    data = bytearray(buffer.getvalue())
+    at = data.find(b"\xff\xc0")
+    data[at + 5 : at + 9] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+def png(side: int) -> bytes:
+    """A PNG of so many pixels a side, all of them black."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    row = zlib.compressobj()
+    packed = b"".join(row.compress(bytes(1 + 3 * side)) for _ in range(side)) + row.flush()
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+
+
+def cube(planes: int) -> bytes:
+    buffer = io.BytesIO()
+    fits.PrimaryHDU(np.zeros((planes, 8, 8), np.float32)).writeto(buffer)
+    return buffer.getvalue()
+
+
+def units(number: int) -> bytes:
+    buffer = io.BytesIO()
+    images = [fits.ImageHDU(np.random.default_rng(0).random((40, 40), np.float32) / 100) for _ in range(number)]
+    fits.HDUList([fits.PrimaryHDU(), *images]).writeto(buffer)
+    return buffer.getvalue()
+
+
+IMAGES: dict[str, tuple[Callable[[], bytes], str]] = {
+    "a JPEG that says it is 65499 pixels wide": (lambda: jpeg(65499, 65499), "at most 67,108,864 are read"),
+    "a PNG of 81 million pixels": (lambda: png(9000), "at most 67,108,864 are read"),
+    "a FITS file that says it is large": (lambda: claims(40000, 40000) + bytes(2880), "truncated FITS"),
+    "a gzip file of an image of 6 GB": (lambda: packed(claims(40000, 40000), 260), "unpacks to more than 256 MiB"),
+    "a cube of 1500 planes": (lambda: cube(1500), "a cube of 1500 planes"),
+    "400 units": (lambda: units(400), ""),
+}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_whatever_an_image_says_it_is_answered_within_bounds(tmp_path: Path, name: str) -> None:
+    make, said = IMAGES[name]
+    path = tmp_path / "image"
+    path.write_bytes(make())
+    before, began = peak(), time.process_time()
+    seen = decode(path)
+    assert peak() - before < MEMORY
+    assert time.process_time() - began < SECONDS
+    assert said in (seen.error or "")
+    assert bool(said) == (seen.error is not None)
+
+
+def peak() -> float:
+    """The most memory that this process has had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def decode(path: str | Path) -> Decoded:
+    return decode_item((Item.of_file("1", str(path), path), {}), Geometry(0.9, 36, 3), Reading())
+
+
+# --- files that are none
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "/dev/urandom", "pipe", "folder", "a\0b", "x" * 5000])
+def test_what_is_no_regular_file_is_a_row_and_nothing_waits_for_it(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    seen = decode(name if "\0" in name else tmp_path / name)
+    assert seen.error is not None and seen.error.startswith("cannot be read: ")
+
+
+def test_they_are_rows_of_a_table_of_predictions(model: Path, galaxies: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    files = [str(next((galaxies.parent / "images").iterdir())), "/dev/zero", str(tmp_path / "pipe"), "a\0b.jpg"]
+    table = pa.table({"id_str": [*"1234"], "file_loc": files})
+    pq.write_table(table, tmp_path / "table.parquet")
+    predict(tmp_path / "table.parquet", tmp_path / "out.parquet", model=model, device="cpu", engine="torch")
+    errors = pd.read_parquet(tmp_path / "out.parquet")["error"]
+    assert errors.isna().tolist() == [True, False, False, False]
+
+
+# --- faults of the machine
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_a_fault_of_the_machine_is_no_image_s(
+    galaxies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The work stops, and the next run goes on and has every galaxy."""
+    from tuningfork.images import item
+
+    images, real = galaxies.parent / "images", os.open
+
+    def failing(path: object, *rest: object) -> int:
+        if str(path).endswith("g0007.jpg"):
+            raise OSError(number, os.strerror(number))
+        return real(path, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(item.os, "open", failing)
+    with pytest.raises(MachineError, match=rf"g0007.jpg: {os.strerror(number)}.*run the same again"):
+        make_pack(images, tmp_path / "pack", geometry=Geometry(0.9, 12, 3))
+    monkeypatch.undo()
+    assert make_pack(images, tmp_path / "pack", geometry=Geometry(0.9, 12, 3)).manifest["errors"] == []
+
+
+def test_so_is_memory(galaxies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tuningfork.images import jpeg as reader
+
+    def failing(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(reader, "read", failing)
+    with pytest.raises(MachineError, match=r"\.jpg: out of memory"):
+        make_pack(galaxies.parent / "images", tmp_path / "pack", geometry=Geometry(0.9, 12, 3))
+
+
+# --- tables that unpack to far more than they are
+
+
+def zipped(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("t.csv", "w") as file:
+        file.write(b"id_str,file_loc\n" + ZEROS * 140)
+
+
+def repeated(path: Path) -> None:
+    one = pa.table({name: pa.array(["a"] * 10**6).dictionary_encode() for name in ("id_str", "file_loc")})
+    with pq.ParquetWriter(path, one.schema) as writer:
+        for _ in range(30):
+            writer.write_table(one)
+
+
+def pixels(path: Path) -> None:
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    image = pa.array([{"bytes": ZEROS * 140, "path": "x.png"}], kind)
+    pq.write_table(pa.table({"id_str": ["1"], "image": image}), path, compression="zstd")
+
+
+def hollow(path: Path) -> None:
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        file.create_dataset("images", (10**9, 16, 16, 3), "u1", chunks=(1000, 16, 16, 3), compression="gzip")
+
+
+def fields(path: Path) -> None:
+    table = fits.BinTableHDU.from_columns([fits.Column("id_str", "1A")]).header
+    table["TFIELDS"] = 10**7
+    primary = fits.PrimaryHDU().header.tostring().encode()
+    path.write_bytes(primary + table.tostring(endcard=True, padding=True).encode() + bytes(2880))
+
+
+def rows(path: Path) -> None:
+    table = fits.BinTableHDU.from_columns([fits.Column("id_str", "1A")]).header
+    table["NAXIS2"] = 10**9
+    primary = fits.PrimaryHDU().header.tostring().encode()
+    path.write_bytes(packed(primary + table.tostring(endcard=True, padding=True).encode(), 140))
+
+
+TABLES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "table.csv.gz": (lambda path: path.write_bytes(packed(b"id_str,file_loc\n", 140)), "unpacks to more than"),
+    "table.csv.zip": (zipped, "unpacks to more than"),
+    "rows.fits.gz": (rows, "unpacks to more than"),
+    "rows.parquet": (repeated, "30,000,000 rows"),
+    "pixels.parquet": (pixels, "unpacks to more than"),
+    "rows.h5": (hollow, "1,000,000,000 rows"),
+    "fields.fits": (fields, "can't be read as a table"),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_that_holds_far_more_than_its_bytes_is_refused_before_memory_is_taken(
+    tmp_path: Path, name: str
+) -> None:
+    make, said = TABLES[name]
+    make(tmp_path / name)
+    before, began = peak(), time.process_time()
+    with pytest.raises(TuningforkError, match=said):
+        open_source(tmp_path / name)
+    assert peak() - before < MEMORY
+    assert time.process_time() - began < SECONDS
+
+
+def test_a_table_that_packs_well_is_read(tmp_path: Path) -> None:
+    """800,000 numbers that are all alike."""
+    table = pd.DataFrame(np.zeros((20_000, 40), np.int8)).add_prefix("vote_")
+    table.insert(0, "file_loc", [f"{row}.jpg" for row in range(len(table))])
+    table.to_csv(tmp_path / "table.csv.gz", index=False)
+    table.to_parquet(tmp_path / "table.parquet", index=False)
+    for name in ("table.csv.gz", "table.parquet"):
+        assert open_source(tmp_path / name).n == len(table)
