@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tuningfork.errors import ModelError, OutputError
 from tuningfork.files import TEMPORARY, whole_file, whole_folder, write_text
-from tuningfork.jobs import Inputs, Job, Journal, beside, fingerprint, within
+from tuningfork.jobs import Inputs, Job, Journal, beside, fingerprint, made_at_once, within
 
 INPUTS = Inputs("count", 1, {"to": 3, "how": {"slowly": True}})
 JSON = st.recursive(
@@ -85,6 +85,25 @@ def count(folder):
 print(everywhere(count, Path(sys.argv[1])))
 """
 
+AT_ONCE = """
+import sys
+from pathlib import Path
+from crashes import everywhere
+from tuningfork.files import write_text
+from tuningfork.jobs import made_at_once
+
+def count(folder):
+    with made_at_once("count", folder / "out", "manifest") as making:
+        for name in ("1.txt", "2.txt", "manifest"):
+            write_text(making / name, name)
+
+def again(folder):
+    count(folder)
+    count(folder)
+
+print(everywhere(again, Path(sys.argv[1])))
+"""
+
 SIMULATED = """
 import sys
 from pathlib import Path
@@ -135,7 +154,7 @@ print(everywhere(work, Path(sys.argv[1]), same=table, numbers=range(0, 240, 24))
 """
 
 
-@pytest.mark.parametrize(("script", "least"), [(DELIVERED, 40), (GROWN, 20), (SIMULATED, 25)])
+@pytest.mark.parametrize(("script", "least"), [(DELIVERED, 40), (GROWN, 20), (AT_ONCE, 60), (SIMULATED, 25)])
 def test_after_a_crash_at_any_operation_the_next_run_ends_the_same(tmp_path: Path, script: str, least: int) -> None:
     """With the same result, nothing left, and no error."""
     assert int(run_script(script, tmp_path / "runs")) >= least
@@ -148,6 +167,78 @@ def test_after_a_crash_at_any_operation_a_pack_is_whole(galaxies: Path, tmp_path
 def test_after_a_crash_at_any_operation_predictions_are_whole(galaxies: Path, model: Path, tmp_path: Path) -> None:
     """At every twenty-fourth operation."""
     assert int(run_script(PREDICTED, tmp_path / "runs", few(galaxies, tmp_path), model)) >= 25
+
+
+VERBS = """
+import json, shutil, sys
+from pathlib import Path
+import matplotlib.figure, pandas, pyarrow.parquet, sklearn.neighbors, torch  # not in each of the processes that crash
+from crashes import everywhere
+from tuningfork.evaluation import evaluate_file
+from tuningfork.explain import explain_images
+from tuningfork.inference import calibrate, embed, export_model, shards
+from tuningfork.report import write_report
+from tuningfork.robustness import measure_robustness
+from tuningfork.study import load_study, run_study
+
+shards.BATCH = shards.ROWS_A_SHARD = 2
+verb, root, images, model, pack, predictions, study, step = sys.argv[1:]
+
+def calibrated(folder):
+    if not (folder / "model").exists():
+        shutil.copytree(model, folder / "new", dirs_exist_ok=True)
+        (folder / "new").rename(folder / "model")
+    calibrate(folder / "model", pack, split="train", tta=1)
+
+WORK = {
+    "embed": lambda folder: embed(images, folder / "out.parquet", model=model, maps=[], device="cpu", workers=1),
+    "explain": lambda folder: explain_images(model, images, folder / "out", limit=2),
+    "export": lambda folder: export_model(model, folder / "out"),
+    "evaluate": lambda folder: evaluate_file(predictions, pack, folder / "out", split="val", n_bootstrap=20),
+    "robustness": lambda folder: measure_robustness(model, pack, folder / "out", limit=4, overwrite=True),
+    "calibrate": calibrated,
+    "report": lambda folder: write_report([model], folder / "out.html", overwrite=True),
+    "study": lambda folder: run_study(load_study(study), pack, folder / "out"),
+}
+
+def plain(name, content):
+    # Tables and graphs hold the date; of JSON all else is compared, and every plot.
+    if name.endswith(".json"):
+        found = json.loads(content)
+        return {key: value for key, value in found.items() if key not in ("created", "seconds", "sha256", "runs")}
+    return content if name.endswith(".png") and verb != "study" else None
+
+def same(found):
+    return {name: plain(name, content) for name, content in found.items()}
+
+print(everywhere(WORK[verb], Path(root), same=same, numbers=range(0, 100_000, int(step))))
+"""
+
+STEPS = {
+    "embed": 11,
+    "explain": 5,
+    "export": 2,
+    "evaluate": 5,
+    "robustness": 5,
+    "calibrate": 5,
+    "report": 1,
+    "study": 60,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", STEPS)
+def test_after_a_crash_every_verb_ends_the_same(
+    galaxies: Path, model: Path, pack: Path, recipe_file: Path, tmp_path: Path, verb: str
+) -> None:
+    """At every operation of so many."""
+    from tuningfork.inference import predict
+
+    predict(pack, tmp_path / "predictions.parquet", model=model, device="cpu", engine="torch")
+    study = 'title = "One"\nset = ["optim.epochs=1"]\n[[run]]\nlabel = "one"\n' + f'recipe = "{recipe_file}"\n'
+    (tmp_path / "study.toml").write_text(study)
+    inputs = [few(galaxies, tmp_path), model, pack, tmp_path / "predictions.parquet", tmp_path / "study.toml"]
+    assert int(run_script(VERBS, verb, tmp_path / "runs", *inputs, STEPS[verb])) >= STEPS[verb]
 
 
 def few(galaxies: Path, folder: Path) -> Path:
@@ -238,6 +329,26 @@ def test_a_second_run_is_kept_out(tmp_path: Path) -> None:
     second = Job(INPUTS, tmp_path / "out", within(tmp_path / "out"), error=ModelError)
     with job.run(), pytest.raises(ModelError, match=r"another run is at work in .*out; wait for it"), second.run():
         pass
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "robustness"])
+def test_two_runs_do_not_write_one_folder(tmp_path: Path, verb: str) -> None:
+    with made_at_once(verb, tmp_path / "out", "m.json") as making:
+        (making / "m.json").write_text("first")
+        with pytest.raises(OutputError, match="another run is at work"), made_at_once(verb, tmp_path / "out", "m.json"):
+            pass
+    assert (tmp_path / "out" / "m.json").read_text() == "first"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["m.json"]
+
+
+def test_what_is_made_at_once_removes_no_work_of_another_kind(tmp_path: Path) -> None:
+    job = Job(INPUTS, tmp_path / "out", within(tmp_path / "out"))
+    with pytest.raises(KeyboardInterrupt), job.run():
+        (job.work / "part").write_text("hours of work")
+        raise KeyboardInterrupt
+    with pytest.raises(OutputError, match="holds the work of another"), made_at_once("evaluate", job.output, "m.json"):
+        pass
+    assert (job.work / "part").read_text() == "hours of work"
 
 
 def test_a_link_in_place_of_the_work_folder_or_the_lock_is_not_followed(tmp_path: Path) -> None:

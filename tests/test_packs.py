@@ -30,6 +30,7 @@ from PIL import Image
 
 from tuningfork import manifests
 from tuningfork.errors import CatalogError, OutputError, PackError, SchemaError
+from tuningfork.files import read_json
 from tuningfork.images import Geometry, decode
 from tuningfork.packs import direct, make, make_pack, open_pack, pixels
 from tuningfork.packs.pixels import npy_header
@@ -558,3 +559,37 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
         command = [sys.executable, "-c", code, tmp_path / f"{n}.parquet", tmp_path / f"pack-{n}"]
         peaks.append(int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1024)
     assert peaks[1] - peaks[0] < 50, peaks
+
+
+# --- pixels that are not those that were written
+
+
+def altered(pack: Path, tmp_path: Path, row: slice) -> Path:
+    """A copy of a pack, some of its pixels replaced by noise."""
+    copy = tmp_path / "altered"
+    shutil.copytree(pack, copy)
+    pixels = np.load(copy / "pixels.npy", mmap_mode="r+")
+    pixels[row] = np.random.default_rng(0).integers(0, 256, pixels[row].shape, np.uint8)
+    pixels.flush()
+    return copy
+
+
+def test_pixels_that_were_altered_are_no_pack(pack: Path, tmp_path: Path) -> None:
+    with pytest.raises(PackError, match=r"pixels\.npy is not the file its manifest speaks of"):
+        open_pack(altered(pack, tmp_path, slice(7, 8)))
+
+
+def test_of_a_large_pack_some_places_are_looked_at_and_all_where_asked(
+    pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuningfork.packs.read.SMALL", 0)
+    assert len(open_pack(pack).pixels)
+    with pytest.raises(PackError, match="not the file its manifest speaks of"):
+        open_pack(altered(pack, tmp_path, slice(None)))
+    shutil.rmtree(tmp_path / "altered")
+    one = altered(pack, tmp_path, slice(7, 8))
+    as_written = read_json(pack / "pack.json", PackError)["sampled"]
+    monkeypatch.setattr("tuningfork.packs.read.sampled_hash", lambda _: as_written)  # the places are others
+    assert len(open_pack(one).pixels)
+    with pytest.raises(PackError, match="not the file its manifest speaks of"):
+        open_pack(one, verify=True)

@@ -224,6 +224,7 @@ class PackManifest(Manifest):
     source: dict[str, Any] = Field(default_factory=dict)
     images: ReadingEntry | None = None
     job: str | None = None
+    sampled: Digest | None = None
 
 
 class EncoderEntry(_Entry):

@@ -40,6 +40,9 @@ def command(
     profile: Annotated[
         bool, typer.Option("--profile", rich_help_panel=SPEED, help="Say at the end what the time went to.")
     ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every byte of a pack that is there already, to see that it is whole.")
+    ] = False,
 ) -> None:
     """Pack images. Run the same command again on a killed run: it goes on where it stopped."""
     from tuningfork.catalogs import parse_fractions
@@ -65,6 +68,7 @@ def command(
         options=replace(options, id_column=None),
         workers=workers,
         profile=profile,
+        verify=verify,
     )
     manifest = pack.manifest
     say(f"packed {manifest['n']:,} galaxies, left out {len(manifest['errors']):,} bad images")

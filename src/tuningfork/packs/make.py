@@ -22,7 +22,7 @@ from tuningfork.images.notes import counted, say_notes
 from tuningfork.jobs import Inputs, Job, fingerprint, within
 from tuningfork.manifests import PackManifest
 from tuningfork.memory import give_back_freed_memory
-from tuningfork.packs.pixels import PixelFile, Progress
+from tuningfork.packs.pixels import PixelFile, Progress, sampled_hash
 from tuningfork.packs.read import Pack, open_pack, opened
 from tuningfork.packs.splitting import Splitting, plan_splits
 from tuningfork.packs.twins import twins
@@ -60,6 +60,7 @@ def make_pack(
     options: ImageOptions | None = None,
     workers: int | None = None,
     profile: bool = False,
+    verify: bool = False,
 ) -> Pack:
     """Pack the images of a source, with their labels and splits, into the folder `out`.
 
@@ -91,6 +92,8 @@ def make_pack(
         Threads that decode. Default: cores + 1; for tiles, 1.
     profile
         Say at the end what the time went to.
+    verify
+        Read every byte of a pack that is there already, as `open_pack` does.
 
     The same call after a kill goes on after the last whole chunk and ends with the same bytes.
 
@@ -128,7 +131,7 @@ def make_pack(
         Inputs("pack", PackManifest.VERSION, asked, images=facts["source"]), folder, within(folder), error=PackError
     )
     if (folder / PackManifest.NAME).exists():
-        return _already(folder, job)
+        return _already(folder, job, verify=verify)
     job.refuse_others()
     with job.run():
         pixels = PixelFile(job.work, geometry, images.n)
@@ -213,12 +216,12 @@ def _hash_of(table: pd.DataFrame, where: str) -> str:
     return digest.hexdigest()
 
 
-def _already(folder: Path, job: Job) -> Pack:
-    pack = open_pack(folder)
+def _already(folder: Path, job: Job, *, verify: bool) -> Pack:
+    pack = open_pack(folder, verify=verify)
     if pack.manifest.get("job") != job.fingerprint:
         raise PackError(f"{folder} holds another pack; choose another folder, or remove it")
     job.clear()
-    log.info("%s is already packed; nothing to do", folder)
+    log.info("%s is already packed%s; nothing to do", folder, ", and every byte is as it was written" if verify else "")
     return pack
 
 
@@ -295,6 +298,7 @@ def _finish(
         **facts,
         "errors": progress.errors,
         "notes": progress.notes,
+        "sampled": sampled_hash(folder / "pixels.npy"),
         "sha256": {"pixels.npy": pixels_sha256, "catalog.parquet": sha256(folder / "catalog.parquet")},
     }
     PackManifest.write(folder, manifest)

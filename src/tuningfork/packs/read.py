@@ -14,7 +14,10 @@ from tuningfork.catalogs import matching
 from tuningfork.errors import PackError
 from tuningfork.images import Geometry, Reading
 from tuningfork.manifests import PackManifest
+from tuningfork.packs.pixels import sampled_hash
 from tuningfork.schemas import Schema, schema_from_dict
+
+SMALL = 64 << 20  # bytes of pixels that are all read when a pack is opened
 
 
 @dataclass(frozen=True)
@@ -77,13 +80,16 @@ class Pack:
         return np.flatnonzero(chosen & matching(self.catalog, where, str(self.path)))
 
 
-def open_pack(path: str | Path) -> Pack:
+def open_pack(path: str | Path, *, verify: bool = False) -> Pack:
     """Open a finished pack.
 
     Parameters
     ----------
     path : str or path
         Its folder.
+    verify : bool
+        Read all pixels to see that they are those that were written. Else that is done of packs of up to 64 MiB, and
+        of larger ones at 64 places.
 
     Returns
     -------
@@ -92,8 +98,7 @@ def open_pack(path: str | Path) -> Pack:
     Raises
     ------
     PackError
-        If there is none, packing has not finished, or its files are not those the manifest speaks of. (Of the pixels,
-        which may be large, only the shape is checked.)
+        If there is none, packing has not finished, or its files are not those the manifest speaks of.
 
     Examples
     --------
@@ -104,15 +109,16 @@ def open_pack(path: str | Path) -> Pack:
     >>> len(tf.open_pack("pack").rows("all"))
     10
     """
-    return opened(Path(path))
+    return opened(Path(path), verify=verify)
 
 
-def opened(folder: Path, catalog: pd.DataFrame | None = None) -> Pack:
+def opened(folder: Path, catalog: pd.DataFrame | None = None, *, verify: bool = False) -> Pack:
     """As `open_pack`; the catalog of a pack that was made just now is at hand, and reading takes twice its memory."""
     if not folder.exists():
         raise PackError(f"no pack at {folder}; make it with `tuningfork pack`")
     checked = PackManifest.read(folder)
     checked.check(folder, ["catalog.parquet"])
+    _check_pixels(folder, checked, verify=verify)
     manifest = checked.content
     try:
         geometry = Geometry.from_dict(manifest["geometry"])
@@ -127,3 +133,12 @@ def opened(folder: Path, catalog: pd.DataFrame | None = None) -> Pack:
         )
     schemas = tuple(schema_from_dict(table, str(folder / "pack.json")) for table in manifest["schemas"])
     return Pack(folder, pixels, catalog, manifest, schemas, geometry)
+
+
+def _check_pixels(folder: Path, manifest: PackManifest, *, verify: bool) -> None:
+    """See that the pixels are those that were written; packs of earlier versions hold no hash of some of them."""
+    path = manifest.file(folder, "pixels.npy")
+    if verify or path.stat().st_size <= SMALL:
+        manifest.check(folder, ["pixels.npy"])
+    elif manifest.sampled not in (None, sampled_hash(path)):
+        raise PackError(f"{path} is not the file its manifest speaks of (altered or half copied); pack again")
