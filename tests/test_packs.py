@@ -513,8 +513,8 @@ def test_a_pack_that_is_not_whole_is_refused(source: Path, tmp_path: Path) -> No
         ("version 2; this software reads 1", rewrite(version=2)),
         ("its manifest says", rewrite(n=26)),
         (r"pixels.npy is missing; pack again", lambda p: (p / "pixels.npy").unlink()),
-        ("is not whole", lambda p: os.truncate(p / "pixels.npy", 5000)),
-        ("is not whole", lambda p: os.truncate(p / "pixels.npy", 0)),
+        ("half copied", lambda p: os.truncate(p / "pixels.npy", 5000)),
+        ("half copied", lambda p: os.truncate(p / "pixels.npy", 0)),
         (r"catalog.parquet is missing; pack again", lambda p: (p / "catalog.parquet").unlink()),
         ("is not the file its manifest speaks of", relabel),
         (
