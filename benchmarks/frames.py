@@ -2,6 +2,7 @@
 
     python benchmarks/frames.py                          the bundled model, on val
     python benchmarks/frames.py --model runs/mine --n 80
+    python benchmarks/frames.py --pack frames            galaxies to calibrate on: each as it is, and in one other frame
 
 A frame half as wide is the middle of the whole frame; a wider one goes on beyond the rim as a mirror image of itself.
 The RMSE is over the 37 fractions of galaxies of the true mix (`complete_high`), with its 95 % interval by 1,000
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 from PIL import Image
 
@@ -23,6 +25,7 @@ import tuningfork
 from tuningfork.schemas import load_schema
 
 DATA = Path(__file__).parents[2] / "shared/data/galaxy-zoo-challenge"
+COLUMNS = list(load_schema("gz-challenge").columns)
 SAMPLES, SEED = 1000, 0
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -74,27 +77,42 @@ def main() -> None:
     parser.add_argument("--model", default="default")
     parser.add_argument("--split", choices=("train", "val", "test"), default="val")
     parser.add_argument("--n", type=int, help="galaxies; default: all")
+    parser.add_argument("--pack", type=Path, help="make a pack of all galaxies of the split instead")
     asked = parser.parse_args()
-    images, truth = galaxies(asked.split, asked.n)
+    if asked.pack:
+        pack(asked.split, asked.pack)
+        return
+    table = galaxies(asked.split)
+    table = table[(table["block"] == "complete_high") & table[COLUMNS].notna().all(axis=1)].iloc[: asked.n]
+    images, truth = table["pixels"], table[COLUMNS].to_numpy(float)
     model = tuningfork.load_model(asked.model)
-    columns = list(load_schema("gz-challenge").columns)
     print(
         f"{asked.model}, {len(images)} galaxies of {asked.split}\n\n| frame | RMSE | flagged, % |\n| --- | --- | --- |"
     )
     for name, change in FORMS.items():
-        table = model.predict([change(image) for image in images], columns="schema")
-        squares = (table[columns].to_numpy() - truth) ** 2
-        flagged = f"{100 * table['ood'].mean():.0f}" if "ood" in table else "-"
+        seen = model.predict([change(image) for image in images], columns="schema")
+        squares = (seen[COLUMNS].to_numpy() - truth) ** 2
+        flagged = f"{100 * seen['ood'].mean():.0f}" if "ood" in seen else "-"
         print(f"| {name} | {said(squares)} | {flagged} |", flush=True)
 
 
-def galaxies(split: str, n: int | None) -> tuple[list[np.ndarray], np.ndarray]:
-    """Images (212, 212, 3) uint8 and the 37 fractions (N, 37)."""
-    columns = list(load_schema("gz-challenge").columns)
-    table = pq.read_table(sorted(DATA.glob(f"{split}-*.parquet")), columns=["image", "block", *columns]).to_pandas()
-    table = table[(table["block"] == "complete_high") & table[columns].notna().all(axis=1)].iloc[:n]
-    images = [np.asarray(Image.open(io.BytesIO(image["bytes"])).convert("RGB")) for image in table["image"]]
-    return images, table[columns].to_numpy(float)
+def galaxies(split: str) -> pd.DataFrame:
+    """The galaxies of a split, their images as `pixels` (212, 212, 3) uint8."""
+    kept = ["id_str", "image", "block", "five_class", *COLUMNS]
+    table = pq.read_table(sorted(DATA.glob(f"{split}-*.parquet")), columns=kept).to_pandas()
+    table["pixels"] = [np.asarray(Image.open(io.BytesIO(image["bytes"])).convert("RGB")) for image in table["image"]]
+    return table.drop(columns="image")
+
+
+def pack(split: str, out: Path) -> None:
+    """Pack each galaxy as it is and in one other frame, drawn at random, at the geometry of the bundled models."""
+    table, rng = galaxies(split), np.random.default_rng(SEED)
+    others = [change for name, change in FORMS.items() if name != "as it is"]
+    drawn = [others[rng.integers(len(others))](image) for image in table["pixels"]]
+    labels = pd.concat([table.drop(columns=["pixels", "id_str"])] * 2, ignore_index=True)
+    labels = labels.assign(id_str=[str(number) for number in range(len(labels))], split=split)
+    images, schemas = [*table["pixels"], *drawn], ["gz-challenge", "five-classes"]
+    tuningfork.pack(images, out, labels=labels, schema=schemas, size=120, field=0.75)
 
 
 def said(squares: np.ndarray) -> str:
