@@ -20,6 +20,7 @@ Array = NDArray[np.float64]
 TAME = 3.0  # scatters, beyond which a statistic counts by its logarithm
 MOST = 4.0  # scatters, which a whitened one never exceeds
 STRENGTH = 1e-3  # of the fit, against its penalty
+LEAST = 0.05  # scatters that a term counts as having: one that hardly varies would else outweigh all others
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _fit(samples: Samples) -> Regression:
         return np.concatenate([found.tamed(statistics), products], axis=1).astype(np.float32)
 
     usual = terms(own)
-    scatter = usual.std(axis=0) + np.float32(1e-6)
+    scatter = np.maximum(usual.std(axis=0), np.float32(LEAST))
     both = np.concatenate([usual, *map(terms, samples.altered)]) / scatter
     fitted = LogisticRegression(C=STRENGTH, max_iter=400).fit(both, np.arange(len(both)) >= len(own))
     weights = fitted.coef_[0] / scatter
