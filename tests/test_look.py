@@ -16,6 +16,7 @@ from tuningfork.images import Geometry, decode
 from tuningfork.inference import draw_preview
 from tuningfork.models import View, load_model
 from tuningfork.plotting.sheet import GAP, LINE, MARGIN, SIDE, TITLE
+from tuningfork.sources import introduce, open_source
 
 FIRST = (MARGIN, MARGIN + TITLE + 2 * LINE)  # the corner of the first tile
 
@@ -94,3 +95,14 @@ def test_there_must_be_something_to_look_at(images: Path, tmp_path: Path) -> Non
         draw_preview(tmp_path / "nowhere", tmp_path / "c.csv")
     result = CliRunner().invoke(build(), ["predict", str(images), str(tmp_path / "d.csv"), "--look", "0"])
     assert result.exit_code == 2
+
+
+def test_a_sheet_among_the_images_is_no_galaxy(tmp_path: Path) -> None:
+    """But a picture of that name is, that others made."""
+    for name in ("1", "2", "my-look"):
+        Image.new("RGB", (40, 40), "grey").save(tmp_path / f"{name}.png")
+    draw_preview(tmp_path, tmp_path / "out.parquet", n=2, geometry=Geometry(0.9, 12, 3))
+    assert (tmp_path / "out-look.png").exists()
+    source = open_source(tmp_path)
+    assert source.table["id_str"].tolist() == ["1", "2", "my-look"]
+    assert "1 sheet of --look" in introduce(source)

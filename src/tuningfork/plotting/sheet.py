@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.font_manager import FontProperties, findfont
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
-from tuningfork.files import whole_file
+from tuningfork.files import software, whole_file
 from tuningfork.plotting.style import GRID, INK, MUTED, ORANGE
 
 SIDE = 192  # pixels of a galaxy; twice what a page shows, for sharp screens
@@ -67,7 +68,14 @@ def contact_sheet(title: str, note: str, rows: Sequence[Row], out: Path) -> None
                     _draw(sheet, pen, tile, MARGIN + column * (SIDE + GAP), top)
         top += height
     with whole_file(out) as temporary:
-        sheet.save(temporary)
+        sheet.save(temporary, pnginfo=_made_by())
+
+
+def _made_by() -> PngInfo:
+    """What tells a sheet from a galaxy where it lies among images."""
+    info = PngInfo()
+    info.add_text("Software", software())
+    return info
 
 
 def _height(row: Row) -> int:

@@ -76,13 +76,26 @@ def walk(folder: Path) -> Walk:
 
 
 def drop_plots(found: Walk) -> None:
-    """Pass by the plots that `embed` wrote beside its Parquet file; they have its name and more."""
+    """Pass by sheets of ``--look``, and the plots of `embed` beside its Parquet file, which have its name and more."""
+    sheets = {name for name in found.images if name.endswith("-look.png") and _is_sheet(name)}
+    if sheets:
+        found.images = [name for name in found.images if name not in sheets]
+        found.passed["sheet of --look"] += len(sheets)
     for table in found.of(".parquet"):
         stem = table.removesuffix(".parquet") + "-"
         plots = {name for name in found.images if name.startswith(stem) and name.endswith(".png")}
         if plots and _is_ours(table):
             found.images = [name for name in found.images if name not in plots]
             found.passed["plot of an embedding"] += len(plots)
+
+
+def _is_sheet(path: str) -> bool:
+    """Whether this software made a PNG, as a note at its beginning says."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            return b"Software\0tuningfork " in file.read(256)
+    except OSError:
+        return False
 
 
 def _is_ours(path: str) -> bool:
