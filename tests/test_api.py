@@ -96,6 +96,15 @@ def test_images_that_can_t_be_told_are_refused(model: tf.TrainedModel, images: o
         model.predict(images)
 
 
+@pytest.mark.parametrize("verb", ["predict", "embed", "encode", "explain", "pack"])
+def test_an_argument_that_there_is_not_is_refused(model: tf.TrainedModel, verb: str) -> None:
+    call, pixels = tf.pack if verb == "pack" else getattr(model, verb), np.zeros((1, 40, 40, 3), np.uint8)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'zeropoint'; did you mean 'zero_point'"):
+        call(pixels, zeropoint=22.5)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'blubb'"):
+        call(pixels, blubb=1)
+
+
 def test_errors_speak_of_arguments() -> None:
     assert as_arguments("say which with --bands, such as g,r,z") == "say which with bands, such as g,r,z"
     assert as_arguments("give --field such as 30arcsec") == "give field such as 30arcsec"
