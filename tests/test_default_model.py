@@ -1,17 +1,21 @@
-"""The bundled model: whole, small, documented, and as good on real galaxies as the docs say."""
+"""The bundled models: whole, small, documented, and as good on real galaxies as the docs say."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
+import tuningfork
 from conftest import as_labels
 from tuningfork.images import Geometry
 from tuningfork.inference import predict, predict_pack
-from tuningfork.models import DEFAULT_MODEL, model_folder, read_manifest
+from tuningfork.models import DEFAULT_MODEL, bundled_models, model_folder, read_manifest
 from tuningfork.packs import make_pack
 from tuningfork.schemas import check_labels, load_schema
 
@@ -26,9 +30,10 @@ def rmse(predictions: pd.DataFrame, truth: pd.DataFrame) -> float:
     return float(np.sqrt(np.mean((fractions - truth[columns].to_numpy(float)) ** 2)))
 
 
-def test_it_is_whole_small_and_has_a_card() -> None:
-    folder = model_folder(DEFAULT_MODEL)
-    assert read_manifest(DEFAULT_MODEL)["data"]["n"]["train"] > 20_000
+@pytest.mark.parametrize("name", bundled_models())
+def test_it_is_whole_small_and_has_a_card(name: str) -> None:
+    folder = model_folder(name)
+    assert read_manifest(name)["data"]["n"]["train"] > 20_000
     assert sum(path.stat().st_size for path in folder.iterdir()) < 10_000_000
     card = (folder / "card.md").read_text(encoding="utf-8")
     for word in ("SDSS", "RMSE", "Limits", "Licence"):
@@ -49,6 +54,22 @@ def test_its_figure_on_real_galaxies_holds(tmp_path: Path) -> None:
     rows = np.flatnonzero((pack.catalog["block"] == "complete_high").to_numpy())
     assert len(rows) == 789
     assert rmse(predict_pack(DEFAULT_MODEL, pack, rows), pack.catalog.iloc[rows]) <= 0.090
+
+
+@real_galaxies
+def test_robust_is_at_home_in_other_frames_and_in_one_band() -> None:
+    table = pq.read_table(sorted(DATA.glob("val-*.parquet"))).to_pandas()
+    table = table[table["block"] == "complete_high"].dropna(subset=list(CHALLENGE.columns)).iloc[:40]
+    images = [np.asarray(Image.open(io.BytesIO(image["bytes"])).convert("RGB")) for image in table["image"]]
+    model = tuningfork.load_model("robust")
+    for name, change, most in (
+        ("twice as wide", lambda image: np.pad(image, ((106, 106), (106, 106), (0, 0)), mode="symmetric"), 0.118),
+        ("half as wide", lambda image: image[53:159, 53:159], 0.115),
+        ("r alone", lambda image: np.repeat(image[..., 1:2], 3, axis=2), 0.108),
+    ):
+        found = model.predict([change(image) for image in images])
+        assert rmse(found, table) < most, name
+        assert found["ood"].mean() < 0.15, name
 
 
 @real_galaxies

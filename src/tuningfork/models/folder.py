@@ -59,7 +59,7 @@ def bundled_models() -> list[str]:
     --------
     >>> import tuningfork as tf
     >>> tf.bundled_models()
-    ['default']
+    ['default', 'robust']
     """
     return BUNDLE.names()
 
