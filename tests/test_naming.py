@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from tuningfork.evaluation import evaluate_predictions
 from tuningfork.evaluation.tables import with_prediction_columns
+from tuningfork.images import Decoded
 from tuningfork.inference.naming import NONE, named_classes, summaries
+from tuningfork.inference.rows import prediction_rows
 from tuningfork.schemas import load_schema
 
 TREE, CLASSES = load_schema("gz-challenge"), load_schema("five-classes")
@@ -63,6 +65,21 @@ def test_what_is_named_is_the_most_probable_or_none(seed: int) -> None:
     named = summaries({CLASSES.name: values, TREE.name: tree}, [TREE, CLASSES])[CLASSES.name]
     best = np.array(CLASSES.class_names)[values.argmax(axis=1)]
     assert all(name in (expected, NONE) for name, expected in zip(named, best, strict=True))
+
+
+@given(st.integers(0, 10_000))
+def test_a_probability_is_of_the_class_that_is_named(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.dirichlet(np.ones(5), 8).astype(np.float32)
+    trees = np.concatenate([(ROUND, UNSURE, SPIRAL)[which] for which in rng.integers(0, 3, 8)])
+    batch = [Decoded(str(row), f"{row}.png", None) for row in range(8)]
+    table = prediction_rows(batch, {CLASSES.name: values, TREE.name: trees}, [TREE, CLASSES], None).to_pandas()
+    for row, name in enumerate(table["five_class"]):
+        said = table["five_class_probability"][row]
+        if name == NONE:
+            assert np.isnan(said)
+        else:
+            assert said == values[row, CLASSES.class_names.index(name)]
 
 
 def test_tables_with_the_names_of_the_labels_are_read() -> None:

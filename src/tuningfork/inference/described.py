@@ -100,14 +100,14 @@ def summary_column(schema: Schema) -> pa.Field:
         return column(
             str(schema.summary_column),
             pa.string(),
-            About("The most probable class, where it belongs to one", ucd="src.morph"),
+            About("The most probable class; not one of these: the tree's answers contradict it", ucd="src.morph"),
         )
     return column(str(schema.summary_column), pa.string(), About("The most likely answers", ucd="src.morph"))
 
 
 def probability_column(schema: Schema) -> pa.Field:
-    """The probability of the most probable class."""
-    text = About("Probability of the most probable class", ucd="stat.probability;src.morph")
+    """The probability of the class that is named."""
+    text = About("Probability of the class that is named; null: not one of these", ucd="stat.probability;src.morph")
     return column(f"{schema.summary_column}_probability", pa.float32(), text)
 
 

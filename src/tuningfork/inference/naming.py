@@ -38,6 +38,11 @@ def named_classes(
     return found
 
 
+def named_probability(values: np.ndarray, named: np.ndarray) -> np.ndarray:
+    """The probability of the class that each galaxy is called, (N,), from all (N, C); NaN for ``not one of these``."""
+    return np.where(named == NONE, np.nan, values.max(axis=1))
+
+
 def _asks(tree: TreeSchema, schema: ClassSchema) -> bool:
     """Whether a tree has all the answers that the classes require."""
     pairs = {(question.name, answer.name) for question, answer in tree.pairs}

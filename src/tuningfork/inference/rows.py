@@ -21,7 +21,7 @@ from tuningfork.inference.described import (
     summary_column,
     table_of,
 )
-from tuningfork.inference.naming import summaries
+from tuningfork.inference.naming import named_probability, summaries
 from tuningfork.schemas import ClassSchema, Schema
 
 
@@ -51,7 +51,8 @@ def prediction_rows(
             texts[readable] = named[schema.name]
             columns.append((summary_column(schema), pa.array(texts, pa.string())))
         if isinstance(schema, ClassSchema):
-            columns += numbers(answers[schema.name].max(axis=1)[:, None], [probability_column(schema)], readable)
+            probability = named_probability(answers[schema.name], named[schema.name])
+            columns += numbers(probability[:, None], [probability_column(schema)], readable)
         for which, values in (("low", sure.low), ("high", sure.high), ("spread", sure.spread)) if sure else ():
             if schema.name in values:
                 columns += numbers(values[schema.name], confidence_columns(schema, which), readable)
