@@ -52,6 +52,7 @@ def test_every_form_of_the_same_images_has_the_same_answers(model: tf.TrainedMod
         "an array": arrays,
         "channels first": np.moveaxis(arrays, 3, 1),
         "a list of arrays": list(arrays),
+        "a list of tensors, channels first": list(torch.from_numpy(arrays).movedim(3, 1)),
         "pictures": [Image.open(place) for place in pictures],
         "a DataFrame": frame,
         "a Table": Table.from_pandas(frame),
@@ -83,8 +84,9 @@ def test_a_fits_unit_in_memory_is_read_as_its_file(model: tf.TrainedModel, tmp_p
 @pytest.mark.parametrize(
     ("images", "why"),
     [
-        (np.zeros((2, 40, 40, 3)), "float64.*black and white"),
-        (np.zeros((3, 40, 40), np.uint8), "channels or images"),
+        (np.full((2, 40, 40, 3), 2.0), r"float64.*black and white.*uint8 \(0 to 255\), or flux"),
+        ([(torch.zeros(3, 40, 40), "spiral")], r"float32.*\(x \* 255\)\.to\(torch\.uint8\)"),
+        (np.zeros((3, 40, 40), np.uint8), "channels or images.*in a list"),
         (np.zeros((2, 2, 40, 40, 3), np.uint8), "is no image"),
         ([], "no images"),
         ([np.zeros((2, 40, 40, 3), np.uint8)], "flat sequence"),

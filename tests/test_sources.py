@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import CliRunner
@@ -676,3 +676,18 @@ def test_a_table_called_metadata_gives_columns(ending: str, tmp_path: Path, monk
         assert open_source(".").table["id_str"].tolist() == ["008", "3", "007", "009"]
         with pytest.raises(OutputError):
             refuse_output(open_source(".").files(), path)
+
+
+@settings(deadline=None, max_examples=30)  # the first compiles the resampling
+@given(st.integers(8, 30), st.integers(8, 30), st.integers(1, 4), st.integers(0, 1000))
+def test_an_entry_of_a_sequence_is_one_image_whichever_its_axes(height: int, width: int, c: int, seed: int) -> None:
+    images = list(np.random.default_rng(seed).integers(0, 256, (2, height, width, c), np.uint8))
+    first = [np.moveaxis(image, 2, 0) for image in images]
+    pairs = [(image, "spiral") for image in first]
+    geometry = Geometry(1.0, 8, 1 if c == 1 else 3)
+    expected = list(decode_stream(open_source(images).items(), geometry))
+    assert all((seen.error is None) == (c in (1, 3)) for seen in expected)
+    for form in (first, pairs, np.stack(first)):
+        for found, known in zip(decode_stream(open_source(form).items(), geometry), expected, strict=True):
+            np.testing.assert_array_equal(found.pixels, known.pixels)
+            assert (found.id_str, found.note, found.error) == (known.id_str, known.note, known.error)

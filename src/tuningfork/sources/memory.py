@@ -30,8 +30,8 @@ class MemorySource:
     ----------
     images
         uint8 pixels (N, H, W, C), (N, C, H, W), (N, H, W), (H, W, C) or (H, W); a Pillow image; a FITS unit of astropy
-        (an HDU) or several of one file (an HDUList); a sequence of such images of any sizes; or a list or a map-style
-        Dataset of torch of pairs (image, label), whose labels are the column `label`.
+        (an HDU) or several of one file (an HDUList); a sequence of such images of any sizes, each also (C, H, W); or a
+        list or a map-style Dataset of torch of pairs (image, label), whose labels are the column `label`.
 
     Raises
     ------
@@ -112,18 +112,27 @@ def _split(images: Any) -> list[Any]:
 
 
 def _one(image: Any) -> list[Any]:
+    """The one image that an entry of a sequence is."""
+    if not isinstance(image, list | tuple | Image.Image) and not _is_unit(image):
+        image = _channels_last(np.asarray(image))
     found = _split(image)
     if len(found) != 1:
         raise CatalogError(f"one of the images is {len(found)} images; give a flat sequence, or one array of all")
     return found
 
 
+def _channels_last(array: np.ndarray) -> np.ndarray:
+    """An image (C, H, W), as torch has it, as (H, W, C); else the array as it is."""
+    first = array.ndim == 3 and array.shape[0] < SMALLEST <= min(array.shape[1:])
+    return np.moveaxis(array, 0, 2) if first else array
+
+
 def _arrays(array: np.ndarray) -> list[np.ndarray]:
     """The images (H, W, C) in an array."""
     if array.dtype != np.uint8:
         raise CatalogError(
-            f"an array of {array.dtype}: which values are black and white is not stated. Give uint8 (0 to 255), or "
-            "flux as a FITS unit of astropy with its header"
+            f"an array of {array.dtype}: which values are black and white is not stated. Give uint8 (0 to 255)"
+            f"{_as_bytes(array)}, or flux as a FITS unit of astropy with its header"
         )
     if array.ndim == 2:
         return [array[:, :, None]]
@@ -131,11 +140,21 @@ def _arrays(array: np.ndarray) -> list[np.ndarray]:
         if array.shape[2] < SMALLEST <= min(array.shape[:2]):
             return [array]
         if array.shape[0] < SMALLEST:
-            raise CatalogError(f"an array of shape {array.shape}: are these channels or images? Give (N, H, W, C)")
+            raise CatalogError(
+                f"an array of shape {array.shape}: are these channels or images? Give (N, H, W, C), or one "
+                "image in a list"
+            )
         return list(array[..., None])
     if array.ndim == 4 and (array.shape[1] < SMALLEST) != (array.shape[3] < SMALLEST):
         return list(np.moveaxis(array, 1, 3) if array.shape[1] < SMALLEST else array)
     raise CatalogError(f"an array of shape {array.shape} is no image; give (N, H, W, C), (N, H, W) or (H, W, C)")
+
+
+def _as_bytes(array: np.ndarray) -> str:
+    """How pixels that ToTensor made are brought to uint8, where an array may hold such."""
+    if array.dtype.kind != "f" or not array.size or not 0 <= array.min() <= array.max() <= 1:
+        return ""
+    return "; if 1 is white, `(x * 255).to(torch.uint8)` or `(x * 255).astype(np.uint8)`"
 
 
 def _payload(image: Any) -> Payload:
