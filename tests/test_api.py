@@ -107,6 +107,17 @@ def test_an_argument_that_there_is_not_is_refused(model: tf.TrainedModel, verb: 
         call(pixels, blubb=1)
 
 
+def test_the_table_has_the_same_columns_whatever_the_views(
+    model: tf.TrainedModel, pictures: list[Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    calibrated, other = model.predict(pictures[:2]), model.predict(pictures[:2], tta=2)
+    assert dict(calibrated.dtypes) == dict(other.dtypes)
+    assert other["ood"].isna().all() and not len(other[other["ood"]]) and not len(other[~other["ood"]])
+    assert other[[f"{ANSWER}_low", f"{ANSWER}_high", "ood_score"]].isna().all(axis=None)
+    assert len(calibrated[~calibrated["ood"]]) + len(calibrated[calibrated["ood"]]) == 2
+    assert "no ood flag" in caplog.text and "not calibrated" in caplog.text
+
+
 def test_errors_speak_of_arguments() -> None:
     assert as_arguments("say which with --bands, such as g,r,z") == "say which with bands, such as g,r,z"
     assert as_arguments("give --field such as 30arcsec") == "give field such as 30arcsec"

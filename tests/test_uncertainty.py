@@ -325,7 +325,9 @@ def test_predictions_say_how_sure_they_are(calibrated: Path, galaxies: Path, tmp
     assert bool(good.loc["noise", "ood"]) and good.loc["noise", "ood_score"] > 1
     assert good.drop(index="noise")["ood"].mean() < 0.2
     other = pd.read_parquet(predict(images, tmp_path / "one.parquet", model=calibrated, tta=1))
-    assert "smooth_or_featured_smooth_low" not in other and "ood" not in other
+    assert list(other) == list(table.reset_index())
+    of_eight = [name for name in other if name.endswith(("_low", "_high", "_spread")) or name.startswith("ood")]
+    assert other[of_eight].isna().all(axis=None) and other["smooth_or_featured_smooth"].notna().sum() == len(good)
     for name in ("p.csv", "p.fits", "p.vot"):
         predict(images, tmp_path / name, model=calibrated)
 

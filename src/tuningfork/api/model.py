@@ -12,6 +12,8 @@ from typing import Any, Unpack, overload
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tuningfork.api.messages import speaks_python
 from tuningfork.api.scratch import scratch_folder
@@ -156,7 +158,8 @@ class TrainedModel:
             Where to write the table: .parquet, .csv, .fits, .vot. A killed call goes on when it is made again.
         tta : int, optional
             Test-time augmentation: over how many views answers are averaged, 1, 2, 4, 8, 16 or 32. Default: as many as
-            the model was calibrated with; there are intervals for these alone.
+            the model was calibrated with; intervals, the flag `ood` and calibrated probabilities are for these alone,
+            and null (probabilities: as the network gives them) with another number.
         columns : {'readable', 'schema'}
             Names of the answers: ``spiral_arms_yes``, or those of the schema's labels, ``Class4.1``.
         layout : {'table', 'kaggle', 'spreadsheet'}
@@ -208,7 +211,7 @@ class TrainedModel:
         )
         if out is not None:
             return target
-        table = pd.read_parquet(target)
+        table = pq.read_table(target).to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)  # a flag may be null
         shutil.rmtree(target.parent)
         return table
 

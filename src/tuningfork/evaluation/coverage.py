@@ -61,7 +61,7 @@ def _ends(predictions: pd.DataFrame, schema: Schema) -> tuple[Array, Array] | No
     if not {name for of_end in names for name in of_end} <= set(predictions.columns):
         return None
     low, high = (predictions[of_end].to_numpy(dtype=np.float64, na_value=np.nan) for of_end in names)
-    return low, high
+    return (low, high) if np.isfinite(low).any() else None
 
 
 def _held(observed: Array, low: Array, high: Array) -> Array:

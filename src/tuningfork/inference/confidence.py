@@ -17,8 +17,8 @@ class Confidence:
     """How sure a model is of N readable images.
 
     By schema name `low` and `high`, (N, K), are the ends of the 90 % interval, and `spread`, (N, K), is how far the
-    answers of members and views differ (absent where there is one network and one view); `ood_score`, (N,), is above 1
-    where an image is out of distribution.
+    answers of members and views differ; `ood_score`, (N,), is above 1 where an image is out of distribution. What is
+    not known is NaN.
     """
 
     low: Mapping[str, np.ndarray]
@@ -30,7 +30,7 @@ class Confidence:
 def confidence(
     found: Inference, pixels: np.ndarray, uncertainty: Uncertainty, schemas: Mapping[str, Schema]
 ) -> Confidence:
-    """What the uncertainty of a model says of its answers for pack pixels (N, H, W, C)."""
+    """What the uncertainty of a model says of its answers for pack pixels (N, H, W, C), from its number of views."""
     ends = {
         name: table.of(found.answers[name].cpu().numpy().astype(np.float64), schemas[name].limits)
         for name, table in uncertainty.intervals.items()
@@ -38,6 +38,18 @@ def confidence(
     return Confidence(
         low={name: low for name, (low, _) in ends.items()},
         high={name: high for name, (_, high) in ends.items()},
-        spread={name: values.cpu().numpy() for name, values in found.spread.items()},
+        spread=_spread(found),
         ood_score=uncertainty.ood_score(found.features.cpu().numpy(), pixels),
     )
+
+
+def confidence_of_other_views(found: Inference, uncertainty: Uncertainty) -> Confidence:
+    """As `confidence`, from a number of views that the uncertainty does not hold for: the spread alone is known."""
+    unknown = {name: np.full(found.answers[name].shape, np.nan) for name in uncertainty.intervals}
+    return Confidence(unknown, unknown, _spread(found), np.full(len(found.features), np.nan))
+
+
+def _spread(found: Inference) -> dict[str, np.ndarray]:
+    """By schema name (N, K); one network from one view knows none."""
+    unknown = {name: np.full(values.shape, np.nan) for name, values in found.answers.items()}
+    return unknown | {name: values.cpu().numpy() for name, values in found.spread.items()}

@@ -34,9 +34,9 @@ def prediction_rows(
     """One row for each of N images; the types of its columns are the same whatever the images are.
 
     First come `id_str`, the position of the image's middle (`ra`, `dec` in degrees, where its file says it) and
-    `file_loc`. After the answers of each schema come, where they are known, ``<column>_low`` and ``<column>_high``, the
-    90 % interval, and ``<column>_spread``, how far the answers to several views differ; after all schemas `ood_score`
-    and the flag `ood`.
+    `file_loc`. Where the model is calibrated, after the answers of each schema come ``<column>_low`` and
+    ``<column>_high``, the 90 % interval, and ``<column>_spread``, how far the answers to several views differ; after
+    all schemas `ood_score` and the flag `ood`. What is not known is null.
 
     `answers[schema.name]` is (number of readable images, K): the unreadable ones of the `batch` get nulls in their
     place. Then come `pixel_scale` and `field_arcsec`, the side of the square that the model sees, where they are known,
@@ -58,7 +58,7 @@ def prediction_rows(
                 columns += numbers(values[schema.name], confidence_columns(schema, which), readable)
     if sure is not None:
         columns += numbers(sure.ood_score[:, None], [OOD_SCORE], readable)
-        flags = np.zeros(len(batch), dtype=bool)
-        flags[readable] = sure.ood_score > 1
-        columns.append((OOD, pa.array(flags, mask=~readable)))
+        scores = np.full(len(batch), np.nan)
+        scores[readable] = sure.ood_score
+        columns.append((OOD, pa.array(scores > 1, mask=np.isnan(scores))))
     return table_of(columns + remarks(batch))

@@ -16,7 +16,7 @@ from tuningfork.errors import ImageError
 from tuningfork.images import Decoded
 from tuningfork.inference.bulk import Bulk, How
 from tuningfork.inference.carried import join
-from tuningfork.inference.confidence import confidence
+from tuningfork.inference.confidence import confidence, confidence_of_other_views
 from tuningfork.inference.origin import VERSION, predictions_origin
 from tuningfork.inference.output import check_output, chosen_names, write_output
 from tuningfork.inference.rows import prediction_rows
@@ -26,6 +26,7 @@ from tuningfork.models.views import check_views
 from tuningfork.packs import Pack, PackSource
 from tuningfork.progress import progress_bar
 from tuningfork.sources import ImageOptions, Images
+from tuningfork.uncertainty import Uncertainty
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +65,9 @@ def predict(
 
     tta
         Test-time augmentation: over how many views the answers are averaged (1, 2, 4 or 8: quarter turns, mirrored; 16
-        or 32: at angles between, too). Default: as many as the model was calibrated with, or one. Intervals are given
-        for that many alone.
+        or 32: at angles between, too). Default: as many as the model was calibrated with, or one. Intervals, the flag
+        for unlike images and calibrated probabilities are for that many alone: with another number their columns are
+        null, and probabilities as the network gives them.
     engine
         What runs the networks: ``torch``, ``onnxruntime``, ``openvino``, ``compile``, a plug-in's name, a folder that
         `export_model` wrote, or ``auto``: the quickest in a short trial, where there are images enough to repay it,
@@ -91,7 +93,7 @@ def predict(
     """
     target = Path(out)
     network = load_model(model)
-    views = _views(network, tta)
+    known, views = network.uncertainty, _views(network, tta)
     renamed = chosen_names(columns, network.schemas)
     bulk = Bulk(
         "predict",
@@ -100,7 +102,7 @@ def predict(
         target,
         model=model,
         network=network,
-        answer=partial(_batch_rows, views=views),
+        answer=partial(_batch_rows, views=views, known=known),
         views=views,
         how=How(device, engine, options, workers, ray, overwrite, profile),
     )
@@ -119,13 +121,13 @@ def predict(
 def predict_pack(model: str | Path, pack: Pack, rows: np.ndarray, tta: int | None = None) -> pd.DataFrame:
     """The predictions table of some rows of a pack; `tta` as of `predict`."""
     network = load_model(model)
-    views = _views(network, tta)
+    known, views = network.uncertainty, _views(network, tta)
     device = use_torch(network)
     source = PackSource(pack, network.spec.geometry, rows)
     with progress_bar("predict", source.n) as advance:
         answered = shards(
             source.decoded(0),
-            lambda batch: _batch_rows(batch, network, device, views),
+            lambda batch: _batch_rows(batch, network, device, views, known),
             lambda batch: advance(len(batch)),
             BATCH,
             ROWS_A_SHARD,
@@ -142,23 +144,30 @@ def _views(network: Model, asked: int | None) -> int:
         return known.views if known else 1
     check_views(asked)
     if known and asked != known.views:
-        log.warning("the model was calibrated with %d views: no intervals are given for %d", known.views, asked)
+        log.warning(
+            "the model was calibrated with %d views, not %d: there are no intervals and no ood flag (their columns are "
+            "empty), and probabilities are not calibrated; leave --tta out to have them",
+            known.views,
+            asked,
+        )
         network.uncertainty = None
     return asked
 
 
-def _batch_rows(batch: list[Decoded], network: Model, device: torch.device, views: int) -> pa.Table:
+def _batch_rows(
+    batch: list[Decoded], network: Model, device: torch.device, views: int, known: Uncertainty | None
+) -> pa.Table:
+    """The rows of a batch; `known` is the uncertainty of the model, of whatever number of views."""
     pixels = [entry.pixels for entry in batch if entry.pixels is not None]
     side, channels = network.spec.geometry.size, network.spec.geometry.channels
     blank = np.zeros((side, side, channels), np.uint8)  # networks can't look at nothing
     seen = np.stack(pixels or [blank])
     found = network.infer(torch.from_numpy(seen).to(device), views).first(len(pixels))
-    known = network.uncertainty
-    return prediction_rows(
-        batch,
-        {name: values.cpu().numpy() for name, values in found.answers.items()},
-        network.schemas,
-        confidence(found, seen[: len(pixels)], known, {schema.name: schema for schema in network.schemas})
-        if known
-        else None,
-    )
+    answers = {name: values.cpu().numpy() for name, values in found.answers.items()}
+    if known is None:
+        sure = None
+    elif known.views == views:
+        sure = confidence(found, seen[: len(pixels)], known, {schema.name: schema for schema in network.schemas})
+    else:
+        sure = confidence_of_other_views(found, known)
+    return prediction_rows(batch, answers, network.schemas, sure)
