@@ -192,7 +192,7 @@ def _warn_of_lag(recipe: Recipe, batches: int) -> None:
 def _fit(recipe: Recipe, material: Material, folder: Path, trainer: L.Trainer, model: GalaxyModel) -> Task:
     """Fit from the start or from the last whole epoch."""
     task = Task(model, recipe, folder / "history.csv", keep=partial(_keep, material, folder))
-    task.augmentation = material.additions.augmentation
+    task.additions = material.additions
     if recipe.optim.find_lr:
         rate = find_rate(task, _endless(recipe, material), trainer.strategy.root_device, folder / "lr-finder.csv")
         log.info("the learning-rate finder chose %g", rate)

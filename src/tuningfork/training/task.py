@@ -19,6 +19,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tuningfork.errors import ModelError
 from tuningfork.files import write_text
 from tuningfork.models import GalaxyModel, crop
+from tuningfork.training.additions import NONE
 from tuningfork.training.augmentation import augment
 from tuningfork.training.data import Batch
 from tuningfork.training.devices import SharedBatchNorm, device_count, sum_over_devices
@@ -50,7 +51,7 @@ class Task(L.LightningModule):
             self.average.requires_grad_(False)
         self.history_path = history_path
         self.keep = keep
-        self.augmentation: Callable[[torch.Tensor], torch.Tensor] | None = None
+        self.additions = NONE
         self.history: list[dict[str, float]] = []
         self._figures: dict[str, float] = {}
         self._train: Sums = {}
@@ -96,8 +97,7 @@ class Task(L.LightningModule):
         images = augment(
             batch.pixels, spec.view, spec.geometry, table, batch.seed, first=batch.first, whole=batch.whole
         )
-        if self.augmentation is not None:
-            images = self.augmentation(images)
+        images = self.additions.augmented(images)
         devices = device_count()
         with SharedBatchNorm() if devices > 1 else nullcontext():
             losses, counts = self._losses(self.model, images, batch, sums)
