@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -122,7 +123,22 @@ def test_errors_speak_of_arguments() -> None:
     assert as_arguments("say which with --bands, such as g,r,z") == "say which with bands, such as g,r,z"
     assert as_arguments("give --field such as 30arcsec") == "give field such as 30arcsec"
     assert as_arguments("give --zero-point 22.5") == "give zero_point=22.5"
-    assert "--" not in as_arguments("choose another, or replace it with --overwrite")
+    assert (
+        as_arguments("choose another, or replace it with --overwrite") == "choose another, or replace it with overwrite"
+    )
+    assert as_arguments("/data/a--b.fits: 1 = 1; ./--c.png") == "/data/a--b.fits: 1 = 1; ./--c.png"
+    said = as_arguments("with --set head.0.kind=classes --set optim.lr=1e-3, or --set encoder.name=plain.")
+    assert said == 'with changes={"head.0.kind": "classes", "optim.lr": 1e-3}, or changes={"encoder.name": "plain"}.'
+
+
+def test_what_an_error_says_to_change_is_right() -> None:
+    data = tf.pack(Pairs(), label="label", size=40)
+    small = {"encoder.options": {"width": 4}, "input.field": 0.9, "input.size": 32}
+    with pytest.raises(tf.TuningforkError, match="or train with changes=") as error:
+        tf.train("tuningfork/fractions", data, epochs=1, changes=small, accelerator="cpu")
+    changes = json.loads(str(error.value).partition("train with changes=")[2])
+    trained = tf.train("tuningfork/fractions", data, epochs=1, changes=small | changes, accelerator="cpu")
+    assert trained.schemas[0].name == data.schemas[0].name and trained.spec.heads[0].loss == ""
 
 
 def test_an_output_is_written_and_resumed(model: tf.TrainedModel, pictures: list[Path], tmp_path: Path) -> None:
@@ -237,6 +253,23 @@ class Counted(Callback):
 
     def on_train_epoch_end(self, *_: object) -> None:
         self.epochs += 1
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "came"),
+    [
+        (lambda images: images[:, :, :5], r"images \(\d+, 3, 5, 32\) float32"),
+        (lambda images: images.double(), r"images \(\d+, 3, 32, 32\) float64"),
+        (lambda images: images.numpy(), "a ndarray"),
+        (lambda images: None, "a NoneType"),
+    ],
+)
+def test_an_augmentation_that_gives_something_else_is_an_error(augmentation: object, came: str) -> None:
+    data = tf.pack(Pairs(), label="label", size=40)
+    changes = {"encoder.options": {"width": 4}, "input": {"field": 0.9, "size": 32}}
+    changes |= {"head.0.schema": data.schemas[0].name, "head.0.kind": "classes"}
+    with pytest.raises(tf.TuningforkError, match=rf"gave {came} for images \(\d+, 3, 32, 32\) float32"):
+        tf.train("tuningfork/fractions", data, epochs=1, changes=changes, augmentation=augmentation, accelerator="cpu")
 
 
 def test_encoder_head_augmentation_data_set_and_callback_of_one_s_own(tmp_path: Path) -> None:

@@ -133,6 +133,15 @@ def test_a_resolved_recipe_reads_back_equal(
     assert check_recipe(tomllib.loads(text), "there") == recipe
 
 
+def test_another_kind_of_head_leaves_out_what_goes_with_the_first() -> None:
+    own = {"head.0.loss": "mse", "head.0.class_weights": "balanced", "head.0.label_smoothing": 0.1}
+    recipe = changed(load_recipe("tuningfork/fractions"), own)
+    same, other = (changed(recipe, {"head.0.kind": kind}).head[0] for kind in ("tree", "classes"))
+    assert (same.loss, same.class_weights, same.label_smoothing) == ("mse", "balanced", 0.1)
+    assert (other.loss, other.class_weights, other.label_smoothing) == ("", None, 0.0)
+    assert load_recipe("tuningfork/fractions", ["head.0.loss=focal", "head.0.kind=classes"]).head[0].loss == "focal"
+
+
 def test_another_encoder_leaves_out_the_options_of_the_first(
     recipe_file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -141,7 +150,7 @@ def test_another_encoder_leaves_out_the_options_of_the_first(
     assert not caplog.records
     for changes in (["encoder.name=resnet18"], ["encoder.name=plain", "encoder.name=resnet18"]):
         assert load_recipe("tuningfork/fractions", changes).encoder.options == {}
-    assert "encoder.options = {'width': 32} of plain are left out" in caplog.text
+    assert "encoder.options = {'width': 32} is left out: it is for plain" in caplog.text
     asked = ["encoder.options.drop_path_rate=0.1", "encoder.name=resnet18"]
     assert load_recipe("tuningfork/fractions", asked).encoder.options == {"drop_path_rate": 0.1}
     other = changed(load_recipe("tuningfork/fractions"), {"encoder.name": "resnet18", "input.size": 32})

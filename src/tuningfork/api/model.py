@@ -211,7 +211,9 @@ class TrainedModel:
         )
         if out is not None:
             return target
-        table = pq.read_table(target).to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)  # a flag may be null
+        table: pd.DataFrame = pq.read_table(target).to_pandas(
+            types_mapper={pa.bool_(): pd.BooleanDtype()}.get
+        )  # a flag may be null
         shutil.rmtree(target.parent)
         return table
 

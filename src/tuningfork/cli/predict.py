@@ -35,8 +35,8 @@ def command(
         int | None,
         typer.Option(
             metavar="VIEWS",
-            help="Test-time augmentation: average over 1, 2, 4, 8, 16 or 32 views. Default: as calibrated; with another "
-            "number intervals and ood are empty.",
+            help="Test-time augmentation: average over 1, 2, 4, 8, 16 or 32 views. Default: as calibrated; with "
+            "another number intervals and ood are empty.",
         ),
     ] = None,
     device: Annotated[str, typer.Option(rich_help_panel=SPEED, help="cpu, cuda, cuda:1, mps, or auto.")] = "auto",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,6 +19,7 @@ from tuningfork.training.tables import Recipe
 
 log = logging.getLogger(__name__)
 
+OF_KIND = ("loss", "class_weights", "label_smoothing", "quantity_weights")  # of a head, what goes with its kind
 
 BUNDLE = Bundle(
     "recipe",
@@ -57,7 +58,8 @@ def load_recipe(name_or_path: str | Path, changes: list[str] | tuple[str, ...] =
         Such as ``tuningfork/fractions``, or a file that ends in .toml.
     changes : sequence of str
         Other values of some keys, such as ``optim.lr=1e-3``. Where they name another encoder, the recipe's own
-        `encoder.options` are left out: they are for the recipe's encoder.
+        `encoder.options` are left out: they are for the recipe's encoder. Where they name another kind of head, so are
+        the options that this head has for its own kind: `loss`, `class_weights`, `label_smoothing`, `quantity_weights`.
 
     Returns
     -------
@@ -126,14 +128,23 @@ def _read(change: str) -> _Change:
 
 
 def _apply(table: dict[str, Any], changes: list[_Change]) -> None:
-    """Set keys of a nested table. Another encoder leaves out the options of the table's own."""
-    encoder = table.get("encoder")
-    names = [change.value for change in changes if change.path == "encoder.name"]
-    if isinstance(encoder, dict) and encoder.get("options") and names and names[-1] != encoder.get("name"):
-        options = encoder.pop("options")
-        log.info("encoder.options = %s of %s are left out", options, encoder.get("name"))
+    """Set keys of a nested table. Another encoder, or kind of head, leaves out what the table has for its own."""
+    values = {change.path: change.value for change in changes}
+    _leave_out(table.get("encoder"), "encoder", "name", ("options",), values)
+    heads = table.get("head")
+    for number, head in enumerate(heads if isinstance(heads, list) else ()):
+        _leave_out(head, f"head.{number}", "kind", OF_KIND, values)
     for change in changes:
         _put(table, change)
+
+
+def _leave_out(part: Any, where: str, name: str, own: Sequence[str], values: Mapping[str, Any]) -> None:
+    """Take from a part of the table what is its `own`, where the changes' `values` give it another `name`."""
+    if not isinstance(part, dict) or values.get(f"{where}.{name}", part.get(name)) == part.get(name):
+        return
+    for key in own:
+        if value := part.pop(key, None):
+            log.info("%s.%s = %s is left out: it is for %s", where, key, value, part.get(name))
 
 
 def _put(table: dict[str, Any], change: _Change) -> None:
