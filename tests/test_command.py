@@ -130,7 +130,27 @@ def test_a_slip_in_a_file_or_a_study_is_told_before_torch_is_imported(tmp_path: 
         assert message.startswith("error: ")
         assert message.count("\n") == 1
         assert says in message
-    assert "ModuleNotFoundError" in without_torch("train", "tuningfork/small", "pack", "out", folder=tmp_path)
+
+
+@pytest.mark.parametrize("verb", ["train tuningfork/small", "study serrano/approaches"])
+def test_a_slip_in_the_places_is_reported_before_torch_is_imported(verb: str, pack: Path, tmp_path: Path) -> None:
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "thesis.tex").touch()
+    (tmp_path / "file").touch()
+    slips = {
+        "nowhere out": "no pack at nowhere; make it with `tuningfork pack`",
+        "begun out": "packing has not finished",
+        "file out": "holds no pack.json",
+        f"{pack} taken": "holds something else (thesis.tex); choose an empty or a new folder",
+        f"{pack} file": "file is a file; name a folder",
+    }
+    for places, says in slips.items():
+        message = without_torch(*verb.split(), *places.split(), folder=tmp_path)
+        assert message.startswith("error: ")
+        assert message.count("\n") == 1
+        assert says in message
+    assert "ModuleNotFoundError" in without_torch(*verb.split(), str(pack), "begun", folder=tmp_path)
 
 
 def test_public_names_are_those_of_all() -> None:

@@ -226,6 +226,13 @@ class PackManifest(Manifest):
     job: str | None = None
     sampled: Digest | None = None
 
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """As of every manifest; where there is no folder, nothing was ever packed there."""
+        if not folder.exists():
+            raise cls.ERROR(f"no pack at {folder}; make it with `tuningfork pack`")
+        return super().read(folder)
+
 
 class EncoderEntry(_Entry):
     """The network, and what it is built with."""

@@ -20,9 +20,10 @@ def command(
     accelerator: Annotated[str, typer.Option(help="cpu, gpu, mps, or auto: the best there is.")] = "auto",
 ) -> None:
     """Train a model. Run the same command again on a killed run: it goes on where it stopped."""
-    from tuningfork.training import load_recipe
+    from tuningfork.training import check_places, load_recipe
 
-    checked = load_recipe(recipe, change)  # torch, which takes seconds to import, comes after that
+    checked = load_recipe(recipe, change)
+    check_places(pack, out)  # torch, which takes seconds to import, comes after that
     from tuningfork.training import train
 
     folder = train(checked, pack, out, devices=devices, nodes=nodes, accelerator=accelerator)

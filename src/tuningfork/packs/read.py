@@ -114,8 +114,6 @@ def open_pack(path: str | Path, *, verify: bool = False) -> Pack:
 
 def opened(folder: Path, catalog: pd.DataFrame | None = None, *, verify: bool = False) -> Pack:
     """As `open_pack`; the catalog of a pack that was made just now is at hand, and reading takes twice its memory."""
-    if not folder.exists():
-        raise PackError(f"no pack at {folder}; make it with `tuningfork pack`")
     checked = PackManifest.read(folder)
     checked.check(folder, ["catalog.parquet"])
     _check_pixels(folder, checked, verify=verify)

@@ -22,7 +22,7 @@ from tuningfork.models import read_manifest
 from tuningfork.packs import Pack, open_pack
 from tuningfork.report import write_report
 from tuningfork.study.curves import draw_curves
-from tuningfork.study.study import Study
+from tuningfork.study.study import RECORD, Study
 from tuningfork.training import fingerprint, prepare, resolve, train
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def run_study(
         Inputs("study", StudyManifest.VERSION, {"runs": runs, "split": split, "rows": list(where)}),
         folder,
         within(folder),
-        record=folder / "claim.json",
+        record=folder / RECORD,
     )
     job.refuse_others()
     with job.run():

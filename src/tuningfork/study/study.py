@@ -13,6 +13,8 @@ from tuningfork.errors import RecipeError
 from tuningfork.files import read_toml
 from tuningfork.training import Recipe, load_recipe
 
+RECORD = "claim.json"  # in the folder of a study: what it was asked for
+
 
 class StudyRun(BaseModel):
     """One run: a recipe by name or path, and changes to it such as ``optim.lr=1e-3``.

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tuningfork.training.additions import Additions
     from tuningfork.training.augmentation import augment
     from tuningfork.training.fit import fingerprint, train
+    from tuningfork.training.places import check_places
     from tuningfork.training.preparation import prepare, resolve
     from tuningfork.training.recipe import bundled_recipes, changed, load_recipe
     from tuningfork.training.tables import Augmentation, Recipe
@@ -21,6 +22,7 @@ _HOMES = {
     "augment": "augmentation",
     "bundled_recipes": "recipe",
     "changed": "recipe",
+    "check_places": "places",
     "fingerprint": "fit",
     "load_recipe": "recipe",
     "prepare": "preparation",
@@ -35,6 +37,7 @@ __all__ = [
     "augment",
     "bundled_recipes",
     "changed",
+    "check_places",
     "fingerprint",
     "load_recipe",
     "prepare",

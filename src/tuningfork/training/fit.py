@@ -28,6 +28,7 @@ from tuningfork.training.additions import Additions
 from tuningfork.training.card import model_card
 from tuningfork.training.data import Batch, BatchRows, loader
 from tuningfork.training.lr_finder import find_rate
+from tuningfork.training.places import RECORD
 from tuningfork.training.preparation import Given, Material, build_model, prepare, resolve
 from tuningfork.training.sheet import draw_augmented, draw_training
 from tuningfork.training.tables import Recipe
@@ -76,7 +77,7 @@ def train(
         Inputs("training run", ModelManifest.VERSION, fingerprint(recipe, data, given) | additions.fingerprint()),
         folder,
         within(folder),
-        record=folder / "run.json",
+        record=folder / RECORD,
         error=ModelError,
     )
     job.refuse_others()
