@@ -50,6 +50,9 @@ def test_every_form_of_the_same_images_has_the_same_answers(model: tf.TrainedMod
     assert list(expected["id_str"]) == [f"g{row}" for row in range(10)]
     forms = {
         "a list of files": pictures,
+        "a Series of files": pd.Series(list(map(str, pictures)), index=range(5, 15)),
+        "an array of files": np.array(list(map(str, pictures))),
+        "a column of files": Table.from_pandas(frame)["file_loc"],
         "an array": arrays,
         "channels first": np.moveaxis(arrays, 3, 1),
         "a list of arrays": list(arrays),
@@ -90,7 +93,13 @@ def test_a_fits_unit_in_memory_is_read_as_its_file(model: tf.TrainedModel, tmp_p
         (np.zeros((3, 40, 40), np.uint8), "channels or images.*in a list"),
         (np.zeros((2, 2, 40, 40, 3), np.uint8), "is no image"),
         ([], "no images"),
-        ([np.zeros((2, 40, 40, 3), np.uint8)], "flat sequence"),
+        ([np.zeros((2, 40, 40, 3), np.uint8)], "image 0 of the sequence is 2 images; give a flat sequence"),
+        ([np.zeros((40, 40, 3), np.uint8), np.zeros((40, 3), float)], "image 1 of the sequence: an array of float64"),
+        ([np.zeros((40, 40, 3), np.uint8), np.zeros(40, np.uint8)], "image 1 .*is no image"),
+        (["a.png", None], "image 0 of the sequence: a str is no image"),
+        (None, "a NoneType is no image: give a path, a list of files"),
+        ((name for name in ["a.png"]), "a generator is no image: give a path, a list of files"),
+        ([np.zeros((40, 40, 2), np.uint8)], "^none of 1 image could be read; the first, 0: [^/]*$"),
         (pd.DataFrame({"id_str": []}), "no rows"),
     ],
 )
@@ -117,6 +126,11 @@ def test_the_table_has_the_same_columns_whatever_the_views(
     assert other[[f"{ANSWER}_low", f"{ANSWER}_high", "ood_score"]].isna().all(axis=None)
     assert len(calibrated[~calibrated["ood"]]) + len(calibrated[calibrated["ood"]]) == 2
     assert "no ood flag" in caplog.text and "not calibrated" in caplog.text
+
+
+def test_a_device_that_there_is_not_is_refused(model: tf.TrainedModel, pictures: list[Path]) -> None:
+    with pytest.raises(tf.TuningforkError, match=r"^no device 'gpu' here; use cpu, cuda, mps or auto$"):
+        model.predict(pictures, device="gpu")
 
 
 def test_errors_speak_of_arguments() -> None:
@@ -156,7 +170,8 @@ def test_the_model_says_what_it_is(model: tf.TrainedModel) -> None:
 
 
 def test_an_embedding_in_memory(model: tf.TrainedModel, pictures: list[Path], tmp_path: Path) -> None:
-    found = model.embed(pictures, maps=["pca"])
+    found = model.embed(pictures, maps="pca")
+    assert found.maps == ("pca",)
     assert found.features.shape == (10, model.network.n_features)
     image = np.asarray(Image.open(pictures[3]))
     for query in (str(pictures[3]), image):

@@ -3,6 +3,10 @@
 The command prints the message of any `TuningforkError` as one line and exits with code 2.
 """
 
+from __future__ import annotations
+
+from pathlib import Path
+
 
 class TuningforkError(Exception):
     """Something the user can mend: the parent of every error raised on purpose."""
@@ -18,6 +22,14 @@ class CatalogError(TuningforkError):
 
 class ImageError(TuningforkError):
     """One image can't be read. In bulk work this becomes a row with the error and the rest goes on."""
+
+
+class NothingReadError(ImageError):
+    """Not one image could be read. `said` is the error of the first; `table` holds that of each."""
+
+    def __init__(self, said: str, table: Path) -> None:
+        super().__init__(f"{said}; {table} holds the error of each")
+        self.said = said
 
 
 class MachineError(TuningforkError):

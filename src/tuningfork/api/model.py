@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from tuningfork.api.messages import speaks_python
 from tuningfork.api.scratch import scratch_folder
 from tuningfork.embeddings import Embedding, read_embedding
-from tuningfork.errors import ImageError, OutputError
+from tuningfork.errors import ImageError, NothingReadError, OutputError
 from tuningfork.evaluation import Evaluation
 from tuningfork.explain import Explanation
 from tuningfork.files import output_errors
@@ -152,8 +152,9 @@ class TrainedModel:
         Parameters
         ----------
         images : path, list, array, table or Pack
-            A folder, a pattern, a catalogue, an archive, a pack; a list of files; a DataFrame or an astropy Table that
-            names files; uint8 arrays (N, H, W, C) or (H, W, C) of any size; Pillow images; FITS units (HDUs).
+            A folder, a pattern, a catalogue, an archive, a pack; a list or a Series of files; a DataFrame or an
+            astropy Table that names files; uint8 arrays (N, H, W, C) or (H, W, C) of any size; Pillow images; FITS
+            units (HDUs).
         out : str or path, optional
             Where to write the table: .parquet, .csv, .fits, .vot. A killed call goes on when it is made again.
         tta : int, optional
@@ -196,19 +197,22 @@ class TrainedModel:
         from tuningfork.inference import predict
 
         target = Path(out) if out is not None else scratch_folder() / "predictions.parquet"
-        predict(
-            images,
-            target,
-            model=self.folder,
-            layout=layout,
-            columns=columns,
-            tta=tta,
-            device=device,
-            engine=engine,
-            options=ImageOptions.of(said),
-            workers=workers,
-            overwrite=overwrite,
-        )
+        try:
+            predict(
+                images,
+                target,
+                model=self.folder,
+                layout=layout,
+                columns=columns,
+                tta=tta,
+                device=device,
+                engine=engine,
+                options=ImageOptions.of(said),
+                workers=workers,
+                overwrite=overwrite,
+            )
+        except NothingReadError as error:
+            raise error if out is not None else ImageError(error.said) from None
         if out is not None:
             return target
         table: pd.DataFrame = pq.read_table(target).to_pandas(
@@ -223,7 +227,7 @@ class TrainedModel:
         images: Images | Pack,
         out: str | PathLike[str] | None = None,
         *,
-        maps: Sequence[str] = (),
+        maps: str | Sequence[str] = (),
         seed: int = 0,
         device: str = "auto",
         engine: str = "auto",
@@ -239,7 +243,7 @@ class TrainedModel:
             As of `predict`.
         out : str or path, optional
             Where to keep it: .parquet. Default: as long as the process lives; see `Embedding.save`.
-        maps : sequence of {'pca', 'tsne', 'umap'}
+        maps : {'pca', 'tsne', 'umap'} or a sequence of them
             Maps to two dimensions.
         seed : int
             Of the maps.
@@ -269,7 +273,7 @@ class TrainedModel:
             images,
             target,
             model=self.folder,
-            maps=maps,
+            maps=[maps] if isinstance(maps, str) else maps,
             seed=seed,
             device=device,
             engine=engine,

@@ -17,6 +17,10 @@ def choose_device(name: str) -> torch.device:
     """
     if name != "auto":
         try:
+            torch.device(name)
+        except RuntimeError as error:
+            raise ModelError(f"no device {name!r} here; use cpu, cuda, mps or auto") from error
+        try:
             return torch.empty(0, device=name).device
         except (RuntimeError, AssertionError) as error:
             raise ModelError(f"no device {name!r} here ({str(error).splitlines()[0]}); use cpu or auto") from error

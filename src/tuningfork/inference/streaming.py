@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 
 from tuningfork.engines import use_torch
-from tuningfork.errors import ImageError
+from tuningfork.errors import NothingReadError
 from tuningfork.images import Decoded
 from tuningfork.inference.bulk import Bulk, How
 from tuningfork.inference.carried import join
@@ -114,7 +114,7 @@ def predict(
 
     check = partial(check_output, target, layout, network.schemas, overwrite=overwrite)
     if nothing := bulk.write(make, check, [layout, columns]):
-        raise ImageError(f"{nothing}; {target} holds the error of each")
+        raise NothingReadError(nothing, target)
     return target
 
 

@@ -20,6 +20,7 @@ from tuningfork.images.item import Item, Payload
 from tuningfork.sources.source import Introduction
 
 Images = str | os.PathLike[str] | Any  # what `open_source` takes: a place, a table, or images in memory
+WHAT_IS = "a path, a list of files, a table, uint8 arrays, Pillow images or FITS units"
 _PNG = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # the kinds of picture that PNG keeps as they are
 
 
@@ -107,18 +108,29 @@ def _split(images: Any) -> list[Any]:
     if _is_unit(images) or isinstance(images, Image.Image) or _is_file_of_units(images):
         return [images]
     if isinstance(images, list | tuple):
-        return [one for each in images for one in _one(each)]
-    return _arrays(np.asarray(images))
+        return [one for place, each in enumerate(images) for one in _one(each, f"image {place} of the sequence")]
+    return _arrays(_as_array(images))
 
 
-def _one(image: Any) -> list[Any]:
+def _one(image: Any, which: str) -> list[Any]:
     """The one image that an entry of a sequence is."""
-    if not isinstance(image, list | tuple | Image.Image) and not _is_unit(image):
-        image = _channels_last(np.asarray(image))
-    found = _split(image)
+    try:
+        if not isinstance(image, list | tuple | Image.Image) and not _is_unit(image):
+            image = _channels_last(_as_array(image))
+        found = _split(image)
+    except CatalogError as error:
+        raise CatalogError(f"{which}: {error}") from error
     if len(found) != 1:
-        raise CatalogError(f"one of the images is {len(found)} images; give a flat sequence, or one array of all")
+        raise CatalogError(f"{which} is {len(found)} images; give a flat sequence, or one array of all")
     return found
+
+
+def _as_array(images: Any) -> np.ndarray:
+    """Numbers as NumPy has them."""
+    array = np.asarray(images)
+    if array.dtype.kind not in "buifc":
+        raise CatalogError(f"a {type(images).__name__} is no image: give {WHAT_IS}")
+    return array
 
 
 def _channels_last(array: np.ndarray) -> np.ndarray:

@@ -98,6 +98,8 @@ def decoding_threads(source: Source) -> int | None:
 
 def _of_memory(source: Any, options: ImageOptions) -> Source:
     """A table, a list of files, or images."""
+    if getattr(getattr(source, "dtype", None), "kind", "") in ("O", "U"):  # a column of a table
+        source = source.tolist()
     if isinstance(source, pd.DataFrame) or hasattr(source, "to_pandas"):
         if options.tiles:
             from tuningfork.sources.tiles import open_tiles  # astropy, which other sources need not wait for
