@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tuningfork.errors import ImageError
 
-LARGEST = 1 << 26  # pixels, 8192 x 8192: what is worked on takes some twenty bytes each
+LARGEST = 7500**2  # pixels: what is worked on takes some twenty bytes each
 LARGEST_FILE = 1 << 30  # bytes
 
 

@@ -19,7 +19,7 @@ from tuningfork.sources.tiles.stored import stored
 from tuningfork.sources.tiles.tile import Tile, grids_of
 
 NOTHING = np.empty((0, 0), np.float32)
-LARGEST = 8192  # pixels a side of a cutout
+LARGEST = 7500  # pixels a side of a cutout
 
 
 class Cutting:
