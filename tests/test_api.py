@@ -203,10 +203,18 @@ def test_from_images_to_a_model_to_its_figures(galaxies: Path, tmp_path: Path) -
     table = found.to_frame()
     assert {"value", "low", "high", "n"} <= set(table) and len(table)
     assert "95 %" in found._repr_html_()
-    assert "gz-challenge-questions.png" in found.plot()
+    plots = found.plot()
+    assert plots["gz-challenge-questions.png"].axes
+    assert plots._repr_html_().count("data:image/png;base64,") == len(plots)
     assert (found.save(tmp_path / "e") / "evaluation.json").exists()
     explained = model.explain(data.pixels[0], answer="spiral_arms_yes")
     assert explained.column == "spiral_arms_yes" and explained.plot().axes and explained.plot_features().axes
+    results = [data, model, found, plots, explained, model.embed(data)]
+    for result in results:
+        assert len(repr(result)) < 1500 and "array(" not in repr(result)
+        assert "<" in result._repr_html_()
+    assert repr(data).startswith("Pack: ") and "40 x 40" in repr(data) and "five-classes" in repr(data)
+    assert repr(explained).startswith("Explanation: 0: what ")
     calibrated = model.calibrate(data, split="all", tta=1)
     assert f"{ANSWER}_low" in calibrated.predict(data.pixels[:2])
     with pytest.raises(tf.TuningforkError, match=r"optim\.speed"):

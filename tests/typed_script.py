@@ -34,6 +34,7 @@ def predict(folder: Path, pixels: np.ndarray) -> None:
     assert_type(model.encode(pixels), np.ndarray)
     assert_type(model.explain(pixels), tf.Explanation)
     assert_type(model.explain(pixels).plot(), Figure)
+    assert_type(model.evaluate("pack").plot()["gz-challenge-questions.png"], Figure)
     assert_type(tf.explain_images("default", folder, "explained"), Path)
     assert_type(tf.draw_preview(folder, "look.png", n=12), Path)
     assert_type(tf.export_model("default", "exported", to="onnx"), Path)

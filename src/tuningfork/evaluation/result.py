@@ -14,9 +14,8 @@ from tuningfork.evaluation.write import write_evaluation
 from tuningfork.schemas import Schema
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from tuningfork.evaluation.draw import Pixels
+    from tuningfork.plotting.gallery import Plots
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,8 @@ class Evaluation:
         ]
         return pd.DataFrame(rows, columns=["schema", "figure", "value", "low", "high", "n"])
 
-    def plot(self) -> dict[str, Figure]:
-        """The plots of an evaluation folder.
+    def plot(self) -> Plots:
+        """The plots of an evaluation folder, which a notebook shows.
 
         Returns
         -------
@@ -65,11 +64,13 @@ class Evaluation:
         """
         from tuningfork.evaluation.draw import draw
         from tuningfork.evaluation.tables import join
+        from tuningfork.plotting.gallery import Plots
         from tuningfork.plotting.style import styled
 
         kept, known, _ = join(self.predictions, self.labels, self.schemas, self.content["where"])
         with styled():
-            return {plot.name: plot.figure for plot in draw(self.content, kept, known, self.schemas, self.pixels)}
+            drawn = draw(self.content, kept, known, self.schemas, self.pixels)
+            return Plots({plot.name: plot.figure for plot in drawn})
 
     def save(self, out: str | Path) -> Path:
         """Write the folder that `tuningfork evaluate` writes: ``evaluation.json``, rows and plots.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -73,8 +75,8 @@ class Explanation:
     extremes: tuple[float, float]
     answers: Sequence[tuple[str, str, float, bool]]
     unit: str
-    maps: Sequence[FeatureMap] = field(default=(), repr=False)
-    record: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    maps: Sequence[FeatureMap] = ()
+    record: Mapping[str, Any] = field(default_factory=dict)
 
     def plot(self) -> Figure:
         """The image, Grad-CAM, occlusion, the channels apart and the answers.
@@ -95,6 +97,13 @@ class Explanation:
         """
         with styled():
             return features_figure("Layer by layer, the mean and the strongest channels", self.maps)
+
+    def __repr__(self) -> str:
+        return f"Explanation: {self.title}"
+
+    def _repr_html_(self) -> str:
+        rows = [(words, value) for words, value, *_ in self.answers]
+        return f"<p>{escape(repr(self))}</p>{pd.DataFrame(rows, columns=['answer', self.unit]).to_html(index=False)}"
 
 
 def explanation_figure(shown: Explanation) -> Figure:

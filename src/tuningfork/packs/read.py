@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,18 @@ class Pack:
         if split != "all" and "split" in self.catalog:
             chosen = (self.catalog["split"] == split).to_numpy()
         return np.flatnonzero(chosen & matching(self.catalog, where, str(self.path)))
+
+    def __repr__(self) -> str:
+        n, size, _, channels = self.pixels.shape
+        splits = ", ".join(f"{name} {count:,}" for name, count in self.manifest.get("splits", {}).items())
+        labels = ", ".join(schema.name for schema in self.schemas)
+        return (
+            f"Pack: {n:,} images of {size} x {size} pixels, {channels} channel(s); splits: {splits or 'none'}; "
+            f"labels: {labels or 'none'}"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(repr(self))}</p>{self.catalog.head(5).to_html(index=False)}"
 
 
 def open_pack(path: str | Path, *, verify: bool = False) -> Pack:

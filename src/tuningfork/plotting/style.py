@@ -69,9 +69,14 @@ class Drawing(Figure):
     """A figure that a notebook shows, whether or not pyplot has been imported there."""
 
     def _repr_png_(self) -> bytes:
-        buffer = BytesIO()
-        self.savefig(buffer, format="png", dpi=100)
-        return buffer.getvalue()
+        return png(self)
+
+
+def png(drawn: Figure) -> bytes:
+    """A figure as a notebook shows it."""
+    buffer = BytesIO()
+    drawn.savefig(buffer, format="png", dpi=100)
+    return buffer.getvalue()
 
 
 def figure(title: str, width: float, height: float) -> Figure:
