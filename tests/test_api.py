@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -143,6 +144,22 @@ def test_errors_speak_of_arguments() -> None:
     assert as_arguments("/data/a--b.fits: 1 = 1; ./--c.png") == "/data/a--b.fits: 1 = 1; ./--c.png"
     said = as_arguments("with --set head.0.kind=classes --set optim.lr=1e-3, or --set encoder.name=plain.")
     assert said == 'with changes={"head.0.kind": "classes", "optim.lr": 1e-3}, or changes={"encoder.name": "plain"}.'
+
+
+def test_rows_and_logged_lines_speak_of_arguments(model: tf.TrainedModel, caplog: pytest.LogCaptureFixture) -> None:
+    factory = logging.getLogRecordFactory()
+    counts = fits.PrimaryHDU(np.full((40, 40), 9.0, np.float32), fits.Header({"BUNIT": "adu"}))
+    images = [counts, Image.fromarray(draw_galaxy(0.5, 0.5, np.random.default_rng(0)))]
+    for found in (model.predict(images, tta=1), model.embed(images).table):
+        assert "give zero_point, the AB magnitude" in found["error"][0] and pd.isna(found["error"][1])
+        assert found["note"].isna()[0]
+    said = [record.getMessage() for record in caplog.records]
+    assert any("give zero_point, the AB magnitude" in line for line in said)
+    assert not any("--" in line for line in said)
+    assert logging.getLogRecordFactory() is factory
+    with pytest.raises(tf.TuningforkError):
+        model.predict("no such folder")
+    assert logging.getLogRecordFactory() is factory
 
 
 def test_what_an_error_says_to_change_is_right() -> None:

@@ -1,11 +1,15 @@
-"""Errors that speak of arguments: the library's own speak of the command's options."""
+"""Messages that speak of arguments: the library's own speak of the command's options."""
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from threading import Lock
+from typing import Any, ParamSpec, TypeVar
+
+import pandas as pd
 
 from tuningfork.errors import TuningforkError
 
@@ -37,13 +41,49 @@ def _value(text: str) -> str:
     return text if re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", text) else f'"{text}"'
 
 
+def with_arguments(table: pd.DataFrame) -> pd.DataFrame:
+    """A table in memory whose columns `note` and `error` speak of arguments."""
+    texts = [name for name in ("note", "error") if name in table]
+    return table.assign(**{name: table[name].map(as_arguments, na_action="ignore") for name in texts})
+
+
+class _Records:
+    """While it is entered, the library's log records speak of arguments, those of all threads."""
+
+    def __init__(self) -> None:
+        self.calls, self.lock = 0, Lock()
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if not self.calls:
+                self.make = logging.getLogRecordFactory()
+                logging.setLogRecordFactory(self._translated)
+            self.calls += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.calls -= 1
+            if not self.calls:
+                logging.setLogRecordFactory(self.make)
+
+    def _translated(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = self.make(*args, **kwargs)
+        if record.name.partition(".")[0] == "tuningfork":
+            record.msg, record.args = as_arguments(record.getMessage()), None
+        return record
+
+
+_RECORDS = _Records()
+
+
 def speaks_python(function: Callable[P, R]) -> Callable[P, R]:
-    """Let the errors of a function speak of arguments."""
+    """Let the errors of a function, and what it logs, speak of arguments."""
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return function(*args, **kwargs)
+            with _RECORDS:
+                return function(*args, **kwargs)
         except TuningforkError as error:
             error.args = tuple(as_arguments(str(part)) for part in error.args)
             raise

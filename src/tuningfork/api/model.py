@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -15,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tuningfork.api.messages import speaks_python
+from tuningfork.api.messages import speaks_python, with_arguments
 from tuningfork.api.scratch import scratch_folder
 from tuningfork.embeddings import Embedding, read_embedding
 from tuningfork.errors import ImageError, NothingReadError, OutputError
@@ -219,7 +220,7 @@ class TrainedModel:
             types_mapper={pa.bool_(): pd.BooleanDtype()}.get
         )  # a flag may be null
         shutil.rmtree(target.parent)
-        return table
+        return with_arguments(table)
 
     @speaks_python
     def embed(
@@ -281,7 +282,8 @@ class TrainedModel:
             workers=workers,
             overwrite=overwrite,
         )
-        return read_embedding(target, encode=lambda others: self.encode(others, **said))
+        found = read_embedding(target, encode=lambda others: self.encode(others, **said))
+        return found if out is not None else replace(found, table=with_arguments(found.table))
 
     @speaks_python
     def encode(self, images: Images | Pack, **said: Unpack[ImageArguments]) -> np.ndarray:
