@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -358,10 +360,12 @@ def test_a_calibration_is_part_of_the_model_and_its_hashes(calibrated: Path, mod
     assert load_model(model).uncertainty is None
 
 
-def test_what_cannot_be_calibrated_is_said(model: Path, pack: Path, calibrated: Path) -> None:
+def test_what_cannot_be_calibrated_is_said(model: Path, pack: Path, calibrated: Path, tmp_path: Path) -> None:
     for name in ("default", model_folder("default")):
-        with pytest.raises(ModelError, match="the package's own; copy its folder"):
+        with pytest.raises(ModelError, match="the package's own; copy its folder") as refused:
             calibrate(name, pack)
+    subprocess.run(shlex.split(str(refused.value).split("`")[1]), cwd=tmp_path, check=True)
+    assert load_model(tmp_path / "mine").uncertainty is not None
     before = (calibrated / "uncertainty.safetensors").read_bytes()
     for views in (0, 3, 64):
         with pytest.raises(ModelError, match="views can't be had"):

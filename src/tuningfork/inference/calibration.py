@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def calibrate(
     check_views(tta)
     folder, data = model_folder(model), open_pack(pack)
     if folder.resolve() in [model_folder(name).resolve() for name in bundled_models()]:
-        raise ModelError(f"{model!r} is the package's own; copy its folder ({model_folder(model)}) and name the copy")
+        copy = f"cp -r {shlex.quote(str(folder.resolve()))} mine"
+        raise ModelError(f"{str(model)!r} is the package's own; copy its folder, `{copy}`, and name the copy: mine")
     read_manifest(folder)  # raises where it is no model
     job = Job(Inputs("calibrate", 1, {}), folder, within(folder), error=ModelError)
     with job.run():
