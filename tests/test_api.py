@@ -248,6 +248,17 @@ def test_the_import_changes_nothing_and_is_quick() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_a_prediction_waits_for_nothing_that_it_does_not_use() -> None:
+    code = (
+        "import sys, numpy as np, tuningfork as tf;"
+        "galaxy = np.pad(np.full((1, 20, 20, 3), 200, np.uint8), [(0, 0), (30, 30), (30, 30), (0, 0)]);"
+        "tf.load_model().predict(galaxy);"
+        "found = {'lightning', 'torchmetrics', 'sklearn', 'scipy.stats', 'matplotlib.pyplot'} & set(sys.modules);"
+        "assert not found, found"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_every_name_is_there() -> None:
     for name in tf.__all__:
         assert getattr(tf, name).__doc__, name

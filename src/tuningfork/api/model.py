@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any, Unpack, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import numpy as np
 import pandas as pd
@@ -18,10 +18,7 @@ import pyarrow.parquet as pq
 
 from tuningfork.api.messages import speaks_python, with_arguments
 from tuningfork.api.scratch import scratch_folder
-from tuningfork.embeddings import Embedding, read_embedding
 from tuningfork.errors import ImageError, NothingReadError, OutputError
-from tuningfork.evaluation import Evaluation
-from tuningfork.explain import Explanation
 from tuningfork.files import output_errors
 from tuningfork.models import DEFAULT_MODEL, ModelSpec, model_folder, read_manifest
 from tuningfork.models import load_model as load_network
@@ -29,6 +26,11 @@ from tuningfork.models.model import Model
 from tuningfork.packs import Pack, open_images
 from tuningfork.schemas import Schema
 from tuningfork.sources import ImageArguments, ImageOptions, Images
+
+if TYPE_CHECKING:
+    from tuningfork.embeddings import Embedding
+    from tuningfork.evaluation import Evaluation
+    from tuningfork.explain import Explanation
 
 
 @speaks_python
@@ -267,6 +269,7 @@ class TrainedModel:
         CatalogError, ImageError, ModelError, OutputError, TuningforkError
             As of `predict`; or if a map needs a library that is not installed, or there are too few images for one.
         """
+        from tuningfork.embeddings import read_embedding
         from tuningfork.inference import embed
 
         target = Path(out) if out is not None else scratch_folder() / "embedding.parquet"
