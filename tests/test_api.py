@@ -23,8 +23,7 @@ from torch.utils.data import Dataset
 import tuningfork as tf
 from conftest import draw_galaxy
 from tuningfork.api.messages import as_arguments
-from tuningfork.models.heads.base import masked_sum
-from tuningfork.models.heads.classes import ClassesHead
+from tuningfork.models.heads import ClassesHead, masked_sum
 
 ANSWER = "smooth_or_featured_smooth"
 
