@@ -97,6 +97,7 @@ def test_a_fits_unit_in_memory_is_read_as_its_file(model: tf.TrainedModel, tmp_p
         ([np.zeros((40, 40, 3), np.uint8), np.zeros((40, 3), float)], "image 1 of the sequence: an array of float64"),
         ([np.zeros((40, 40, 3), np.uint8), np.zeros(40, np.uint8)], "image 1 .*is no image"),
         (["a.png", None], "image 0 of the sequence: a str is no image"),
+        ({"a": 1}, "a dict is no image"),
         (None, "a NoneType is no image: give a path, a list of files"),
         ((name for name in ["a.png"]), "a generator is no image: give a path, a list of files"),
         ([np.zeros((40, 40, 2), np.uint8)], "^none of 1 image could be read; the first, 0: [^/]*$"),
@@ -111,10 +112,19 @@ def test_images_that_can_t_be_told_are_refused(model: tf.TrainedModel, images: o
 @pytest.mark.parametrize("verb", ["predict", "embed", "encode", "explain", "pack"])
 def test_an_argument_that_there_is_not_is_refused(model: tf.TrainedModel, verb: str) -> None:
     call, pixels = tf.pack if verb == "pack" else getattr(model, verb), np.zeros((1, 40, 40, 3), np.uint8)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'zeropoint'; did you mean 'zero_point'"):
+    with pytest.raises(TypeError, match=rf"^{verb}\(\) got an unexpected .* 'zeropoint'; did you mean 'zero_point'\?$"):
         call(pixels, zeropoint=22.5)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'blubb'"):
+    with pytest.raises(TypeError, match=rf"^{verb}\(\) got an unexpected keyword argument 'blubb'$"):
         call(pixels, blubb=1)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'said'"):
+        call(pixels, said={"zero_point": 22.5})
+
+
+def test_an_argument_of_its_own_is_suggested_too(model: tf.TrainedModel) -> None:
+    with pytest.raises(TypeError, match="did you mean 'overwrite'"):
+        model.predict("images", overwrit=True)
+    with pytest.raises(TypeError, match="did you mean 'split'"):
+        model.evaluate("pack", splits="val")
 
 
 def test_the_table_has_the_same_columns_whatever_the_views(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from functools import wraps
+from inspect import Parameter, signature
 from threading import Lock
 from typing import Any, ParamSpec, TypeVar
 
 import pandas as pd
 
 from tuningfork.errors import TuningforkError
+from tuningfork.sources import ImageArguments
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,6 +27,21 @@ def as_arguments(text: str) -> str:
     """A message with arguments in place of options: ``give --zero-point 22.5`` says ``give zero_point=22.5``."""
     text = re.sub(f"{_CHANGE}(?: {_CHANGE})*", _changes, text)
     return re.sub(_OPTION + r"([a-z][a-z-]*)( (?=[\d'\"]))?", _argument, text)
+
+
+def _arguments(function: Callable[..., object]) -> list[str]:
+    """The names of a function's arguments; ``**said`` are the `ImageArguments`."""
+    kinds = {name: parameter.kind for name, parameter in signature(function).parameters.items()}
+    own = [name for name, kind in kinds.items() if kind is not Parameter.VAR_KEYWORD]
+    return own if len(own) == len(kinds) else [*own, *ImageArguments.__annotations__]
+
+
+def _unexpected(function: str, name: str, known: Sequence[str]) -> str:
+    """What Python says of an argument that a function does not have, and the nearest that it has."""
+    near = get_close_matches(name, known, n=1)
+    return f"{function}() got an unexpected keyword argument {name!r}" + (
+        f"; did you mean {near[0]!r}?" if near else ""
+    )
 
 
 def _argument(option: re.Match[str]) -> str:
@@ -77,10 +95,14 @@ _RECORDS = _Records()
 
 
 def speaks_python(function: Callable[P, R]) -> Callable[P, R]:
-    """Let the errors of a function, and what it logs, speak of arguments."""
+    """Let the errors of a function, and what it logs, speak of arguments; refuse those that there are not."""
+    known = _arguments(function)
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name in kwargs:
+            if name not in known:
+                raise TypeError(_unexpected(function.__name__, name, known))
         try:
             with _RECORDS:
                 return function(*args, **kwargs)

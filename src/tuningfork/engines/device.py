@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tuningfork.errors import ModelError
+from tuningfork.errors import ModelError, one_line
 
 
 def choose_device(name: str) -> torch.device:
@@ -23,5 +23,5 @@ def choose_device(name: str) -> torch.device:
         try:
             return torch.empty(0, device=name).device
         except (RuntimeError, AssertionError) as error:
-            raise ModelError(f"no device {name!r} here ({str(error).splitlines()[0]}); use cpu or auto") from error
+            raise ModelError(f"no device {name!r} here ({one_line(error).split('. ')[0]}); use cpu or auto") from error
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

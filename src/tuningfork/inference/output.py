@@ -29,7 +29,7 @@ FORMULA = r"^([=+\-@\t\r])"  # how a text begins that a spreadsheet would run
 def check_output(out: Path, layout: str, schemas: Sequence[Schema], *, overwrite: bool = False) -> None:
     """Refuse, before any work, an output that could not be written at the end."""
     if layout not in LAYOUTS:
-        raise OutputError(f"no format {layout!r}; use {', '.join(LAYOUTS[:-1])} or {LAYOUTS[-1]}")
+        raise OutputError(f"--format {layout}: use {', '.join(LAYOUTS[:-1])} or {LAYOUTS[-1]}")
     if layout == "spreadsheet" and out.suffix != ".csv":
         raise OutputError(f"{out}: a table for a spreadsheet is a .csv file")
     if layout == "kaggle":

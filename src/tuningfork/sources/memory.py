@@ -98,7 +98,11 @@ def _with_labels(images: Any) -> tuple[list[Any], list[Any] | None]:
 
 def _is_data_set(images: Any) -> bool:
     """Whether it has places and a length, and is none of the other forms."""
-    if isinstance(images, list | tuple | Image.Image) or hasattr(images, "__array__") or _is_unit(images):
+    if (
+        isinstance(images, list | tuple | dict | bytes | Image.Image)
+        or hasattr(images, "__array__")
+        or _is_unit(images)
+    ):
         return False
     return hasattr(type(images), "__getitem__") and hasattr(type(images), "__len__")
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, TypedDict
 
 from tuningfork.images.field import Field
@@ -75,10 +73,7 @@ class ImageOptions:
         ------
         CatalogError
             If one can't be understood.
-        TypeError
-            If there is none of that name.
         """
-        _refuse_unknown(said)
         zero_point, hdu, survey = said.get("zero_point"), said.get("hdu"), said.get("survey")
         stated = parse_survey(
             bands=said.get("bands"),
@@ -114,13 +109,3 @@ class ImageOptions:
         stated, assumed = (Survey.from_dict(said.get(name, {})) for name in ("stated", "assumed"))
         reading = Reading(stated, assumed, Field.parse(said.get("field", "1")))
         return ImageOptions(said.get("id_column"), said.get("file_column"), said.get("tiles"), reading)
-
-
-def _refuse_unknown(names: Iterable[str]) -> None:
-    """As Python refuses an argument that a function does not have."""
-    known = ImageArguments.__annotations__
-    for name in names:
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"of images can be said: {', '.join(known)}"
-            raise TypeError(f"got an unexpected keyword argument {name!r}; {hint}")
