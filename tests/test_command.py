@@ -153,6 +153,16 @@ def test_a_slip_in_the_places_is_reported_before_torch_is_imported(verb: str, pa
     assert "ModuleNotFoundError" in without_torch(*verb.split(), str(pack), "begun", folder=tmp_path)
 
 
+def test_a_model_of_another_recipe_is_reported_before_torch_is_imported(
+    model: Path, pack: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    other = without_torch("train", str(recipe_file), str(pack), str(model), "--set", "run.seed=99", folder=tmp_path)
+    assert other.startswith("error: ") and other.count("\n") == 1
+    assert "holds the work of another training run (recipe has changed)" in other
+    same = without_torch("train", str(recipe_file), str(pack), str(model), folder=tmp_path)
+    assert "ModuleNotFoundError" in same
+
+
 def test_public_names_are_those_of_all() -> None:
     for name in tuningfork.__all__:
         assert getattr(tuningfork, name) is not None

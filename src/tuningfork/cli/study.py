@@ -22,11 +22,10 @@ def command(
     where: Annotated[list[str], typer.Option(help="Only rows with column=value (or one|other). Repeatable.")] = [],  # noqa: B006
 ) -> None:
     """Train every recipe of a study and write the comparison. A killed study goes on where it stopped."""
-    from tuningfork.errors import OutputError, RecipeError
+    from tuningfork.errors import RecipeError
     from tuningfork.files import read_json
     from tuningfork.study import bundled_studies, load_study
-    from tuningfork.study.study import RECORD
-    from tuningfork.training import check_places
+    from tuningfork.study.study import check_places
 
     if name == "list" and not pack:
         for entry in bundled_studies():
@@ -43,7 +42,7 @@ def command(
     else:
         study = load_study(name)
         study.recipes(change)  # are sound
-        check_places(pack, out, RECORD, OutputError)  # torch, which takes seconds to import, comes after that
+        check_places(Path(pack), out)  # torch, which takes seconds to import, comes after that
         from tuningfork.study import run_study
 
         folder = run_study(study, pack, out, changes=change, split=split, where=where)

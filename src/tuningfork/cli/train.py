@@ -23,7 +23,7 @@ def command(
     from tuningfork.training import check_places, load_recipe
 
     checked = load_recipe(recipe, change)
-    check_places(pack, out)  # torch, which takes seconds to import, comes after that
+    check_places(checked, pack, out)  # torch, which takes seconds to import, comes after that
     from tuningfork.training import train
 
     folder = train(checked, pack, out, devices=devices, nodes=nodes, accelerator=accelerator)

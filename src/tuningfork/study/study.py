@@ -9,8 +9,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tuningfork.bundled import Bundle
-from tuningfork.errors import RecipeError
+from tuningfork.errors import OutputError, RecipeError
 from tuningfork.files import read_toml
+from tuningfork.jobs import refuse_occupied
+from tuningfork.manifests import PackManifest
 from tuningfork.training import Recipe, load_recipe
 
 RECORD = "claim.json"  # in the folder of a study: what it was asked for
@@ -67,6 +69,19 @@ class Study(BaseModel):
     def changes(self, run: StudyRun, more: Sequence[str] = ()) -> list[str]:
         """All that a run changes in its recipe, in this order: what the study says, what the run says, and `more`."""
         return [*self.set, *run.set, *more]
+
+
+def check_places(pack: Path, out: Path) -> None:
+    """Refuse what is no pack, and a folder to write that holds anything but a study.
+
+    Raises
+    ------
+    PackError, OutputError
+        If there is no pack or packing has not finished, or `out` is a file or holds something else.
+    """
+    PackManifest.read(pack)
+    if not (out / RECORD).is_file():
+        refuse_occupied(out, OutputError)
 
 
 BUNDLE = Bundle(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -20,7 +18,6 @@ from lightning.pytorch.trainer.states import TrainerStatus
 
 from tuningfork.errors import ModelError, RecipeError
 from tuningfork.files import output_errors, write_text
-from tuningfork.jobs import Inputs, Job, within
 from tuningfork.manifests import ModelManifest
 from tuningfork.models import TRAINING, GalaxyModel, save_model
 from tuningfork.packs import Pack, open_pack
@@ -28,7 +25,7 @@ from tuningfork.training.additions import Additions
 from tuningfork.training.card import model_card
 from tuningfork.training.data import Batch, BatchRows, loader
 from tuningfork.training.lr_finder import find_rate
-from tuningfork.training.places import RECORD
+from tuningfork.training.places import fixed, training_job
 from tuningfork.training.preparation import Given, Material, build_model, prepare, resolve
 from tuningfork.training.sheet import draw_augmented, draw_training
 from tuningfork.training.tables import Recipe
@@ -73,13 +70,7 @@ def train(
     """
     folder, data = Path(out), open_pack(pack)
     additions, given = additions or Additions(), resolve(recipe)
-    job = Job(
-        Inputs("training run", ModelManifest.VERSION, fingerprint(recipe, data, given) | additions.fingerprint()),
-        folder,
-        within(folder),
-        record=folder / RECORD,
-        error=ModelError,
-    )
+    job = training_job(fingerprint(recipe, data, given) | additions.fingerprint(), folder)
     job.refuse_others()
     if job.begun and (folder / ModelManifest.NAME).exists():
         job.clear()
@@ -115,12 +106,8 @@ def train(
 
 
 def fingerprint(recipe: Recipe, pack: Pack, given: Given) -> dict[str, Any]:
-    """What fixes a run, such that no other is ever taken for it; keys of a recipe that are not set don't count."""
-    settings = recipe.model_dump(mode="json", exclude_defaults=True)
-    for head in settings["head"]:
-        head.get("teacher", {}).pop("answers", None)  # what they are counts, not where they lie
-    text = json.dumps(settings, sort_keys=True)
-    run = {"recipe": hashlib.sha256(text.encode()).hexdigest(), "pack": pack.manifest["sha256"]}
+    """What fixes a run, such that no other is ever taken for it."""
+    run = fixed(recipe, pack.manifest["sha256"])
     if given.start:
         known = given.start.hashes
         deciding = ("model.safetensors", "members/1/model.json", "spec")

@@ -2,25 +2,59 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from tuningfork.errors import ModelError, TuningforkError
-from tuningfork.jobs import refuse_occupied
-from tuningfork.manifests import PackManifest
+from tuningfork.errors import ModelError
+from tuningfork.files import read_json
+from tuningfork.jobs import Inputs, Job, within
+from tuningfork.manifests import ModelManifest, PackManifest
+from tuningfork.training.tables import Recipe
 
-RECORD = "run.json"  # in a model folder: what its run was asked for
+_RECORD = "run.json"  # in a model folder: what its run was asked for
 
 
-def check_places(pack: str | Path, out: Path, record: str = RECORD, error: type[TuningforkError] = ModelError) -> None:
-    """Refuse what is no pack, and a folder to write that holds anything but a run with its `record`.
+def training_job(asked: Mapping[str, Any], folder: Path) -> Job:
+    """The job that trains a model; `asked` is what fixes it."""
+    return Job(
+        Inputs("training run", ModelManifest.VERSION, asked),
+        folder,
+        within(folder),
+        record=folder / _RECORD,
+        error=ModelError,
+    )
+
+
+def fixed(recipe: Recipe, pack: Mapping[str, str]) -> dict[str, Any]:
+    """What a recipe and a pack, by the hashes of its files, fix of a run; keys that are not set don't count."""
+    settings = recipe.model_dump(mode="json", exclude_defaults=True)
+    for head in settings["head"]:
+        head.get("teacher", {}).pop("answers", None)  # what they are counts, not where they lie
+    text = json.dumps(settings, sort_keys=True)
+    return {"recipe": hashlib.sha256(text.encode()).hexdigest(), "pack": pack}
+
+
+def check_places(recipe: Recipe, pack: Path, out: Path) -> None:
+    """Refuse what is no pack, and a folder to write that holds anything but a run of this recipe on this pack.
 
     Raises
     ------
     PackError
         If there is no pack, or packing has not finished.
-    TuningforkError
-        Of the class `error`: if `out` is a file, or holds something else.
+    ModelError
+        If `out` is a file, or holds something else.
     """
-    PackManifest.read(Path(pack))
-    if not (out / record).is_file():
-        refuse_occupied(out, error)
+    now = fixed(recipe, PackManifest.read(pack).sha256)
+    training_job(_recorded(out) | now, out).refuse_others()
+
+
+def _recorded(out: Path) -> dict[str, Any]:
+    """What an earlier run in this folder was asked for."""
+    record = out / _RECORD
+    found = read_json(record, ModelError) if record.is_file() else {}
+    inputs = found.get("inputs") if isinstance(found, dict) else None
+    asked = inputs.get("asked") if isinstance(inputs, dict) else found  # earlier records held what was asked alone
+    return asked if isinstance(asked, dict) else {}
