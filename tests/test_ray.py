@@ -40,11 +40,30 @@ SMALL = {"num_cpus": 1, "object_store_memory": 80 << 20}
 N, PART = 24, 8
 
 
+# What workers run first: a file waits to be opened as long as another stands beside it, of its name and ".held".
+HOLDING = """
+import os, time
+
+opened = os.open
+
+def wait(path, *rest, **more):
+    while isinstance(path, str | os.PathLike) and os.path.exists(os.fspath(path) + ".held"):
+        time.sleep(0.05)
+    return opened(path, *rest, **more)
+
+os.open = wait
+"""
+
+
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Two machines of one core; the driver is on the first."""
-    machines = Cluster(initialize_head=True, head_node_args={**SMALL, "include_dashboard": False})
-    machines.add_node(**SMALL)
+    first = tmp_path_factory.mktemp("first")
+    (first / "sitecustomize.py").write_text(HOLDING)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(first), prepend=os.pathsep)
+        machines = Cluster(initialize_head=True, head_node_args={**SMALL, "include_dashboard": False})
+        machines.add_node(**SMALL)
     yield machines
     ray.shutdown()
     machines.shutdown()
@@ -67,18 +86,12 @@ class Held:
     """An image that is not there yet: whoever reads it waits, until it is given."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.content = path, path.read_bytes()
-        path.unlink()
-        os.mkfifo(path)
+        self.mark = path.with_name(f"{path.name}.held")
+        self.mark.touch()
 
     def give(self) -> None:
-        """Wait for a reader, and give it the image."""
-        self.path.write_bytes(self.content)
-
-    def lay_down(self) -> None:
-        """Make it a file again."""
-        self.path.unlink()
-        self.path.write_bytes(self.content)
+        """Let it be read."""
+        self.mark.unlink()
 
 
 def run(*arguments: object) -> None:
@@ -221,7 +234,6 @@ def test_a_killed_run_goes_on_with_the_parts_that_are_not_there(
     wait_for(lambda: out.exists() or len(shards(out)) == N // PART, "the last part")
     assert done.items() <= shards(out).items() or out.exists()
     going_on.join()
-    held.lay_down()
     same(out, predict(folder, tmp_path / "one.parquet", model=model, device="cpu"))
 
 
@@ -246,13 +258,9 @@ def test_killed_workers_and_a_machine_that_leaves_cost_no_row(
     both = all_wait(killed)
     cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
     wait_for_the_end_of(list(set(both) - set(workers(cluster))))
-    giving = [threading.Thread(target=image.give, daemon=True) for image in held]
-    for thread in giving:
-        thread.start()
-    for thread in (*giving, predicting):
-        thread.join()
+    for image in held:
+        image.give()
+    predicting.join()
     assert sorted(path.name for path in out.iterdir()) == [f"part-{index:05d}-of-00003.parquet" for index in range(3)]
     assert not (tmp_path / ".many.partial").exists()
-    for image in held:
-        image.lay_down()
     same(out, predict(folder.name, tmp_path / "one.parquet", model=model, device="cpu"))
