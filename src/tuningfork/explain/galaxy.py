@@ -26,7 +26,8 @@ def explain_pixels(model: GalaxyModel, identity: str, pixels: np.ndarray, answer
     """Explain an answer for a galaxy, pixels (H, W, C) uint8 in the model's geometry; by default the leading one."""
     batch, size = pixels[None], model.spec.view.size
     image = network_view(model, batch)
-    model.infer(torch.from_numpy(batch).to(image.device))  # raises where it is no finite number
+    # Raises where an answer is no finite number; a copy, for the pixels of a pack are read-only.
+    model.infer(torch.tensor(batch, device=image.device))
     with torch.inference_mode():
         answers = {name: values[0].cpu().numpy() for name, values in model.expected_answers(model(image)).items()}
     target = find_target(model, answer) if answer else leading_target(model, answers)
