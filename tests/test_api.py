@@ -216,6 +216,7 @@ def test_from_images_to_a_model_to_its_figures(galaxies: Path, tmp_path: Path) -
     frame = pd.read_parquet(galaxies)
     data = tf.pack(
         galaxies.parent / "images",
+        tmp_path / "<img src=x onerror=alert(1)>",  # a name that a notebook must show and not run
         labels=frame.drop(columns="file_loc"),
         schema=["gz-challenge", tf.load_schema("five-classes")],
         size=40,
@@ -238,7 +239,7 @@ def test_from_images_to_a_model_to_its_figures(galaxies: Path, tmp_path: Path) -
     results = [data, model, found, plots, explained, model.embed(data)]
     for result in results:
         assert len(repr(result)) < 1500 and "array(" not in repr(result)
-        assert "<" in result._repr_html_()
+        assert "<" in result._repr_html_() and "<img src=x" not in result._repr_html_()
     assert repr(data).startswith("Pack: ") and "40 x 40" in repr(data) and "five-classes" in repr(data)
     assert repr(explained).startswith("Explanation: 0: what ")
     calibrated = model.calibrate(data, split="all", tta=1)

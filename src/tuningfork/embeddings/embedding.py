@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -175,7 +176,7 @@ class Embedding:
         return f"Embedding: {n:,} images, {width} features, maps: {', '.join(self.maps) or 'none'}"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>{self.table.head(5).to_html(index=False)}"
+        return f"<p>{escape(repr(self))}</p>{self.table.head(5).to_html(index=False)}"
 
 
 def is_embedding(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,5 +102,5 @@ class Evaluation:
         return f"Evaluation: {self.content['where']}\n{self}"
 
     def _repr_html_(self) -> str:
-        shown = self.to_frame().style.format(precision=4, na_rep="–").hide(axis="index")
-        return str(shown.set_caption(f"{self.content['where']}; 95 % bootstrap intervals").to_html())
+        shown = self.to_frame().style.format(precision=4, na_rep="–", escape="html").hide(axis="index")
+        return str(shown.set_caption(escape(f"{self.content['where']}; 95 % bootstrap intervals")).to_html())
