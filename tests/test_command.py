@@ -233,9 +233,18 @@ def test_a_closed_pipe_and_a_plain_terminal_are_no_errors() -> None:
 @pytest.mark.skipif(os.name == "nt", reason="signals are those of POSIX")
 @pytest.mark.parametrize("seconds", [0.15, 0.4, 0.8])
 def test_ctrl_c_is_one_line_whenever_it_comes(seconds: float, tmp_path: Path) -> None:
-    code = "import sys; from tuningfork.cli import main; print('here', flush=True); sys.argv[0] = 'tuningfork'; main()"
+    code = (
+        "import signal, sys; from tuningfork.cli import main; sys.argv[0] = 'tuningfork'; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a shell's background has it ignored
+        "print('here', flush=True); main()"
+    )
     verb = [sys.executable, "-c", code, "predict", str(ROOT / "docs"), str(tmp_path / "out.parquet")]
-    with subprocess.Popen(verb, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as job:
+    with subprocess.Popen(
+        verb,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as job:
         assert job.stdout is not None and job.stdout.readline() == "here\n"
         time.sleep(seconds)
         job.send_signal(signal.SIGINT)

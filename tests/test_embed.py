@@ -212,7 +212,7 @@ def test_the_report_shows_maps_purity_and_where_it_comes_from(embedded: Path, tm
         assert text in page
     bare = tmp_path / "alone.parquet"
     shutil.copy(embedded, bare)
-    page = write_report([bare], tmp_path / "report.html").read_text(encoding="utf-8")
+    page = write_report([bare], tmp_path / "alone.html").read_text(encoding="utf-8")
     assert "is not known: embed again" in page
 
 

@@ -540,19 +540,22 @@ def test_the_folder_holds_plots_rows_and_the_manifest(tmp_path):
     assert len(figures_text(manifest).splitlines()) == len(main_figures(manifest)) + 1
 
 
-def test_a_failed_write_leaves_no_manifest(tmp_path, monkeypatch):
+def test_a_failed_write_leaves_what_there_was(tmp_path, monkeypatch):
     labels, predictions = class_tables(40)
     evaluation = evaluate_predictions(predictions, labels, [FIVE], where="here", n_bootstrap=5)
-    out = write_evaluation(tmp_path, evaluation, predictions, labels, [FIVE])
+    out = write_evaluation(tmp_path / "out", evaluation, predictions, labels, [FIVE])
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
 
     def full_disk(*_):
         raise OutputError("no space left")
 
     monkeypatch.setattr(write, "save", full_disk)
-    with pytest.raises(OutputError):
-        write_evaluation(out, evaluation, predictions, labels, [FIVE])
+    for place in (out, tmp_path / "new"):
+        with pytest.raises(OutputError):
+            write_evaluation(place, evaluation, predictions, labels, [FIVE])
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     with pytest.raises(PredictionsError):
-        read_evaluation(out)
+        read_evaluation(tmp_path / "new")
 
 
 def test_quantities_are_drawn(tmp_path):

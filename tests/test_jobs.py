@@ -126,7 +126,8 @@ from tuningfork.images import Geometry, decode
 from tuningfork.packs import make
 
 make.CHUNK = 2
-decode(numpy.zeros((72, 72, 3), numpy.uint8), Geometry(0.9, 12, 3))  # so that Numba has its functions at hand
+noise = numpy.random.default_rng(0).integers(0, 256, (72, 72, 3), numpy.uint8)
+decode(noise, Geometry(0.9, 12, 3))  # so that Numba has its functions at hand
 
 def same(found):
     return {name: bytes_ for name, bytes_ in found.items() if name != "out/pack.json"}, "out/pack.json" in found

@@ -423,7 +423,10 @@ def test_the_command_simulates(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
 def test_workers_end_with_the_command(sent: signal.Signals, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    code = "import sys; from tuningfork.cli import main; sys.argv[0] = 'tuningfork'; main()"
+    code = (
+        "import signal, sys; from tuningfork.cli import main; sys.argv[0] = 'tuningfork'; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); main()"  # a shell's background has it ignored
+    )
     with subprocess.Popen(
         [sys.executable, "-c", code, "simulate", str(out), "--n", "5000", "--size", "48"],
         stderr=subprocess.PIPE,

@@ -33,7 +33,13 @@ def test_the_front_page_leads_to_every_page() -> None:
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     """As by `make docs`, but for the tutorials, which a test of their own runs."""
     shutil.copytree(DOCS, tmp_path / "docs", ignore=shutil.ignore_patterns("_build", "generated"))
-    for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/cost.toml"):  # included or linked to
+    for name in (
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "benchmarks/cost.toml",
+    ):  # included or linked to
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(DOCS.parent / name, tmp_path / name)
     strictly = ["-W", "--keep-going", "-n", "-q", "-b", "html", "-D", "nb_execution_mode=off"]
