@@ -55,7 +55,7 @@ def main() -> int:
             predictions[rows].reset_index(drop=True),
             labels[rows].reset_index(drop=True),
             [load_schema(schema)],
-            where=f"{options.split}, {title}",
+            origin=f"{options.split}, {title}",
         )
     if options.split == "test":
         title = "benchmark 1 from the 424 px originals"
@@ -64,7 +64,7 @@ def main() -> int:
             seen = predict_originals(options.model, originals, Path(folder))
             if "ood_score" in seen:  # else the model is not calibrated
                 others = ood_scores(options.model, 200, Path(folder), list(originals["file_loc"]))
-        results[title] = evaluate_predictions(seen, originals, [load_schema("gz-challenge")], where=f"test, {title}")
+        results[title] = evaluate_predictions(seen, originals, [load_schema("gz-challenge")], origin=f"test, {title}")
     if options.out:
         write_json(options.out, results)
     print(f"| figure ({options.split}) | value | 95 % interval | n |\n| --- | --- | --- | --- |")

@@ -296,7 +296,7 @@ def test_the_challenge_figure_is_the_plain_rmse():
     labels, predictions = vote_tables(60)
     expected = math.sqrt(((predictions[list(TREE.columns)] - labels[list(TREE.columns)]) ** 2).to_numpy().mean())
     shuffled = predictions.sample(frac=1, random_state=1)
-    result = evaluate_predictions(shuffled, labels, [TREE], where="here", n_bootstrap=50)["schemas"]["gz-challenge"]
+    result = evaluate_predictions(shuffled, labels, [TREE], origin="here", n_bootstrap=50)["schemas"]["gz-challenge"]
     rmse = result["figures"]["rmse"]
     assert rmse["value"] == pytest.approx(expected)
     assert rmse["interval"][0] < expected < rmse["interval"][1]
@@ -313,7 +313,9 @@ def test_missing_questions_are_masked_and_complete_galaxies_counted_apart():
     labels, predictions = vote_tables(40)
     bar = list(TREE.columns[TREE.slices["bar"]])
     labels.loc[:9, bar] = np.nan
-    figures = evaluate_predictions(predictions, labels, [TREE], where="here", n_bootstrap=20)["schemas"]["gz-challenge"]
+    figures = evaluate_predictions(predictions, labels, [TREE], origin="here", n_bootstrap=20)["schemas"][
+        "gz-challenge"
+    ]
     errors = (predictions[list(TREE.columns)] - labels[list(TREE.columns)]).to_numpy()
     assert figures["figures"]["rmse"]["value"] == pytest.approx(math.sqrt(np.nanmean(errors**2)))
     assert figures["figures"]["rmse_complete"]["value"] == pytest.approx(math.sqrt((errors[10:] ** 2).mean()))
@@ -323,7 +325,7 @@ def test_missing_questions_are_masked_and_complete_galaxies_counted_apart():
 
 def test_accuracy_counts_only_galaxies_half_of_the_volunteers_were_asked_about():
     labels, predictions = vote_tables(200)
-    found = evaluate_predictions(predictions, labels, [TREE], where="here", n_bootstrap=20)["schemas"]["gz-challenge"]
+    found = evaluate_predictions(predictions, labels, [TREE], origin="here", n_bootstrap=20)["schemas"]["gz-challenge"]
     truth, given = labels[["Class3.1", "Class3.2"]].to_numpy(), predictions[["Class3.1", "Class3.2"]].to_numpy()
     asked = truth.sum(axis=1) >= 0.5
     expected = (truth.argmax(axis=1) == given.argmax(axis=1))[asked].mean()
@@ -350,7 +352,7 @@ def test_questions_without_votes_are_masked():
     given = pd.DataFrame({"GalaxyID": [1, 2], "a_fraction": [1.0, 0.1], "b_fraction": [0.0, 0.9]})
     given = given.assign(c_fraction=0.5, d_fraction=0.5)
     schema = schema_from_dict({**schema_to_dict(COUNTS), "id_column": "GalaxyID"}, "here")
-    found = evaluate_predictions(given, labels, [schema], where="here", n_bootstrap=10)["schemas"]["small-counts"]
+    found = evaluate_predictions(given, labels, [schema], origin="here", n_bootstrap=10)["schemas"]["small-counts"]
     third = schema.prediction_columns[2]
     assert found["figures"]["rmse"]["value"] == pytest.approx(math.sqrt(0.02 / 6))
     assert (found["columns"][third]["rmse"]["value"], found["columns"][third]["rmse"]["n"]) == (0, 1)
@@ -378,7 +380,7 @@ def test_reach_of_everyone_agrees_with_the_same_votes_among_those_asked():
 
 def test_classes_by_hand():
     labels, predictions = class_tables(300)
-    found = evaluate_predictions(predictions, labels, [FIVE], where="here", n_bootstrap=60)["schemas"]["five-classes"]
+    found = evaluate_predictions(predictions, labels, [FIVE], origin="here", n_bootstrap=60)["schemas"]["five-classes"]
     truth = [[c.label for c in FIVE.classes].index(name) for name in labels["five_class"]]
     chosen = predictions[list(FIVE.prediction_columns)].to_numpy().argmax(axis=1)
     assert found["figures"]["accuracy"]["value"] == pytest.approx(sk.accuracy_score(truth, chosen))
@@ -400,8 +402,8 @@ def test_hard_labels_are_evaluated_without_calibration():
     labels, predictions = class_tables(50)
     names = np.array(FIVE.class_names)[predictions[list(FIVE.prediction_columns)].to_numpy().argmax(axis=1)]
     hard = pd.DataFrame({"id_str": predictions["id_str"], "five_class": names})
-    found = evaluate_predictions(hard, labels, [FIVE], where="here", n_bootstrap=20)["schemas"]["five-classes"]
-    soft = evaluate_predictions(predictions, labels, [FIVE], where="here", n_bootstrap=20)["schemas"]["five-classes"]
+    found = evaluate_predictions(hard, labels, [FIVE], origin="here", n_bootstrap=20)["schemas"]["five-classes"]
+    soft = evaluate_predictions(predictions, labels, [FIVE], origin="here", n_bootstrap=20)["schemas"]["five-classes"]
     assert set(found["figures"]) == {"accuracy", "balanced_accuracy"}
     assert found["figures"]["accuracy"] == soft["figures"]["accuracy"]
     assert "reliability" not in found
@@ -410,7 +412,7 @@ def test_hard_labels_are_evaluated_without_calibration():
 def test_a_class_that_never_occurs_is_null():
     labels, predictions = class_tables(60)
     kept = labels["five_class"] != "spiral"
-    found = evaluate_predictions(predictions, labels[kept], [FIVE], where="here", n_bootstrap=20)
+    found = evaluate_predictions(predictions, labels[kept], [FIVE], origin="here", n_bootstrap=20)
     assert found["schemas"]["five-classes"]["classes"]["spiral"]["recall"] == {"value": None, "n": 0, "interval": None}
 
 
@@ -425,7 +427,7 @@ def test_quantities_by_hand_with_missing_values_and_limits():
     labels.loc[20:24, bar.column] = np.nan
     ids = [f"PGC{i}" for i in range(80)]
     found = evaluate_predictions(
-        predictions.assign(id_str=ids), labels.assign(id_str=ids), [EFIGI], where="here", n_bootstrap=40
+        predictions.assign(id_str=ids), labels.assign(id_str=ids), [EFIGI], origin="here", n_bootstrap=40
     )["schemas"]["efigi"]["quantities"]["Bar_Length"]
     truth, given = labels[bar.column].to_numpy()[25:], predictions[bar.column].to_numpy()[25:]
     within = (given >= np.maximum(truth - 0.1, 0)) & (given <= truth + 0.1)
@@ -448,7 +450,7 @@ def test_who_did_not_join_is_counted_and_errors_are_left_out():
     predictions.loc[:4, "error"] = "truncated"
     predictions.loc[:4, columns] = np.nan
     labels.loc[5:7, "five_class"] = None
-    found = evaluate_predictions(predictions.iloc[:25], labels, [FIVE], where="here", n_bootstrap=5)
+    found = evaluate_predictions(predictions.iloc[:25], labels, [FIVE], origin="here", n_bootstrap=5)
     assert found["n"] == {
         "predictions": 25,
         "labels": 27,
@@ -478,7 +480,7 @@ def _set(column, row, value):
         (lambda table: table.pop("id_str"), "no id column"),
         (
             lambda table: table.__setitem__("id_str", "x" + table["id_str"]),
-            r"\(xg0, xg1, xg2, ...\) is among the labels'",
+            r"\(xg0, xg1, xg2, ...\) is among the labels",
         ),
         (lambda table: table.__setitem__("error", "unreadable"), "every galaxy with a label has an error"),
         (lambda table: table.__setitem__("five_class_round", "much"), "'five_class_round' is not numeric"),
@@ -491,7 +493,7 @@ def test_predictions_that_cannot_be_right_are_refused_by_name(change, message):
     )
     change(predictions)
     with pytest.raises(PredictionsError, match=message):
-        evaluate_predictions(predictions, labels, [FIVE], where="preds.csv")
+        evaluate_predictions(predictions, labels, [FIVE], origin="preds.csv")
 
 
 def test_labels_that_do_not_obey_the_tree_are_refused():
@@ -499,7 +501,7 @@ def test_labels_that_do_not_obey_the_tree_are_refused():
     labels.loc[2, "Class1.1"] = 0.9
     labels.loc[2, "Class1.2"] = 0.9
     with pytest.raises(SchemaError, match="galaxy g2"):
-        evaluate_predictions(predictions, labels, [TREE], where="here")
+        evaluate_predictions(predictions, labels, [TREE], origin="here")
 
 
 @settings(max_examples=15, deadline=None)
@@ -508,7 +510,7 @@ def test_order_of_rows_changes_nothing(seed):
     labels, predictions = class_tables(25)
     mixed = labels.sample(frac=1, random_state=seed)
     results = [
-        evaluate_predictions(predictions, table, [FIVE], where="here", n_bootstrap=8) for table in (labels, mixed)
+        evaluate_predictions(predictions, table, [FIVE], origin="here", n_bootstrap=8) for table in (labels, mixed)
     ]
     assert results[0] == results[1]
 
@@ -522,7 +524,7 @@ def test_the_folder_holds_plots_rows_and_the_manifest(tmp_path):
     labels = votes.merge(classes, on="id_str")
     predictions = given_votes.merge(given_classes, on="id_str")
     evaluation = evaluate_predictions(
-        predictions, labels, [TREE, FIVE], where="here", n_bootstrap=30, inputs={"split": "test"}
+        predictions, labels, [TREE, FIVE], origin="here", n_bootstrap=30, inputs={"split": "test"}
     )
     out = write_evaluation(tmp_path / "out", evaluation, predictions, labels, [TREE, FIVE])
     manifest = read_evaluation(out)
@@ -542,7 +544,7 @@ def test_the_folder_holds_plots_rows_and_the_manifest(tmp_path):
 
 def test_a_failed_write_leaves_what_there_was(tmp_path, monkeypatch):
     labels, predictions = class_tables(40)
-    evaluation = evaluate_predictions(predictions, labels, [FIVE], where="here", n_bootstrap=5)
+    evaluation = evaluate_predictions(predictions, labels, [FIVE], origin="here", n_bootstrap=5)
     out = write_evaluation(tmp_path / "out", evaluation, predictions, labels, [FIVE])
     before = {path.name: path.read_bytes() for path in out.iterdir()}
 
@@ -563,7 +565,7 @@ def test_quantities_are_drawn(tmp_path):
     labels = pd.DataFrame({q.column: rng.uniform(0, 1, 60) for q in EFIGI.quantities}).assign(
         id_str=list(map(str, range(60)))
     )
-    evaluation = evaluate_predictions(labels, labels, [EFIGI], where="here", n_bootstrap=5)
+    evaluation = evaluate_predictions(labels, labels, [EFIGI], origin="here", n_bootstrap=5)
     assert (
         write_evaluation(tmp_path, evaluation, labels, labels, [EFIGI]) / "efigi-scatter.png"
     ).stat().st_size > 10_000
@@ -618,7 +620,7 @@ def test_predicting_the_mean_of_real_galaxies_scores_as_the_data_says():
     table = table[(table["block"] == "complete_high") & table["Class11.6"].notna()].reset_index(drop=True)
     predictions = table.copy()
     predictions[list(TREE.columns)] = table[list(TREE.columns)].mean().to_numpy()
-    found = evaluate_predictions(predictions, table, [TREE], where="the mean", n_bootstrap=20)["schemas"][
+    found = evaluate_predictions(predictions, table, [TREE], origin="the mean", n_bootstrap=20)["schemas"][
         "gz-challenge"
     ]
     assert found["figures"]["rmse"]["n"] == 789

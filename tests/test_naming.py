@@ -90,7 +90,7 @@ def test_tables_with_the_names_of_the_labels_are_read() -> None:
     assert "five_class_in-between" in published
     pd.testing.assert_frame_equal(with_prediction_columns(published, [CLASSES])[list(own)], own)
     labels = own[["id_str"]].assign(five_class="round")
-    of_own, of_published = (evaluate_predictions(t, labels, [CLASSES], where="t") for t in (own, published))
+    of_own, of_published = (evaluate_predictions(t, labels, [CLASSES], origin="t") for t in (own, published))
     assert of_own["schemas"] == of_published["schemas"]
     both = own.assign(**{"five_class_in-between": 7.0})  # where its own are there, others are somebody else's
     assert with_prediction_columns(both, [CLASSES]) is both

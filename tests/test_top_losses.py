@@ -53,7 +53,7 @@ def of_classes(n: int, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataF
 
 
 def losses(predictions, labels, schema):
-    found = evaluate_predictions(predictions, labels, [schema], where="here", n_bootstrap=2)
+    found = evaluate_predictions(predictions, labels, [schema], origin="here", n_bootstrap=2)
     return found["schemas"][schema.name].get("top_losses")
 
 
@@ -182,7 +182,7 @@ def test_evaluate_draws_them_from_the_pack_and_the_report_tells_of_them(
 
 def test_without_pixels_there_is_no_sheet_but_the_list(tmp_path: Path) -> None:
     predictions, labels = of_classes(30, np.random.default_rng(3))
-    evaluation = evaluate_predictions(predictions, labels, [FIVE], where="here", n_bootstrap=2)
+    evaluation = evaluate_predictions(predictions, labels, [FIVE], origin="here", n_bootstrap=2)
     write_evaluation(tmp_path, evaluation, predictions, labels, [FIVE])
     assert not list(tmp_path.glob("top-losses*"))
     written = json.loads((tmp_path / "evaluation.json").read_text())

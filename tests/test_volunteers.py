@@ -67,7 +67,7 @@ def test_an_evaluation_tells_it_for_each_question() -> None:
         given |= dict(zip(columns, votes(truth, 12, rng).T, strict=True))
     for column in schema.columns:
         given.setdefault(column, np.zeros(4000))
-    found = evaluate_predictions(pd.DataFrame(given), pd.DataFrame(labels), [schema], where="a test", n_bootstrap=200)
+    found = evaluate_predictions(pd.DataFrame(given), pd.DataFrame(labels), [schema], origin="a test", n_bootstrap=200)
     for name in ("smooth-or-featured", "anything-odd"):
         entry = found["schemas"]["gz-challenge"]["questions"][name]["volunteers"]
         assert entry["value"] == pytest.approx(12, rel=0.1)

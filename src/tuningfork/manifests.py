@@ -107,21 +107,21 @@ class Manifest(_Entry):
         return cls.of(read_json(path, cls.ERROR, LARGEST), path)
 
     @classmethod
-    def of(cls, content: Any, where: Path) -> Self:
+    def of(cls, content: Any, origin: Path) -> Self:
         """A manifest from what JSON holds; `where` it stood, for errors."""
         if not isinstance(content, dict) or content.get("format") != cls.FORMAT:
-            raise cls.ERROR(f"{where} is not the manifest of {cls.WHAT}")
+            raise cls.ERROR(f"{origin} is not the manifest of {cls.WHAT}")
         if content.get("version") != cls.VERSION or content["version"] is True:
             raise cls.ERROR(
-                f"{where} has format version {_shown(content.get('version'))}; this software reads {cls.VERSION}: "
+                f"{origin} has format version {_shown(content.get('version'))}; this software reads {cls.VERSION}: "
                 f"update it, or {cls.AGAIN}"
             )
         if _depth(content) > DEEPEST:
-            raise cls.ERROR(f"{where} is nested too deeply; {cls.AGAIN}")
+            raise cls.ERROR(f"{origin} is nested too deeply; {cls.AGAIN}")
         try:
             manifest = cls.model_validate(content)
         except ValidationError as problem:
-            raise cls.ERROR(f"{where}: {_first(problem)}; {cls.AGAIN}") from problem
+            raise cls.ERROR(f"{origin}: {_first(problem)}; {cls.AGAIN}") from problem
         manifest._content = content
         return manifest
 

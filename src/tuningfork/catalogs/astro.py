@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def read_fits(source: Path | BinaryIO, where: str) -> pd.DataFrame:
+def read_fits(source: Path | BinaryIO, origin: str) -> pd.DataFrame:
     """The first table of a FITS file; a file of images alone has none."""
     from astropy.io import fits
     from astropy.table import Table
@@ -33,10 +33,10 @@ def read_fits(source: Path | BinaryIO, where: str) -> pd.DataFrame:
         tables = [i for i, unit in enumerate(units) if isinstance(unit, fits.BinTableHDU | fits.TableHDU)]
         tables = [i for i in tables if not isinstance(units[i], fits.CompImageHDU)]
         if not tables:
-            raise CatalogError(f"{where} holds no table, only images")
+            raise CatalogError(f"{origin} holds no table, only images")
         if len(tables) > 1:
             names = ", ".join(units[i].name or str(i) for i in tables)
-            log.warning("%s holds %d tables (%s); the first is read", where, len(tables), names)
+            log.warning("%s holds %d tables (%s); the first is read", origin, len(tables), names)
         unit = units[tables[0]]
         frame = _frame(Table.read(unit, unit_parse_strict="silent"), _fits_about(unit))
         for name, form in zip(unit.columns.names, unit.columns.formats, strict=True):
@@ -66,7 +66,7 @@ def _plain(text: str) -> str:
     return text.encode("ascii").decode("unicode_escape")
 
 
-def read_votable(source: BinaryIO, where: str) -> pd.DataFrame:
+def read_votable(source: BinaryIO, origin: str) -> pd.DataFrame:
     """The first table of a VOTable file, its columns by name.
 
     Raises
@@ -76,20 +76,20 @@ def read_votable(source: BinaryIO, where: str) -> pd.DataFrame:
     """
     from astropy.io import votable
 
-    _refuse_references(source, where)
+    _refuse_references(source, origin)
     source.seek(0)
     with _quiet():
         tables = list(votable.parse(source, verify="ignore").iter_tables())
         if not tables:
-            raise CatalogError(f"{where} holds no table")
+            raise CatalogError(f"{origin} holds no table")
         if len(tables) > 1:
-            log.warning("%s holds %d tables; the first is read", where, len(tables))
+            log.warning("%s holds %d tables; the first is read", origin, len(tables))
         fields = tables[0].fields
         said = {f.name: [str(f.description or ""), str(f.unit or ""), str(f.ucd or "")] for f in fields}
         return _frame(tables[0].to_table(use_names_over_ids=True), said)
 
 
-def _refuse_references(source: BinaryIO, where: str) -> None:
+def _refuse_references(source: BinaryIO, origin: str) -> None:
     """See that a VOTable holds its data itself: astropy would open the file or the address that a STREAM refers to.
 
     A document type may be named, as old tables do, for it is not read; entities are not declared.
@@ -99,12 +99,12 @@ def _refuse_references(source: BinaryIO, where: str) -> None:
         for attribute, value in attributes.items():
             if _local(name) == "stream" and _local(attribute) == "href":
                 raise CatalogError(
-                    f"{where}: a STREAM refers to {value[:200]!r}, and tables are read from their own bytes alone; "
+                    f"{origin}: a STREAM refers to {value[:200]!r}, and tables are read from their own bytes alone; "
                     "save the table with its data in it (TABLEDATA)"
                 )
 
     def entity(name: str, *_: Any) -> None:
-        raise CatalogError(f"{where} declares the entity {name[:100]!r}, which tables have no use for; remove it")
+        raise CatalogError(f"{origin} declares the entity {name[:100]!r}, which tables have no use for; remove it")
 
     parser = expat.ParserCreate()
     parser.StartElementHandler = start

@@ -45,7 +45,7 @@ FORMATS = {
 }
 
 
-def read_delimited(source: BinaryIO, where: str, ids: Sequence[str]) -> pd.DataFrame:
+def read_delimited(source: BinaryIO, origin: str, ids: Sequence[str]) -> pd.DataFrame:
     """A table of text. Ids and columns that hold anything but numbers stay text; only empty cells are missing there.
 
     Raises
@@ -53,31 +53,31 @@ def read_delimited(source: BinaryIO, where: str, ids: Sequence[str]) -> pd.DataF
     CatalogError
         If it has no header, or a line has more or fewer values than there are columns.
     """
-    first = encoding_of(source.read(SAMPLE), where)
+    first = encoding_of(source.read(SAMPLE), origin)
     *attempts, last = WESTERN if first in WESTERN else (first, *WESTERN) if first == "utf-8" else (first,)
     for encoding in attempts:
         try:
-            return _read(source, encoding, where, ids)
+            return _read(source, encoding, origin, ids)
         except UnicodeError:
             continue
-    return _read(source, last, where, ids)
+    return _read(source, last, origin, ids)
 
 
-def _read(source: BinaryIO, encoding: str, where: str, ids: Sequence[str]) -> pd.DataFrame:
+def _read(source: BinaryIO, encoding: str, origin: str, ids: Sequence[str]) -> pd.DataFrame:
     source.seek(0)
     begin = source.read(SAMPLE)
     whole = len(begin) < SAMPLE
     text = begin.decode(encoding, "strict" if whole else "ignore")
     if encoding in WESTERN:
-        log.warning("%s is not UTF-8: its letters are read as Western European (%s)", where, encoding)
+        log.warning("%s is not UTF-8: its letters are read as Western European (%s)", origin, encoding)
     kind = next((kind for kind, beginning in FORMATS.items() if beginning.match(text)), None)
     source.seek(0)
     if kind is not None:
         return text_reader(kind)(source.read().decode(encoding))
-    layout = layout_of(text if whole else text[: max(text.rfind("\n"), text.rfind("\r"))], where)
-    table = _parse(*_body(source, encoding, layout), layout, where)
-    log.debug("%s: %s", where, layout)
-    return _frame(table, layout, where, ids)
+    layout = layout_of(text if whole else text[: max(text.rfind("\n"), text.rfind("\r"))], origin)
+    table = _parse(*_body(source, encoding, layout), layout, origin)
+    log.debug("%s: %s", origin, layout)
+    return _frame(table, layout, origin, ids)
 
 
 def _body(source: BinaryIO, encoding: str, layout: Layout) -> tuple[BinaryIO, str, int]:
@@ -96,7 +96,7 @@ def _body(source: BinaryIO, encoding: str, layout: Layout) -> tuple[BinaryIO, st
     return io.BytesIO(tabbed.getvalue().encode()), "utf-8", 0
 
 
-def _parse(source: BinaryIO, encoding: str, skip: int, layout: Layout, where: str) -> pa.Table:
+def _parse(source: BinaryIO, encoding: str, skip: int, layout: Layout, origin: str) -> pa.Table:
     """All cells as text, null where empty, in columns named by their number."""
     names = [str(number) for number in range(len(layout.names))]
     separator = "\t" if layout.separator == BLANKS else layout.separator
@@ -113,18 +113,18 @@ def _parse(source: BinaryIO, encoding: str, skip: int, layout: Layout, where: st
         if "UTF8" in str(error):
             raise UnicodeError from error
         if "Empty CSV" in str(error):
-            raise CatalogError(f"{where} has no rows") from error
+            raise CatalogError(f"{origin} has no rows") from error
         ragged = re.search(r"Expected (\d+) columns, got (\d+): (.*)", str(error))
         if ragged is None:
             raise
         expected, got, text = ragged.groups()
         raise CatalogError(
-            f"{where}: a row has {got} values where {expected} columns are ({layout}): {text[:80]!r}; "
+            f"{origin}: a row has {got} values where {expected} columns are ({layout}): {text[:80]!r}; "
             "correct it, or put text with separators in quotes"
         ) from error
 
 
-def _frame(table: pa.Table, layout: Layout, where: str, ids: Sequence[str]) -> pd.DataFrame:
+def _frame(table: pa.Table, layout: Layout, origin: str, ids: Sequence[str]) -> pd.DataFrame:
     columns: dict[str, pa.ChunkedArray] = {}
     missing: dict[str, list[str]] = {}
     for number, name in enumerate(layout.names):
@@ -137,7 +137,7 @@ def _frame(table: pa.Table, layout: Layout, where: str, ids: Sequence[str]) -> p
         missing |= {named: words} if words else {}
     if missing:
         words = sorted({word for found in missing.values() for word in found})
-        log.info("%s: %s among numbers is a missing value (in %s)", where, ", ".join(words), ", ".join([*missing][:5]))
+        log.info("%s: %s among numbers is a missing value (in %s)", origin, ", ".join(words), ", ".join([*missing][:5]))
     frame = to_frame(pa.table(columns), ids)
     frame.attrs[STORED] = {name: "int64" for name, cells in columns.items() if are_ids(name, ids) and _are_whole(cells)}
     return frame

@@ -9,7 +9,7 @@ from tuningfork.catalogs.sky import positions
 from tuningfork.errors import CatalogError
 
 
-def sky_groups(table: pd.DataFrame, radius_arcsec: float, where: str) -> np.ndarray:
+def sky_groups(table: pd.DataFrame, radius_arcsec: float, origin: str) -> np.ndarray:
     """Friends of friends on the sky: the number of each galaxy's group, (N,) int64. One without a position is alone.
 
     Raises
@@ -21,7 +21,7 @@ def sky_groups(table: pd.DataFrame, radius_arcsec: float, where: str) -> np.ndar
     from astropy import units
     from astropy.coordinates import SkyCoord, search_around_sky
 
-    sky = positions(table, where)
+    sky = positions(table, origin)
     placed = np.flatnonzero(np.isfinite(sky[:, 0]))
     first = second = np.empty(0, dtype=np.int64)
     if len(placed) > 1:
@@ -32,7 +32,7 @@ def sky_groups(table: pd.DataFrame, radius_arcsec: float, where: str) -> np.ndar
     largest = int(np.bincount(groups).max())
     if largest > max(10, len(table) / 2):
         raise CatalogError(
-            f"{where}: {largest} of {len(table)} galaxies are linked to each other on the sky within "
+            f"{origin}: {largest} of {len(table)} galaxies are linked to each other on the sky within "
             f"{radius_arcsec:g} arcsec, so they can't be split; are ra and dec in degrees? else give a split column"
         )
     return groups

@@ -25,7 +25,7 @@ def find_ids(table: pd.DataFrame, ids: Iterable[str] = ()) -> str | None:
     return find_column(table, dict.fromkeys((*ID_NAMES, *ids)))
 
 
-def id_text(ids: pd.Series, where: str = "the table") -> pd.Series:
+def id_text(ids: pd.Series, origin: str = "the table") -> pd.Series:
     """Ids as text, without surrounding blanks; a missing id stays missing.
 
     Whole numbers that stand as floats lose their ``.0``; text is kept as it is, ``.0`` too.
@@ -39,19 +39,19 @@ def id_text(ids: pd.Series, where: str = "the table") -> pd.Series:
     if pd.api.types.is_float_dtype(ids):
         # As NumPy or as one of pandas' own types of floats.
         exact = 2.0 ** (np.finfo(str(ids.dtype).lower().removesuffix("[pyarrow]")).nmant + 1)
-        _refuse(known & (ids.abs() >= exact), ids, where)
+        _refuse(known & (ids.abs() >= exact), ids, origin)
         if (ids[known] % 1 == 0).all():
             ids = ids.astype("Int64")
     texts = ids.astype(str).str.strip()
     if not pd.api.types.is_numeric_dtype(ids):
-        _refuse(known & texts.str.fullmatch(_ROUNDED).fillna(False).astype(bool), texts, where)
+        _refuse(known & texts.str.fullmatch(_ROUNDED).fillna(False).astype(bool), texts, origin)
     return texts if known.all() else texts.where(known, None)
 
 
-def _refuse(rounded: pd.Series, ids: pd.Series, where: str) -> None:
+def _refuse(rounded: pd.Series, ids: pd.Series, origin: str) -> None:
     if rounded.any():
         row = int(rounded.to_numpy(dtype=bool).argmax())
         raise CatalogError(
-            f"{where}: the id {ids.iloc[row]} of column {ids.name!r} was saved as a rounded number, its last digits "
+            f"{origin}: the id {ids.iloc[row]} of column {ids.name!r} was saved as a rounded number, its last digits "
             f"are lost ({int(rounded.sum())} such rows); save the ids as text or integers"
         )

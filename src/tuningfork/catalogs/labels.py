@@ -56,7 +56,7 @@ class JoinReport:
         return asdict(self)
 
 
-def find_id_column(table: pd.DataFrame, where: str, schemas: Sequence[Schema] = (), asked: str | None = None) -> str:
+def find_id_column(table: pd.DataFrame, origin: str, schemas: Sequence[Schema] = (), asked: str | None = None) -> str:
     """The column that holds the ids: the one asked for, or `id_str`, another usual name, or a schema's own.
 
     Raises
@@ -68,13 +68,13 @@ def find_id_column(table: pd.DataFrame, where: str, schemas: Sequence[Schema] = 
     if found is not None:
         return found
     if asked is not None:
-        raise CatalogError(f"{where} has no column {asked!r}; it has {listed(table)}")
+        raise CatalogError(f"{origin} has no column {asked!r}; it has {listed(table)}")
     raise CatalogError(
-        f"{where} has no id column ({', '.join(ID_NAMES)}); it has {listed(table)}: name the right one with --id-column"
+        f"{origin} has no id column ({', '.join(ID_NAMES)}); it has {listed(table)}: name one with --id-column"
     )
 
 
-def refuse_duplicates(ids: pd.Series, where: str) -> None:
+def refuse_duplicates(ids: pd.Series, origin: str) -> None:
     """Every galaxy has an id, and stands in a table once.
 
     Raises
@@ -83,15 +83,19 @@ def refuse_duplicates(ids: pd.Series, where: str) -> None:
         If an id is missing or stands twice; the first three are named.
     """
     if ids.isna().any():
-        raise CatalogError(f"{where}: row {int(ids.isna().to_numpy().argmax())} has no id; give every galaxy one")
+        raise CatalogError(f"{origin}: row {int(ids.isna().to_numpy().argmax())} has no id; give every galaxy one")
     hashes = np.sort(np.fromiter(map(hash, ids), np.int64, len(ids)))  # a tenth of what looking at texts would hold
     if (hashes[1:] == hashes[:-1]).any() and len(repeated := ids[ids.duplicated()].unique()):
         named = ", ".join(repeated[:3]) + (", ..." if len(repeated) > 3 else "")
-        raise CatalogError(f"{where}: {len(repeated)} ids occur twice or more ({named}); keep one row of each")
+        raise CatalogError(f"{origin}: {len(repeated)} ids occur twice or more ({named}); keep one row of each")
 
 
 def join_labels(
-    images: pd.DataFrame, labels: pd.DataFrame, where: str, schemas: Sequence[Schema] = (), id_column: str | None = None
+    images: pd.DataFrame,
+    labels: pd.DataFrame,
+    origin: str,
+    schemas: Sequence[Schema] = (),
+    id_column: str | None = None,
 ) -> tuple[pd.DataFrame, JoinReport]:
     """Bring the columns of `labels` to the rows of `images`, by id. An image without labels has missing values.
 
@@ -104,11 +108,11 @@ def join_labels(
     CatalogError
         If the labels have no id column, an id stands in them twice, or no label joins any image.
     """
-    column = _key_column(labels, where, schemas, id_column)
-    labels = labels.assign(id_str=id_text(labels[column], where)).drop(columns="file_loc", errors="ignore")
+    column = _key_column(labels, origin, schemas, id_column)
+    labels = labels.assign(id_str=id_text(labels[column], origin)).drop(columns="file_loc", errors="ignore")
     labels = with_names(labels, ["split", *(name for schema in schemas for name in schema.columns)])
-    refuse_duplicates(labels["id_str"], where)
-    ours, theirs, by = _keys(images["id_str"], labels["id_str"], where)
+    refuse_duplicates(labels["id_str"], origin)
+    ours, theirs, by = _keys(images["id_str"], labels["id_str"], origin)
     known = ours.isin(set(theirs))
     orphans = labels.loc[~theirs.isin(set(ours)), "id_str"]
     replaced = [name for name in images.columns if name in labels.columns and name != "id_str"]
@@ -129,15 +133,15 @@ def join_labels(
 _KEY = "tuningfork_key"
 
 
-def _key_column(labels: pd.DataFrame, where: str, schemas: Sequence[Schema], asked: str | None) -> str:
+def _key_column(labels: pd.DataFrame, origin: str, schemas: Sequence[Schema], asked: str | None) -> str:
     if asked is None and find_ids(labels, [schema.id_column for schema in schemas]) is None:
         file_column = find_column(labels, FILE_COLUMNS)
         if file_column is not None:
             return file_column
-    return find_id_column(labels, where, schemas, asked)
+    return find_id_column(labels, origin, schemas, asked)
 
 
-def _keys(images: pd.Series, labels: pd.Series, where: str) -> tuple[pd.Series, pd.Series, str]:
+def _keys(images: pd.Series, labels: pd.Series, origin: str) -> tuple[pd.Series, pd.Series, str]:
     """What images and labels are joined by, and how that is said; nothing where ids are the same text on both sides."""
     if images.isin(set(labels)).any():
         return images, labels, ""
@@ -148,12 +152,12 @@ def _keys(images: pd.Series, labels: pd.Series, where: str) -> tuple[pd.Series, 
             image = images.iloc[(ours == theirs.iloc[first]).to_numpy().argmax()]
             return ours, theirs, f"{by}: {labels.iloc[first]} is the image {image}"
     raise CatalogError(
-        f"{where}: no id joins an image: labels have {', '.join(labels.iloc[:2])}; images have "
+        f"{origin}: no id joins an image: labels have {', '.join(labels.iloc[:2])}; images have "
         f"{', '.join(images.iloc[:2])}; write them alike, or name the right column with --id-column"
     )
 
 
-def check_schemas(table: pd.DataFrame, schemas: Sequence[Schema], where: str) -> tuple[pd.DataFrame, dict[str, int]]:
+def check_schemas(table: pd.DataFrame, schemas: Sequence[Schema], origin: str) -> tuple[pd.DataFrame, dict[str, int]]:
     """Refuse labels that do not fit their schema; else the labels, and how many galaxies have one of each schema.
 
     Answers of 0 of 0 votes, to questions that nobody was asked, are missing in what comes back.
@@ -165,8 +169,8 @@ def check_schemas(table: pd.DataFrame, schemas: Sequence[Schema], where: str) ->
     """
     counts = {}
     for schema in schemas:
-        table = without_unasked(table, schema, where)
-        check_labels(table, schema, where)
+        table = without_unasked(table, schema, origin)
+        check_labels(table, schema, origin)
         present = [column for column in schema.columns if column in table]
         counts[schema.name] = int(table[present].notna().any(axis=1).sum())
     return table, counts

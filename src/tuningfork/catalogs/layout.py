@@ -45,7 +45,7 @@ class Layout:
         return f"{len(self.names)} columns apart by {SEPARATORS[self.separator]}: {', '.join(self.names[:6])}"
 
 
-def encoding_of(sample: bytes, where: str) -> str:
+def encoding_of(sample: bytes, origin: str) -> str:
     """The encoding of a text from its first bytes: UTF-8, UTF-16 and UTF-32 by their marks, else Windows' own.
 
     Raises
@@ -61,7 +61,7 @@ def encoding_of(sample: bytes, where: str) -> str:
             return "utf-16-le"
         if len(sample) > 3 and not any(sample[:200:2]):
             return "utf-16-be"
-        raise CatalogError(f"{where} is no table of text (it holds zero bytes), nor of any other kind that is read")
+        raise CatalogError(f"{origin} is no table of text (it holds zero bytes), nor of any other kind that is read")
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:
@@ -82,7 +82,7 @@ def fields_of(line: str, separator: str) -> list[str]:
     return [field.strip() for field in row]
 
 
-def layout_of(text: str, where: str) -> Layout:
+def layout_of(text: str, origin: str) -> Layout:
     """The layout of a table that begins with `text` (whole lines).
 
     Raises
@@ -94,8 +94,8 @@ def layout_of(text: str, where: str) -> Layout:
     first = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith(COMMENT)), None)
     remarks = [i for i, line in enumerate(lines[:first]) if line.startswith(COMMENT)]
     if first is None:
-        raise CatalogError(f"{where} has no rows")
-    _refuse_other_kinds(lines[first], where)
+        raise CatalogError(f"{origin} has no rows")
+    _refuse_other_kinds(lines[first], origin)
     rows = [line for line in lines[first:] if line.strip() and not (remarks and line.startswith(COMMENT))][:LOOKED_AT]
     separator = _separator(rows)
     header = fields_of(rows[0], separator)
@@ -105,7 +105,7 @@ def layout_of(text: str, where: str) -> Layout:
             return Layout(separator, _unique(remark), first, comments=True)
     if not _is_header(header):
         raise CatalogError(
-            f"{where} has no header: its first line is {rows[0][:80]!r}, {len(header)} values apart by "
+            f"{origin} has no header: its first line is {rows[0][:80]!r}, {len(header)} values apart by "
             f"{SEPARATORS[separator]}; write the names of the columns above it, such as id_str"
         )
     ruled = _ruled(rows)
@@ -160,9 +160,9 @@ def _unique(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(unique)
 
 
-def _refuse_other_kinds(line: str, where: str) -> None:
+def _refuse_other_kinds(line: str, origin: str) -> None:
     start = line.lstrip().casefold()
     if start.startswith(("<!doctype", "<html", "<?xml", "<")):
-        raise CatalogError(f"{where} is a page of the web or XML, no table: it begins with {line.strip()[:40]!r}")
+        raise CatalogError(f"{origin} is a page of the web or XML, no table: it begins with {line.strip()[:40]!r}")
     if start.startswith(("{", "[")):
-        raise CatalogError(f"{where} is JSON, which is not read; save the table as CSV or Parquet")
+        raise CatalogError(f"{origin} is JSON, which is not read; save the table as CSV or Parquet")

@@ -58,7 +58,7 @@ def find_position_columns(table: pd.DataFrame) -> tuple[str, str] | None:
     return next(((plain[ra], plain[dec]) for ra, dec in PAIRS if ra in plain and dec in plain), None)
 
 
-def positions(table: pd.DataFrame, where: str) -> np.ndarray:
+def positions(table: pd.DataFrame, origin: str) -> np.ndarray:
     """Right ascension (0 to 360) and declination in degrees, (N, 2) float64; both NaN where one is missing.
 
     Missing is what is empty or not finite, and numbers written for it: -99, -999, 99.99, -0.9999995e9 and the like
@@ -74,14 +74,14 @@ def positions(table: pd.DataFrame, where: str) -> np.ndarray:
     """
     found = find_position_columns(table)
     if found is None:
-        raise CatalogError(f"{where} has no position: columns such as ra and dec, in degrees, are needed")
+        raise CatalogError(f"{origin} has no position: columns such as ra and dec, in degrees, are needed")
     ra, dec = found
     hours = _plain(ra) in HOURS
-    right = _degrees(table[ra], table, where, of_hours=True) * (15.0 if hours and _is_number(table[ra]) else 1.0)
-    declination = _degrees(table[dec], table, where, of_hours=False)
+    right = _degrees(table[ra], table, origin, of_hours=True) * (15.0 if hours and _is_number(table[ra]) else 1.0)
+    declination = _degrees(table[dec], table, origin, of_hours=False)
     right, declination = _known(right, -180, 360), _known(declination, -90, 90)
-    _refuse((right < -180) | (right > 360), table, ra, where, "-180 to 360")
-    _refuse(np.abs(declination) > 90, table, dec, where, "-90 to 90")
+    _refuse((right < -180) | (right > 360), table, ra, origin, "-180 to 360")
+    _refuse(np.abs(declination) > 90, table, dec, origin, "-90 to 90")
     both = np.stack([np.where(right < 0, right + 360, right), declination], axis=1)
     both[np.isnan(both).any(axis=1)] = np.nan
     return both
@@ -103,7 +103,7 @@ def _is_number(values: pd.Series) -> bool:
     return bool(pd.api.types.is_numeric_dtype(values))
 
 
-def _degrees(values: pd.Series, table: pd.DataFrame, where: str, *, of_hours: bool) -> np.ndarray:
+def _degrees(values: pd.Series, table: pd.DataFrame, origin: str, *, of_hours: bool) -> np.ndarray:
     """A column as degrees, (N,) float64, NaN where missing; sexagesimal right ascension is hours unless it says d."""
     if _is_number(values):
         return values.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -123,7 +123,7 @@ def _degrees(values: pd.Series, table: pd.DataFrame, where: str, *, of_hours: bo
     if wrong.any():
         row = int(rest[wrong.argmax()])
         raise CatalogError(
-            f"{where}, {_galaxy(table, row)}: {values.name} is {texts.iloc[row]!r}; write degrees, or "
+            f"{origin}, {_galaxy(table, row)}: {values.name} is {texts.iloc[row]!r}; write degrees, or "
             f"{'hours as 12:34:56.7 or 12h34m56.7s' if of_hours else 'degrees as +10:22:25.7 or +10d22m25.7s'}"
         )
     sign = np.where(parts["sign"].isin(["-", "−"]), -1.0, 1.0)
@@ -131,11 +131,11 @@ def _degrees(values: pd.Series, table: pd.DataFrame, where: str, *, of_hours: bo
     return degrees
 
 
-def _refuse(wrong: np.ndarray, table: pd.DataFrame, column: str, where: str, limits: str) -> None:
+def _refuse(wrong: np.ndarray, table: pd.DataFrame, column: str, origin: str, limits: str) -> None:
     if wrong.any():
         row = int(wrong.argmax())
         raise CatalogError(
-            f"{where}, {_galaxy(table, row)}: {column} is {table[column].iloc[row]}, outside {limits} degrees "
+            f"{origin}, {_galaxy(table, row)}: {column} is {table[column].iloc[row]}, outside {limits} degrees "
             f"({int(wrong.sum())} such rows); correct it, or leave it empty where it isn't known"
         )
 

@@ -23,7 +23,7 @@ SPLITS = ("train", "val", "test")
 BINS = 5  # of the leading fraction of a tree's first question, and of a quantity's range
 
 
-def check_splits(table: pd.DataFrame, where: str) -> None:
+def check_splits(table: pd.DataFrame, origin: str) -> None:
     """A given `split` column may hold train, val and test alone; a galaxy without one is in none.
 
     Raises
@@ -34,7 +34,9 @@ def check_splits(table: pd.DataFrame, where: str) -> None:
     wrong = table["split"].notna() & ~table["split"].isin(SPLITS)
     if wrong.any():
         row = table.loc[wrong].iloc[0]
-        raise CatalogError(f"{where}, galaxy {row['id_str']}: split {row['split']!r} is not one of {', '.join(SPLITS)}")
+        raise CatalogError(
+            f"{origin}, galaxy {row['id_str']}: split {row['split']!r} is not one of {', '.join(SPLITS)}"
+        )
 
 
 def parse_fractions(text: str) -> dict[str, float]:

@@ -121,7 +121,7 @@ def _read(path: Path, source: BinaryIO, ids: Sequence[str]) -> pd.DataFrame:
     return read_delimited(source, str(path), ids)
 
 
-def _with_text_ids(table: pd.DataFrame, ids: Sequence[str], where: str) -> pd.DataFrame:
+def _with_text_ids(table: pd.DataFrame, ids: Sequence[str], origin: str) -> pd.DataFrame:
     """Columns of ids as text. One that was rounded is refused where it is the id; beside that it is but a number.
 
     The type of those that were whole numbers is kept in `attrs`.
@@ -130,7 +130,7 @@ def _with_text_ids(table: pd.DataFrame, ids: Sequence[str], where: str) -> pd.Da
     texts = {}
     for name in (name for name in table.columns if are_ids(name, ids)):
         with nullcontext() if name in own else suppress(CatalogError):
-            texts[name] = id_text(table[name], where)
+            texts[name] = id_text(table[name], origin)
     whole = {str(name): str(table[name].dtype).lower() for name in texts if pd.api.types.is_integer_dtype(table[name])}
     table = table.assign(**texts)
     table.attrs[STORED] = table.attrs.get(STORED, {}) | whole

@@ -71,7 +71,7 @@ def evaluate_file(
         given,
         rows,
         chosen,
-        where=", ".join([f"{predictions.name} on {labels.name}", *[f"{split} split"] * ("split" in table), *where]),
+        origin=", ".join([f"{predictions.name} on {labels.name}", *[f"{split} split"] * ("split" in table), *where]),
         inputs={
             "predictions": {"name": predictions.name, "sha256": sha256(predictions)},
             "labels": {

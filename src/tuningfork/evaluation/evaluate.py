@@ -28,7 +28,7 @@ def evaluate_predictions(
     labels: pd.DataFrame,
     schemas: Sequence[Schema],
     *,
-    where: str,
+    origin: str,
     inputs: dict[str, Any] | None = None,
     n_bootstrap: int = N_BOOTSTRAP,
     seed: int = 0,
@@ -44,7 +44,7 @@ def evaluate_predictions(
         The ids and each schema's label columns, NaN where missing. Galaxies are joined by id.
     schemas : sequence of Schema
         What was predicted; each must be answered by the predictions and labelled.
-    where : str
+    origin : str
         Names the predictions in errors and in the result, such as ``model default on packs/gz, split test``.
     inputs : dict, optional
         What the caller knows of the model, the pack and the split, kept in the result.
@@ -71,14 +71,14 @@ def evaluate_predictions(
     >>> names = ["edge-on", "spiral", "round"]
     >>> predicted = pd.DataFrame({"id_str": ["a", "b", "c"], "five_class": names})
     >>> known = pd.DataFrame({"id_str": ["a", "b", "c"], "five_class": ["edge-on", "spiral", "spiral"]})
-    >>> content = tf.evaluate_predictions(predicted, known, [tf.load_schema("five-classes")], where="an example")
+    >>> content = tf.evaluate_predictions(predicted, known, [tf.load_schema("five-classes")], origin="an example")
     >>> round(content["schemas"]["five-classes"]["figures"]["accuracy"]["value"], 3)
     0.667
     """
-    kept, known, counts = join(predictions, labels, schemas, where)
-    measures = {schema.name: {"title": schema.title} | measures_of(kept, known, schema, where) for schema in schemas}
+    kept, known, counts = join(predictions, labels, schemas, origin)
+    measures = {schema.name: {"title": schema.title} | measures_of(kept, known, schema, origin) for schema in schemas}
     return {
-        "where": where,
+        "where": origin,
         "inputs": inputs or {},
         "n": counts,
         "seed": seed,
@@ -100,20 +100,20 @@ def main_figures(evaluation: dict[str, Any]) -> list[tuple[str, str, dict[str, A
     return rows
 
 
-def measures_of(predictions: pd.DataFrame, labels: pd.DataFrame, schema: Schema, where: str) -> dict[str, Any]:
+def measures_of(predictions: pd.DataFrame, labels: pd.DataFrame, schema: Schema, origin: str) -> dict[str, Any]:
     """The figures of one schema as measures, from joined predictions and labels."""
-    return _measures(schema, predictions, labels, where)
+    return _measures(schema, predictions, labels, origin)
 
 
 @singledispatch
-def _measures(schema: Schema, predictions: pd.DataFrame, labels: pd.DataFrame, where: str) -> dict[str, Any]:
+def _measures(schema: Schema, predictions: pd.DataFrame, labels: pd.DataFrame, origin: str) -> dict[str, Any]:
     raise NotImplementedError(schema.kind)
 
 
 @_measures.register(ClassSchema)
-def _of_classes(schema: ClassSchema, predictions: pd.DataFrame, labels: pd.DataFrame, where: str) -> dict[str, Any]:
-    truth = class_indices(labels, schema, f"the labels for {where}")
-    named, values = predicted_classes(predictions, schema, where), probabilities(predictions, schema)
+def _of_classes(schema: ClassSchema, predictions: pd.DataFrame, labels: pd.DataFrame, origin: str) -> dict[str, Any]:
+    truth = class_indices(labels, schema, f"the labels for {origin}")
+    named, values = predicted_classes(predictions, schema, origin), probabilities(predictions, schema)
     measures = class_measures(truth, named, values, schema)
     if values is not None:
         measures["top_losses"] = class_losses(labels["id_str"], truth, named, values, schema)
@@ -134,7 +134,7 @@ def _of_tree(schema: TreeSchema, predictions: pd.DataFrame, labels: pd.DataFrame
     return measures | {"top_losses": tree_losses(labels["id_str"], votes, predicted, schema)}
 
 
-def predicted_classes(predictions: pd.DataFrame, schema: ClassSchema, where: str) -> np.ndarray:
+def predicted_classes(predictions: pd.DataFrame, schema: ClassSchema, origin: str) -> np.ndarray:
     """The index of the most probable class of each galaxy, (N,); of a table without probabilities the one it names."""
     values = probabilities(predictions, schema)
-    return class_indices(predictions, schema, where) if values is None else np.asarray(values.argmax(axis=1))
+    return class_indices(predictions, schema, origin) if values is None else np.asarray(values.argmax(axis=1))

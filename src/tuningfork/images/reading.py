@@ -92,7 +92,7 @@ class Reading:
         stated = Survey(**said).or_else(self.stated) if said else self.stated
         return replace(self, stated=stated, field=self.field.for_row(row))
 
-    def check(self, table: pd.DataFrame, where: str) -> None:
+    def check(self, table: pd.DataFrame, origin: str) -> None:
         """Refuse a catalogue without the column that the field is a multiple of.
 
         Raises
@@ -103,7 +103,7 @@ class Reading:
         column = self.field.column
         if column and column not in self._columns(table):
             there = ", ".join(map(str, table.columns[:12]))
-            raise CatalogError(f"{where} has no column {column!r}, which --field {self.field} needs; it has {there}")
+            raise CatalogError(f"{origin} has no column {column!r}, which --field {self.field} needs; it has {there}")
 
     def columns(self, table: pd.DataFrame) -> list[str]:
         """The columns of a catalogue that say something of its images."""

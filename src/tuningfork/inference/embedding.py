@@ -139,14 +139,14 @@ def _check(target: Path, *, overwrite: bool) -> None:
     refuse_existing(summary_files(target), overwrite=overwrite)
 
 
-def _labels(table: pd.DataFrame, asked: Sequence[Schema], where: str) -> tuple[Columns, list[ClassSchema]]:
+def _labels(table: pd.DataFrame, asked: Sequence[Schema], origin: str) -> tuple[Columns, list[ClassSchema]]:
     """What is known of each galaxy, as text columns: its split, and the name of its class by each class list."""
     columns: Columns = []
     if "split" in table:
         columns.append((SPLIT, pa.array(table["split"], SPLIT.type)))
     schemas = [s for s in asked if isinstance(s, ClassSchema) and s.label_column in table]
     for schema in schemas:
-        classes = class_indices(table, schema, where)
+        classes = class_indices(table, schema, origin)
         called = np.array([*schema.class_names, None], dtype=object)
         columns.append((label_column(schema), pa.array(called[classes], pa.string())))
     return columns, schemas

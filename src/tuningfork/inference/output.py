@@ -95,10 +95,10 @@ def _write_folder(rows: Joined, out: Path, origin: Origin) -> None:
             write_parts(rows.schema, [part], place, origin)
 
 
-def _say_disobedience(table: pd.DataFrame, schema: Schema, where: str) -> None:
+def _say_disobedience(table: pd.DataFrame, schema: Schema, origin: str) -> None:
     """Check fractions against the tree: a head of independent sigmoids breaks it, and the challenge takes them so."""
     try:
-        check_labels(table, schema, where)
+        check_labels(table, schema, origin)
     except SchemaError as error:
         log.warning("%s (a head of independent sigmoids makes no promise; a tree head does)", error)
 

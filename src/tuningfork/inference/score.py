@@ -65,7 +65,7 @@ def evaluate_model(
         predictions,
         labels,
         schemas,
-        where=f"{chosen} of {data.path.name}",
+        origin=f"{chosen} of {data.path.name}",
         inputs=inputs,
         n_bootstrap=n_bootstrap,
         seed=seed,

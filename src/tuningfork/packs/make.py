@@ -170,20 +170,20 @@ def _catalog(
     schemas: Sequence[Schema],
     label_columns: Sequence[str],
     id_column: str | None,
-    where: str,
+    origin: str,
 ) -> tuple[pd.DataFrame, list[Schema], dict[str, Any]]:
     """The table in the order asked, with its labels, checked; all schemas; and what the manifest says of them."""
     table, report = images.table.sort_index(), None
     if labels is not None:
         given = table_of(labels, ids=[*([id_column] if id_column else []), *(schema.id_column for schema in schemas)])
-        table, report = join_labels(table, given, where, schemas, id_column)
+        table, report = join_labels(table, given, origin, schemas, id_column)
         if not schemas and not label_columns:
-            log.warning("without --schema or --label the labels of %s can't be trained on or evaluated", where)
-    schemas = [*schemas, *(schema_of_column(table, _column(table, name, where), where) for name in label_columns)]
-    table, labelled = check_schemas(table, schemas, where)
+            log.warning("without --schema or --label the labels of %s can't be trained on or evaluated", origin)
+    schemas = [*schemas, *(schema_of_column(table, _column(table, name, origin), origin) for name in label_columns)]
+    table, labelled = check_schemas(table, schemas, origin)
     if report is None:
         if not schemas and any(note.startswith(CLASS_FOLDERS) for note in images.introduction.notes):
-            log.warning("the folders of %s look like classes: pack with --label class to train on them", where)
+            log.warning("the folders of %s look like classes: pack with --label class to train on them", origin)
         return table, schemas, {"labelled": labelled}
     log.info(
         "%d images have labels%s; %d images have none, %d labels have no image",
@@ -195,19 +195,19 @@ def _catalog(
     return table, schemas, {"labels": report.as_dict(), "labelled": labelled}
 
 
-def _column(table: pd.DataFrame, name: str, where: str) -> str:
+def _column(table: pd.DataFrame, name: str, origin: str) -> str:
     found = find_column(table, [name])
     if found is None:
-        raise CatalogError(f"{where} has no column {name!r} for --label; it has {listed(table)}")
+        raise CatalogError(f"{origin} has no column {name!r} for --label; it has {listed(table)}")
     return found
 
 
-def _hash_of(table: pd.DataFrame, where: str) -> str:
+def _hash_of(table: pd.DataFrame, origin: str) -> str:
     """Of the names, types and values of a catalog."""
     try:
         rows = pa.Table.from_pandas(table, preserve_index=False)
     except (pa.ArrowException, TypeError, ValueError) as error:
-        raise CatalogError(f"{where}: the catalog can't be kept as Parquet ({str(error).splitlines()[0]})") from error
+        raise CatalogError(f"{origin}: the catalog can't be kept as Parquet ({str(error).splitlines()[0]})") from error
     # Text is hashed as `string`: which of Arrow's kinds a column has depends on how it was read.
     plain = pa.schema([f.with_type(pa.string()) if pa.types.is_large_string(f.type) else f for f in rows.schema])
     digest = hashlib.sha256(plain.remove_metadata().to_string().encode())

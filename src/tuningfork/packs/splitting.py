@@ -68,7 +68,7 @@ class Splitting:
 
 
 def plan_splits(
-    table: pd.DataFrame, schemas: Sequence[Schema], split: Mapping[str, float] | None, seed: int, where: str
+    table: pd.DataFrame, schemas: Sequence[Schema], split: Mapping[str, float] | None, seed: int, origin: str
 ) -> Splitting:
     """How the galaxies of a catalogue are to be split; whatever is wrong with that is seen here.
 
@@ -78,7 +78,7 @@ def plan_splits(
         If a given split is none, the fractions are none, or a position is none; `where` names the catalogue.
     """
     if "split" in table and split is None:
-        check_splits(table, where)
+        check_splits(table, origin)
         log.info("splits: those of the column split")
         return Splitting(None, seed, None, None)
     fractions = dict(split or DEFAULT_SPLIT)
@@ -88,9 +88,9 @@ def plan_splits(
     if columns is None:
         log.info("splits: there are no positions (ra, dec), so neighbours on the sky may come into different ones")
         return Splitting(fractions, seed, schema, None)
-    groups = sky_groups(table, SKY_RADIUS, where)
+    groups = sky_groups(table, SKY_RADIUS, origin)
     log.info("splits: galaxies within %g arcsec on the sky (%s, %s) share one", SKY_RADIUS, *columns)
-    unknown = int(np.isnan(positions(table, where)[:, 0]).sum())
+    unknown = int(np.isnan(positions(table, origin)[:, 0]).sum())
     if unknown:
         log.warning("%d galaxies have no position; their neighbours may come into another split", unknown)
     return Splitting(fractions, seed, schema, groups)

@@ -21,7 +21,7 @@ MANY = 100  # classes
 SENTINELS = (-99.0, -99.9, -99.99, -999.0, -999.9, -999.99, -9999.0, 99.0, 99.9, 99.99, 999.0, 999.9, 9999.0)
 
 
-def schema_of_column(table: pd.DataFrame, column: str, where: str) -> Schema:
+def schema_of_column(table: pd.DataFrame, column: str, origin: str) -> Schema:
     """A schema, called as the column, that its labels answer; what was made is logged.
 
     Text, truth values and whole numbers of at most `FEW` values are a list of classes, whose names are the values.
@@ -37,20 +37,20 @@ def schema_of_column(table: pd.DataFrame, column: str, where: str) -> Schema:
     distinct = np.sort(values.unique().astype(np.float64)) if numeric else values.unique()
     if len(distinct) < 2:
         there = f"one value alone ({distinct[0]})" if len(distinct) else "no value"
-        raise SchemaError(f"{where}: column {column!r} has {there}; two or more are needed to learn from")
+        raise SchemaError(f"{origin}: column {column!r} has {there}; two or more are needed to learn from")
     if not numeric:
-        return _classes(column, sorted({label_text(value) for value in distinct}), len(values), where)
+        return _classes(column, sorted({label_text(value) for value in distinct}), len(values), origin)
     if not np.isfinite(distinct).all():
-        raise SchemaError(f"{where}: column {column!r} holds infinite numbers; leave them empty")
+        raise SchemaError(f"{origin}: column {column!r} holds infinite numbers; leave them empty")
     if len(distinct) <= FEW and (distinct % 1 == 0).all():
-        return _classes(column, [str(int(value)) for value in distinct], len(values), where)
-    return _quantity(column, distinct, where)
+        return _classes(column, [str(int(value)) for value in distinct], len(values), origin)
+    return _quantity(column, distinct, origin)
 
 
-def _classes(column: str, names: list[str], n: int, where: str) -> Schema:
+def _classes(column: str, names: list[str], n: int, origin: str) -> Schema:
     if len(names) > MANY or len(names) > max(FEW, n / 2):
         raise SchemaError(
-            f"{where}: column {column!r} has {len(names)} different values among {n} labels, which are no classes; "
+            f"{origin}: column {column!r} has {len(names)} different values among {n} labels, which are no classes; "
             "name another column with --label, or its own schema with --schema"
         )
     log.info("label %s: a list of %d classes: %s", column, len(names), ", ".join(names))
@@ -58,12 +58,12 @@ def _classes(column: str, names: list[str], n: int, where: str) -> Schema:
     return ClassSchema(column, f"The classes of {column}", (), label_column=column, classes=classes)
 
 
-def _quantity(column: str, distinct: np.ndarray, where: str) -> Schema:
+def _quantity(column: str, distinct: np.ndarray, origin: str) -> Schema:
     missing = next((s for s in SENTINELS if _is_far(s, distinct)), None)
     known = distinct[distinct != missing]
     low, high = (0.0, 1.0) if known[0] >= 0 and known[-1] <= 1 else (float(known[0]), float(known[-1]))
     if low == high:
-        raise SchemaError(f"{where}: column {column!r} has one value alone ({low:g}); two or more are needed")
+        raise SchemaError(f"{origin}: column {column!r} has one value alone ({low:g}); two or more are needed")
     unknown = "" if missing is None else f", {missing:g} for not known"
     log.info("label %s: a quantity from %g to %g%s", column, low, high, unknown)
     quantity = Quantity(column, low, high, missing=missing)

@@ -81,7 +81,7 @@ def load_schema(name_or_path: str | Path) -> Schema:
     return schema_from_dict(read_toml(path, SchemaError), str(path))
 
 
-def schema_from_dict(table: dict[str, Any], where: str = "schema") -> Schema:
+def schema_from_dict(table: dict[str, Any], origin: str = "schema") -> Schema:
     """Build a schema from a parsed TOML table or from `schema_to_dict`; `where` names its origin in errors.
 
     Raises
@@ -90,31 +90,31 @@ def schema_from_dict(table: dict[str, Any], where: str = "schema") -> Schema:
         As `load_schema`.
     """
     if not isinstance(table, dict):
-        raise SchemaError(f"{where}: a schema must be a table, not {_describe(table)}")
-    _check_keys(table, KEYS, where)
-    kind = _kind(table, where)
+        raise SchemaError(f"{origin}: a schema must be a table, not {_describe(table)}")
+    _check_keys(table, KEYS, origin)
+    kind = _kind(table, origin)
     scalars = {key: value for key, value in table.items() if key != "kind" and key not in LISTS.values()}
-    lists = {name: _records(table, key, where, RECORDS[key]) for name, key in LISTS.items() if key in table}
+    lists = {name: _records(table, key, origin, RECORDS[key]) for name, key in LISTS.items() if key in table}
     try:
-        schema: Schema = _record(kind, {"sources": ()} | scalars | lists, where)
+        schema: Schema = _record(kind, {"sources": ()} | scalars | lists, origin)
     except SchemaError as error:
-        raise error if str(error).startswith(where) else SchemaError(f"{where}: {error}") from None
+        raise error if str(error).startswith(origin) else SchemaError(f"{origin}: {error}") from None
     return schema
 
 
-def _kind(table: dict[str, Any], where: str) -> type[Schema]:
+def _kind(table: dict[str, Any], origin: str) -> type[Schema]:
     """The class of the schema that a table describes; none of its keys belongs to another."""
     kind = table.get("kind")
     if kind is None:
-        raise SchemaError(f"{where}: 'kind' is missing; add it")
+        raise SchemaError(f"{origin}: 'kind' is missing; add it")
     if not isinstance(kind, str):
-        raise SchemaError(f"{where}: 'kind' must be text, not {_describe(kind)}")
+        raise SchemaError(f"{origin}: 'kind' must be text, not {_describe(kind)}")
     if kind not in KINDS:
-        raise SchemaError(f"{where}: kind = {kind!r} must be one of {', '.join(KINDS)}")
+        raise SchemaError(f"{origin}: kind = {kind!r} must be one of {', '.join(KINDS)}")
     for key in table:
         if key not in _keys(KINDS[kind]):
             other = next(name for name, schema in KINDS.items() if key in _keys(schema))
-            raise SchemaError(f"{where}: {key} belongs to kind = {other!r}, not {kind!r}")
+            raise SchemaError(f"{origin}: {key} belongs to kind = {other!r}, not {kind!r}")
     return KINDS[kind]
 
 
@@ -143,34 +143,34 @@ def _plain_item(item: Any) -> Any:
 
 
 def _records(
-    table: dict[str, Any], key: str, where: str, build: Callable[[dict[str, Any], str], Any]
+    table: dict[str, Any], key: str, origin: str, build: Callable[[dict[str, Any], str], Any]
 ) -> tuple[Any, ...]:
     """The records of a list of tables; each is named by its place in errors."""
     entries = table.get(key, [])
     if not isinstance(entries, list | tuple):
-        raise SchemaError(f"{where}: {key!r} must be a list of tables, not {_describe(entries)}")
+        raise SchemaError(f"{origin}: {key!r} must be a list of tables, not {_describe(entries)}")
     records = []
     for number, entry in enumerate(entries, start=1):
         if not isinstance(entry, dict):
-            raise SchemaError(f"{where}: {key} {number} must be a table, not {_describe(entry)}")
+            raise SchemaError(f"{origin}: {key} {number} must be a table, not {_describe(entry)}")
         label = entry.get("name", entry.get("column"))
         records.append(
-            build(entry, f"{where}: {key} {label!r}" if isinstance(label, str) else f"{where}: {key} {number}")
+            build(entry, f"{origin}: {key} {label!r}" if isinstance(label, str) else f"{origin}: {key} {number}")
         )
     return tuple(records)
 
 
-def _question(entry: dict[str, Any], where: str) -> Question:
+def _question(entry: dict[str, Any], origin: str) -> Question:
     if "answers" in entry:
-        entry = entry | {"answers": _records(entry, "answers", where, _plain(Answer))}
-    question: Question = _record(Question, entry, where)
+        entry = entry | {"answers": _records(entry, "answers", origin, _plain(Answer))}
+    question: Question = _record(Question, entry, origin)
     return question
 
 
-def _class(entry: dict[str, Any], where: str) -> GalaxyClass:
+def _class(entry: dict[str, Any], origin: str) -> GalaxyClass:
     if "requires" in entry:
-        entry = entry | {"requires": _records(entry, "requires", where, _plain(Share))}
-    galaxy_class: GalaxyClass = _record(GalaxyClass, entry, where)
+        entry = entry | {"requires": _records(entry, "requires", origin, _plain(Share))}
+    galaxy_class: GalaxyClass = _record(GalaxyClass, entry, origin)
     return galaxy_class
 
 
@@ -181,33 +181,35 @@ def _plain(kind: type[Any]) -> Callable[[dict[str, Any], str], Any]:
 RECORDS = {"question": _question, "class": _class, "quantity": _plain(Quantity)}
 
 
-def _record(kind: type[Any], entry: dict[str, Any], where: str) -> Any:
+def _record(kind: type[Any], entry: dict[str, Any], origin: str) -> Any:
     """Build a dataclass from a table whose keys and types are checked first."""
     known = {f.name: f for f in fields(kind)}
-    _check_keys(entry, known, where)
+    _check_keys(entry, known, origin)
     for name, f in known.items():
         if name not in entry and f.default is MISSING:
-            raise SchemaError(f"{where}: {name!r} is missing; add it")
-    return kind(**{name: _value(known[name], value, where) for name, value in entry.items()})
+            raise SchemaError(f"{origin}: {name!r} is missing; add it")
+    return kind(**{name: _value(known[name], value, origin) for name, value in entry.items()})
 
 
-def _check_keys(entry: dict[str, Any], known: Iterable[str], where: str) -> None:
+def _check_keys(entry: dict[str, Any], known: Iterable[str], origin: str) -> None:
     for key in entry:
         if key not in known:
-            raise SchemaError(f"{where}: unknown key {key!r}; {did_you_mean(key, known)}correct or remove it")
+            raise SchemaError(f"{origin}: unknown key {key!r}; {did_you_mean(key, known)}correct or remove it")
 
 
-def _value(f: Field[Any], value: Any, where: str) -> Any:
+def _value(f: Field[Any], value: Any, origin: str) -> Any:
     """The value of a key, or a refusal that says what type it must have."""
     if f.type.startswith("tuple[str"):
         if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-            raise SchemaError(f'{where}: {f.name!r} must be a list of text, such as ["a", "b"], not {_describe(value)}')
+            raise SchemaError(
+                f'{origin}: {f.name!r} must be a list of text, such as ["a", "b"], not {_describe(value)}'
+            )
         return tuple(value)
     if f.type.startswith("float"):
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise SchemaError(f"{where}: {f.name!r} must be a finite number, not {_describe(value)}")
+            raise SchemaError(f"{origin}: {f.name!r} must be a finite number, not {_describe(value)}")
     elif f.type.startswith(("str", "Literal")) and not isinstance(value, str):
-        raise SchemaError(f"{where}: {f.name!r} must be text, not {_describe(value)}")
+        raise SchemaError(f"{origin}: {f.name!r} must be text, not {_describe(value)}")
     return value
 
 

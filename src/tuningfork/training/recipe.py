@@ -98,12 +98,12 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     return check_recipe(table, f"recipe {recipe.name} with {', '.join(changes)}")
 
 
-def check_recipe(table: dict[str, Any], where: str) -> Recipe:
+def check_recipe(table: dict[str, Any], origin: str) -> Recipe:
     """Build a recipe from a parsed table; the first thing wrong with it becomes a `RecipeError`."""
     try:
         return Recipe.model_validate(table)
     except ValidationError as error:
-        raise RecipeError(f"{where}: {_explain(error)}") from error
+        raise RecipeError(f"{origin}: {_explain(error)}") from error
 
 
 @dataclass(frozen=True)
@@ -138,13 +138,13 @@ def _apply(table: dict[str, Any], changes: list[_Change]) -> None:
         _put(table, change)
 
 
-def _leave_out(part: Any, where: str, name: str, own: Sequence[str], values: Mapping[str, Any]) -> None:
+def _leave_out(part: Any, origin: str, name: str, own: Sequence[str], values: Mapping[str, Any]) -> None:
     """Take from a part of the table what is its `own`, where the changes' `values` give it another `name`."""
-    if not isinstance(part, dict) or values.get(f"{where}.{name}", part.get(name)) == part.get(name):
+    if not isinstance(part, dict) or values.get(f"{origin}.{name}", part.get(name)) == part.get(name):
         return
     for key in own:
         if value := part.pop(key, None):
-            log.info("%s.%s = %s is left out: it is for %s", where, key, value, part.get(name))
+            log.info("%s.%s = %s is left out: it is for %s", origin, key, value, part.get(name))
 
 
 def _put(table: dict[str, Any], change: _Change) -> None:

@@ -44,7 +44,7 @@ class Head(nn.Module, ABC):
         return raw
 
     @abstractmethod
-    def targets(self, catalog: pd.DataFrame, where: str) -> np.ndarray:
+    def targets(self, catalog: pd.DataFrame, origin: str) -> np.ndarray:
         """The labels of a catalog as float32 (N, T), NaN where missing: what `loss` wants."""
 
     @abstractmethod

@@ -44,11 +44,11 @@ class ClassesHead(Head):
             weights = np.where(counts > 0, counts.sum() / (np.maximum(counts, 1) * np.count_nonzero(counts)), 0.0)
             self.class_weights = torch.tensor(weights, dtype=torch.float32)
 
-    def targets(self, catalog: pd.DataFrame, where: str) -> np.ndarray:
+    def targets(self, catalog: pd.DataFrame, origin: str) -> np.ndarray:
         """Class indices as float32 (N, 1), NaN where there is none."""
         if self.schema.label_column not in catalog:
             return np.full((len(catalog), 1), np.nan, dtype=np.float32)
-        indices = class_indices(catalog, self.schema, where).astype(np.float32)
+        indices = class_indices(catalog, self.schema, origin).astype(np.float32)
         indices[indices < 0] = np.nan
         return indices[:, None]
 

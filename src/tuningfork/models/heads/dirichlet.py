@@ -43,7 +43,7 @@ class DirichletHead(Head):
             )
         super().__init__(features, len(schema.columns), schema, spec)
 
-    def targets(self, catalog: pd.DataFrame, where: str) -> np.ndarray:
+    def targets(self, catalog: pd.DataFrame, origin: str) -> np.ndarray:
         """Vote counts (N, K)."""
         return label_array(catalog, self.schema.columns)
 

@@ -58,7 +58,7 @@ class QuantitiesHead(Head):
         weights = [spec.quantity_weights.get(q.column, 1.0) for q in quantities]
         self.register_buffer("weights", torch.tensor(weights), persistent=False)
 
-    def targets(self, catalog: pd.DataFrame, where: str) -> np.ndarray:
+    def targets(self, catalog: pd.DataFrame, origin: str) -> np.ndarray:
         """The quantities (N, K), NaN where missing or undetermined."""
         values = label_array(catalog, self.schema.columns)
         for index, quantity in enumerate(self.schema.quantities):

@@ -31,7 +31,7 @@ class SigmoidHead(Head):
             )
         super().__init__(features, len(schema.columns), schema, spec)
 
-    def targets(self, catalog: pd.DataFrame, where: str) -> np.ndarray:
+    def targets(self, catalog: pd.DataFrame, origin: str) -> np.ndarray:
         """Vote fractions (N, K)."""
         return label_array(catalog, self.schema.columns)
 

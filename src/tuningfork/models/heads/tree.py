@@ -66,7 +66,7 @@ class TreeHead(Head):
         super().__init__(features, len(schema.columns), schema, spec)
         self.tree = Tree(schema)
 
-    def targets(self, catalog: pd.DataFrame, where: str) -> np.ndarray:
+    def targets(self, catalog: pd.DataFrame, origin: str) -> np.ndarray:
         """Vote fractions (N, K) in the schema's own convention; vote counts become fractions of those asked."""
         values = label_array(catalog, self.schema.columns)
         if self.schema.votes == "counts":

@@ -33,7 +33,7 @@ class TileSource:
         `id_str`, `file_loc` and the catalogue's other columns; its index is the place of each row in the catalogue.
     positions
         Of the galaxies, (N, 2) in degrees.
-    where
+    covering
         The number of each galaxy's tile, -1 where none covers it; and how many cover it, (N, 2).
     tiles
         All of them.
@@ -47,7 +47,7 @@ class TileSource:
     origin: str
     introduction: Introduction
     positions: np.ndarray
-    where: np.ndarray
+    covering: np.ndarray
     tiles: Sequence[Tile]
     reading: Reading
     tables: tuple[Path, ...]
@@ -59,7 +59,7 @@ class TileSource:
 
     def items(self, start: int = 0) -> Iterator[Item]:
         """The galaxies from the `start`-th on; of one tile as many rows of pixels are held as cutouts need."""
-        for number, group in groupby(range(start, self.n), key=lambda row: int(self.where[row, 0])):
+        for number, group in groupby(range(start, self.n), key=lambda row: int(self.covering[row, 0])):
             rows = list(group)
             names = self.table[["id_str", "file_loc"]].iloc[rows[0] : rows[-1] + 1].to_numpy()
             cut = self._cutting(number, rows) if number >= 0 else partial(_uncovered, self.positions[rows])
@@ -69,15 +69,15 @@ class TileSource:
     def part(self, start: int, stop: int) -> TileSource:
         """The galaxies from `start` to `stop`, and their tiles alone."""
         names = ["id_str", "file_loc", *self.reading.columns(self.table)]
-        where = self.where[start:stop].copy()
-        used, where[:, 0] = np.unique(where[:, 0], return_inverse=True)
+        covering = self.covering[start:stop].copy()
+        used, covering[:, 0] = np.unique(covering[:, 0], return_inverse=True)
         tiles = [self.tiles[number].absolute() for number in used if number >= 0]
-        where[:, 0] -= len(used) - len(tiles)
+        covering[:, 0] -= len(used) - len(tiles)
         return replace(
             self,
             table=self.table.iloc[start:stop][list(dict.fromkeys(names))],
             positions=self.positions[start:stop],
-            where=where,
+            covering=covering,
             tiles=tiles,
         )
 
@@ -98,7 +98,7 @@ class TileSource:
         yield from map(Path, self._paths())
 
     def _paths(self) -> Iterator[str]:
-        used = (self.tiles[number] for number in np.unique(self.where[:, 0]) if number >= 0)
+        used = (self.tiles[number] for number in np.unique(self.covering[:, 0]) if number >= 0)
         yield from dict.fromkeys(layer.path for tile in used for layer in tile.layers)
 
     def _cutting(self, number: int, rows: Sequence[int]) -> Callable[[int], Frame]:
@@ -111,7 +111,7 @@ class TileSource:
             cutting = Cutting(tile, self.positions[chosen], said, self.reading)
         except ImageError as error:
             return partial(_refuse, f"tile {tile.name}: {error}")
-        return partial(_frame, cutting, self.where[chosen, 1])
+        return partial(_frame, cutting, self.covering[chosen, 1])
 
 
 def _frame(cutting: Cutting, covering: np.ndarray, index: int) -> Frame:
