@@ -237,9 +237,9 @@ class Killed(BaseException):
     """Stands for a kill: nothing that handles errors handles it."""
 
 
-def interrupted(origin: str, after: int) -> Callable[..., None]:
+def interrupted(step: str, after: int) -> Callable[..., None]:
     """Replace a function of the room by one that is killed just before its `after`-th call does its work."""
-    real, calls = getattr(manifests if origin == "write_json" else make, origin), iter(range(1000))
+    real, calls = getattr(manifests if step == "write_json" else make, step), iter(range(1000))
 
     def stand_in(*arguments: object, **options: object) -> object:
         if next(calls) == after:
@@ -249,19 +249,19 @@ def interrupted(origin: str, after: int) -> Callable[..., None]:
     return stand_in  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize(("where", "after"), [("whole_file", 0), ("sha256", 0), ("write_json", 0), ("opened", 0)])
+@pytest.mark.parametrize(("step", "after"), [("whole_file", 0), ("sha256", 0), ("write_json", 0), ("opened", 0)])
 @pytest.mark.parametrize("other", [False, True])
 def test_killed_while_finishing(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, origin: str, after: int, other: bool
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, after: int, other: bool
 ) -> None:
     """Between any two steps at the end; then the same job goes on, and another takes nothing and removes nothing."""
     out = tmp_path / "pack"
     with monkeypatch.context() as patch:
-        patch.setattr(manifests if origin == "write_json" else make, origin, interrupted(origin, after))
+        patch.setattr(manifests if step == "write_json" else make, step, interrupted(step, after))
         with pytest.raises(Killed):
             make_pack(source, out, geometry=SMALL)
     whole = (out / "pack.json").exists()
-    assert whole == (origin == "opened")
+    assert whole == (step == "opened")
     geometry = Geometry(0.5, 12, 3) if other else SMALL
     if other:
         says = "another pack" if whole else r"another pack \(geometry.field was 0.9, is 0.5\); ask as before to go on"

@@ -79,8 +79,10 @@ def load_recipe(name_or_path: str | Path, changes: list[str] | tuple[str, ...] =
     path = BUNDLE.find(name_or_path)
     table = read_toml(path, RecipeError)
     table.setdefault("name", path.stem)
-    _apply(table, [_read(change) for change in changes])
-    return check_recipe(table, " ".join([f"recipe {name_or_path}", *(f"--set {change}" for change in changes)]))
+    left_out = _apply(table, [_read(change) for change in changes])
+    recipe = check_recipe(table, " ".join([f"recipe {name_or_path}", *(f"--set {change}" for change in changes)]))
+    _say(left_out)
+    return recipe
 
 
 def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
@@ -94,8 +96,10 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     if not changes:
         return recipe
     table = recipe.model_dump(mode="json", by_alias=True)  # lists, as TOML has them
-    _apply(table, [_Change(path, value, path) for path, value in changes.items()])
-    return check_recipe(table, f"recipe {recipe.name} with {', '.join(changes)}")
+    left_out = _apply(table, [_Change(path, value, path) for path, value in changes.items()])
+    recipe = check_recipe(table, f"recipe {recipe.name} with {', '.join(changes)}")
+    _say(left_out)
+    return recipe
 
 
 def check_recipe(table: dict[str, Any], origin: str) -> Recipe:
@@ -127,24 +131,30 @@ def _read(change: str) -> _Change:
     return _Change(path.strip(), value, f"--set {change}")
 
 
-def _apply(table: dict[str, Any], changes: list[_Change]) -> None:
-    """Set keys of a nested table. Another encoder, or kind of head, leaves out what the table has for its own."""
+def _apply(table: dict[str, Any], changes: list[_Change]) -> list[str]:
+    """Set keys of a nested table. Another encoder, or kind of head, leaves out what the table has for its own: that."""
     values = {change.path: change.value for change in changes}
-    _leave_out(table.get("encoder"), "encoder", "name", ("options",), values)
+    left_out = _leave_out(table.get("encoder"), "encoder", "name", ("options",), values)
     heads = table.get("head")
     for number, head in enumerate(heads if isinstance(heads, list) else ()):
-        _leave_out(head, f"head.{number}", "kind", OF_KIND, values)
+        left_out += _leave_out(head, f"head.{number}", "kind", OF_KIND, values)
     for change in changes:
         _put(table, change)
+    return left_out
 
 
-def _leave_out(part: Any, origin: str, name: str, own: Sequence[str], values: Mapping[str, Any]) -> None:
+def _leave_out(part: Any, path: str, name: str, own: Sequence[str], values: Mapping[str, Any]) -> list[str]:
     """Take from a part of the table what is its `own`, where the changes' `values` give it another `name`."""
-    if not isinstance(part, dict) or values.get(f"{origin}.{name}", part.get(name)) == part.get(name):
-        return
-    for key in own:
-        if value := part.pop(key, None):
-            log.info("%s.%s = %s is left out: it is for %s", origin, key, value, part.get(name))
+    if not isinstance(part, dict) or values.get(f"{path}.{name}", part.get(name)) == part.get(name):
+        return []
+    taken = [(key, part.pop(key, None)) for key in own]
+    return [f"{path}.{key} = {value} is left out: it is for {part.get(name)}" for key, value in taken if value]
+
+
+def _say(left_out: Sequence[str]) -> None:
+    """Log what was left out of a recipe that is sound; of another the error alone is said."""
+    for line in left_out:
+        log.info("%s", line)
 
 
 def _put(table: dict[str, Any], change: _Change) -> None:
