@@ -176,7 +176,7 @@ def test_what_is_nested_deeply_too_large_or_no_file_is_refused(tmp_path: Path, m
     path.symlink_to("/dev/zero")
     assert "no regular file" in refused(PackManifest, tmp_path)
     path.unlink()
-    monkeypatch.setattr("tuningfork.manifests.LARGEST", 1000)
+    monkeypatch.setattr("tuningfork.manifests.base.LARGEST", 1000)
     path.write_text(" " * 1001)
     assert "has 1,001 bytes; at most 1,000 are read" in refused(PackManifest, tmp_path)
 

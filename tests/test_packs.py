@@ -28,10 +28,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tuningfork import manifests
 from tuningfork.errors import CatalogError, OutputError, PackError, SchemaError
 from tuningfork.files import read_json
 from tuningfork.images import Geometry, decode
+from tuningfork.manifests import base as manifests
 from tuningfork.packs import direct, make, make_pack, open_pack, pixels
 from tuningfork.packs.pixels import npy_header
 from tuningfork.schemas import load_schema
