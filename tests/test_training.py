@@ -55,7 +55,7 @@ def test_a_model_folder_holds_all_it_should(model: Path, recipe_file: Path) -> N
 
 
 def test_it_learns(pack: Path, recipe_file: Path, tmp_path: Path) -> None:
-    changes = ["optim.epochs=12", "encoder.options.width=8", "run.ema=0.8"]
+    changes = ["optim.epochs=24", "optim.lr=5e-3", "encoder.options.width=8", "run.ema=0.8"]
     folder = train(load_recipe(recipe_file, changes), pack, tmp_path / "m", accelerator="cpu")
     history = pd.read_csv(folder / "history.csv")
     assert history["val_five-classes_accuracy"].max() > 0.8
