@@ -25,10 +25,12 @@ from PIL import Image
 
 from tuningfork.images import Geometry
 from tuningfork.packs import make_pack
+from tuningfork.process import tune_process
 
 
 def main() -> None:
     """Measure, then print the table."""
+    tune_process()  # as the command does
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=8000)
     parser.add_argument("--size", type=int, default=128)
