@@ -224,7 +224,7 @@ def _cast(dtype: torch.dtype) -> Change:
 
 
 OPTIONS: dict[str, Any] = {
-    "checkpoint_path": "/tmp/weights.pth",
+    "checkpoint_path": "weights.pth",
     "pretrained": True,
     "pretrained_cfg": {"url": "http://127.0.0.1:9/x", "file": "/etc/passwd"},
     "pretrained_cfg_overlay": {"url": "http://127.0.0.1:9/x", "custom_load": True},
