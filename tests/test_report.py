@@ -174,6 +174,16 @@ def test_predictions_without_images_are_drawn_without_thumbnails(predictions, tm
     assert "Classes, 119 galaxies" in page.text
 
 
+@pytest.mark.parametrize(("n", "says"), [(7, "not one of these7 (6 %)"), (0, "")])
+def test_the_page_counts_classes_as_the_table_names_them(predictions, tmp_path, n, says):
+    table = pd.read_parquet(predictions)
+    read = table.index[table["error"].isna()]
+    table.loc[read, "five_class"] = ["not one of these"] * n + ["round"] * (len(read) - n)
+    table.to_parquet(tmp_path / "p.parquet", index=False)
+    text = Page(write_report([tmp_path / "p.parquet"], tmp_path / "report.html")).text
+    assert says in text and ("not one of these" in text) == bool(n)
+
+
 def test_a_pack_on_the_page_lends_its_pictures(predictions, pack, tmp_path):
     alone = tmp_path / "predictions.csv"
     pd.read_parquet(predictions).drop(columns="file_loc").to_csv(alone, index=False)

@@ -15,6 +15,7 @@ from tuningfork.evaluation.tables import answers, with_ids, with_prediction_colu
 from tuningfork.evaluation.trees import ASKED
 from tuningfork.evaluation.votes import votes_of
 from tuningfork.files import sha256
+from tuningfork.inference.naming import NONE
 from tuningfork.report.answers import answer_words
 from tuningfork.report.blocks import Bars, Block, Facts, Note, Picture, Pictures, Section, Table
 from tuningfork.report.pictures import Finder
@@ -102,11 +103,14 @@ def _quantities(schema: QuantitySchema, table: pd.DataFrame, find: Find) -> Iter
 def _classes(schema: ClassSchema, table: pd.DataFrame, find: Find) -> Iterator[Block]:
     values = answers(table, schema)
     chosen = predicted_classes(table, schema, "the predictions")
-    counts = np.bincount(chosen, minlength=len(schema.classes))
-    longest = max(int(counts.max()), 1)
+    none = (table.get(schema.summary_column, pd.Series("", index=table.index)) == NONE).to_numpy(bool)
+    chosen = np.where(none, len(schema.classes), chosen)
+    counts = np.bincount(chosen, minlength=len(schema.classes) + 1)
+    longest, labels = max(int(counts.max()), 1), [*(entry.label for entry in schema.classes), NONE]
     rows = [
-        (entry.label, _count(int(count), len(table)), count / longest)
-        for entry, count in zip(schema.classes, counts, strict=True)
+        (label, _count(int(count), len(table)), count / longest)
+        for label, count in zip(labels, counts, strict=True)
+        if label != NONE or count
     ]
     yield Bars([(f"Classes, {len(table):,} galaxies", rows)])
     pictures: list[Picture] = []
