@@ -1,0 +1,162 @@
+// What is learned of the labels: fitted after every few, with its validation accuracy, interval and history; then a model folder.
+import { effect, html, signal, untracked, useState } from "./vendor/ui.js";
+import { get, post, server } from "./api.js";
+import { catalogue, map, revision, sort, view } from "./state.js";
+import { answers, labels, setup, sinceLearned, unsent } from "./labels.js";
+import { fill, order } from "./queue.js";
+import { tried } from "./notices.js";
+import { Icon } from "./icons.js";
+import { copy } from "./copy.js";
+import * as format from "./format.js";
+
+const EVERY = 5; // new labels, then the head is fitted again
+
+/** The last result of /api/learn, and one point for each that had a validation figure. */
+export const learned = signal(null);
+const history = signal([]);
+const busy = signal(false);
+const trouble = signal("");
+const made = signal(null);
+
+function take(result) {
+  learned.value = result;
+  if (result?.validation) history.value = [...history.value, { n: result.n, ...result.validation, labels: result.n }];
+}
+
+export async function learn() {
+  if (busy.value || !catalogue.value.has.embedding) return;
+  busy.value = true;
+  sinceLearned.value = 0;
+  try {
+    take(await post("api/learn", {}));
+    trouble.value = "";
+    catalogue.value = await get("api/catalogue");
+    revision.value += 1;
+    if (view.value === "label" && order.value !== "random") await fill({ anew: true });
+  } catch (error) {
+    trouble.value = error.message;
+  }
+  busy.value = false;
+}
+
+export async function followLearning() {
+  if (!catalogue.value.has.labels || !catalogue.value.has.embedding) return;
+  take((await tried(() => get("api/learn"))) ?? null);
+  effect(() => {
+    if (sinceLearned.value >= EVERY && !unsent.value.length && server.value === "here") untracked(learn);
+  });
+}
+
+const WIDTH = 300;
+const HEIGHT = 120;
+
+/** Accuracy on the galaxies set aside, against the number of labels. */
+function History() {
+  const points = history.value;
+  if (!points.length) return null;
+  const most = Math.max(...points.map((one) => one.n), 10);
+  const x = (n) => 30 + ((WIDTH - 40) * n) / most;
+  const y = (share) => 8 + (HEIGHT - 28) * (1 - share);
+  return html`<svg class="history" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="Validation accuracy against the number of labels">
+    ${[0, 0.5, 1].map(
+      (share) => html`<path class="rule" d="M30 ${y(share)}H${WIDTH - 10}" /><text class="axis" x="26" y=${y(share) + 3.5} text-anchor="end">${share}</text>`,
+    )}
+    <text class="axis" x=${WIDTH - 10} y=${HEIGHT - 4} text-anchor="end">${format.count(most)} labels</text>
+    <text class="axis" x="30" y=${HEIGHT - 4}>0</text>
+    <path class="history-line" d=${points.map((one, i) => `${i ? "L" : "M"}${x(one.n)} ${y(one.accuracy)}`).join("")} />
+    ${points.map(
+      (one, i) => html`<g key=${i}>
+        <path class="history-whisker" d="M${x(one.n)} ${y(one.low)}V${y(one.high)}" />
+        <circle class="history-dot" cx=${x(one.n)} cy=${y(one.accuracy)} r="3"><title>${one.n} labels: ${format.percent(one.accuracy)}</title></circle>
+      </g>`,
+    )}
+  </svg>`;
+}
+
+function Figure() {
+  const result = learned.value;
+  if (!result) return html`<p class="hint">Nothing is learned yet. It begins when two classes have two labels each.</p>`;
+  if (!result.validation) return html`<p class="hint">Learned from ${result.n} labels; none set aside has a label yet, so it is not measured.</p>`;
+  const { accuracy, low, high, n } = result.validation;
+  return html`<div class="accuracy">
+    <span class="big">${format.percent(accuracy)}</span>
+    <span class="hint">right of ${n} set aside<br />95 % interval ${format.percent(low)} to ${format.percent(high)}</span>
+  </div>`;
+}
+
+const byColumn = (name) => {
+  sort.value = { column: name, descending: true };
+  view.value = "grid";
+};
+
+const onMap = (name) => {
+  map.value = { ...map.value, colour: name };
+  view.value = "map";
+};
+
+function Found() {
+  const columns = catalogue.value.columns.filter((one) => one.name.startsWith("learned_"));
+  if (!columns.length) return null;
+  return html`<section>
+    <h3>See what it finds</h3>
+    ${columns.map(
+      (one) => html`<div class="found" key=${one.name}>
+        <span title=${one.description}>${format.titleOf(one)}</span>
+        <button class="link" onClick=${() => byColumn(one.name)}>surest first</button>
+        <button class="link" onClick=${() => onMap(one.name)}>on the map</button>
+      </div>`,
+    )}
+  </section>`;
+}
+
+function Train() {
+  const [name, setName] = useState(`${setup.value?.schema ?? "labels"}-model`);
+  const [waiting, setWaiting] = useState(false);
+  const train = async (event) => {
+    event.preventDefault();
+    setWaiting(true);
+    const result = await tried(() => post("api/train", { out: name.trim() }));
+    if (result) made.value = result;
+    setWaiting(false);
+  };
+  return html`<section>
+    <h3>Make it a model</h3>
+    <form class="inline-form" onSubmit=${train}>
+      <input class="field" aria-label="Name of the model folder" value=${name} maxlength="80" onInput=${(event) => setName(event.target.value)} />
+      <button class="button" disabled=${waiting || !learned.value}>${waiting ? "Making …" : "Train"}</button>
+    </form>
+    ${made.value &&
+    html`<p class="hint">The model is in <code>${made.value.model}</code>. With it:</p>
+      <div class="command">
+        <code>${made.value.command}</code>
+        <button class="icon-button" aria-label="Copy the command" onClick=${() => copy(made.value.command)}><${Icon} name="copy" /></button>
+      </div>`}
+  </section>`;
+}
+
+export function Learn() {
+  if (!catalogue.value.has.embedding) {
+    return html`<div class="empty small">
+      <p class="empty-title">Labels are kept; nothing is learned.</p>
+      <p>Start the explorer with <code>--embedding FEATURES.parquet</code> (of <code>tuningfork embed</code>) to learn from them.</p>
+    </div>`;
+  }
+  const { by_answer: byAnswer = {} } = setup.value?.counts ?? {};
+  return html`<header class="galaxy-head"><h2>Learning</h2></header>
+    <section>
+      <${Figure} /><${History} />
+      ${trouble.value && html`<p class="note">${trouble.value}</p>`}
+      <div class="buttons">
+        <button class="button" disabled=${busy.value || !labels.value.size} onClick=${learn}>${busy.value ? "Learning …" : "Learn now"}</button>
+        <span class="hint">by itself after every ${EVERY} labels${learned.value?.seconds ? `; the last took ${learned.value.seconds.toFixed(1)} s` : ""}</span>
+      </div>
+    </section>
+    <section>
+      <h3>Labels</h3>
+      ${answers().map(
+        (one, i) => html`<div class="tally" key=${one.name}><span class="swatch tone-${i % 8}"></span><span>${one.title}</span><span>${format.count(byAnswer[one.name] ?? 0)}</span></div>`,
+      )}
+    </section>
+    <${Found} />
+    <${Train} />`;
+}
