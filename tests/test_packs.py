@@ -34,6 +34,7 @@ from tuningfork.images import Geometry, decode
 from tuningfork.manifests import base as manifests
 from tuningfork.packs import direct, make, make_pack, open_pack, pixels
 from tuningfork.packs.pixels import npy_header
+from tuningfork.packs.twins import MARK, mark, twins
 from tuningfork.schemas import load_schema
 
 SMALL = Geometry(0.9, 12, 3)
@@ -593,3 +594,12 @@ def test_of_a_large_pack_some_places_are_looked_at_and_all_where_asked(
     assert len(open_pack(one).pixels)
     with pytest.raises(PackError, match="not the file its manifest speaks of"):
         open_pack(one, verify=True)
+
+
+@given(st.lists(st.integers(0, 2), max_size=12), st.booleans())
+def test_twins_are_the_rows_that_are_equal(shades: list[int], known: bool) -> None:
+    """Each beside the first of its kind, whether the marks are known or have to be taken again."""
+    pixels = np.array(shades, dtype=np.uint8).repeat(4).reshape(-1, 2, 2, 1)
+    marks = np.frombuffer(b"".join(mark(row.data) for row in pixels) if known else b"", MARK)
+    wanted = [(shades.index(shade), row) for row, shade in enumerate(shades) if shades.index(shade) != row]
+    assert twins(pixels, marks).tolist() == [list(pair) for pair in wanted]

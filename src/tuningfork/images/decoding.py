@@ -101,7 +101,8 @@ def read_image(data: Payload, geometry: Geometry, reading: Reading | None = None
 
 def _square(geometry: Geometry, reading: Reading, height: int, width: int, scale: float | None) -> Geometry:
     """The geometry whose field is the share of this image that is looked at."""
-    return replace(geometry, field=geometry.field * reading.field.fraction(height, width, scale))
+    share = reading.field.fraction(height, width, scale)
+    return geometry if share == 1 else replace(geometry, field=geometry.field * share)
 
 
 def _read(data: Payload, geometry: Geometry, reading: Reading) -> Frame:

@@ -83,6 +83,8 @@ class Reading:
         ImageError
             If the row has a value that can't be used.
         """
+        if not row and not self.field.column:
+            return self
         said: dict[str, Any] = {}
         for name in COLUMNS:
             value = row.get(name)

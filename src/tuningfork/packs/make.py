@@ -25,7 +25,7 @@ from tuningfork.memory import give_back_freed_memory
 from tuningfork.packs.pixels import PixelFile, Progress, sampled_hash
 from tuningfork.packs.read import Pack, open_pack, opened
 from tuningfork.packs.splitting import Splitting, plan_splits
-from tuningfork.packs.twins import twins
+from tuningfork.packs.twins import MARK, twins
 from tuningfork.progress import progress_bar
 from tuningfork.schemas import Schema, load_schema, schema_of_column, schema_to_dict
 from tuningfork.sources import ImageOptions, Images, Source, decoding_threads, introduce, open_source
@@ -284,7 +284,8 @@ def _finish(
     """
     progress, order = pixels.progress, np.argsort(places)
     pixels_sha256 = pixels.finish(folder / "pixels.npy", order)
-    marks = [progress.marks[row] for row in order] if len(progress.marks) == len(order) else []
+    marks = np.frombuffer(progress.marks, MARK)
+    marks = marks[order] if len(marks) == len(order) else marks[:0]
     pairs = twins(np.load(folder / "pixels.npy", mmap_mode="r"), marks)
     kept = splitting.deal(table, places[order], pairs)
     with whole_file(folder / "catalog.parquet") as temporary:

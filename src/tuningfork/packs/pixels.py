@@ -30,12 +30,12 @@ SAMPLES, SAMPLE = 64, 64 << 10  # places of a file that are looked at, and the b
 class Progress:
     """How far packing is: images read, the rows of those that could be, and what there is to say of them.
 
-    `marks` are numbers by which twins are known (see `twins`).
+    `marks` are what twins are known by (see `twins`), one after another.
     """
 
     read: int = 0
     good: array[int] = field(default_factory=lambda: array("q"))  # eight bytes each: there may be a billion
-    marks: array[int] = field(default_factory=lambda: array("Q"))
+    marks: bytearray = field(default_factory=bytearray)
     errors: list[dict[str, str]] = field(default_factory=list)
     notes: dict[str, int] = field(default_factory=dict)
     arcsec: Angles | None = None  # the smallest and largest angle of a square, where known
@@ -151,9 +151,8 @@ class PixelFile:
         """Whole rows into the hash of the file, and the mark of each."""
         self._digest.update(rows)
         flat = memoryview(rows).cast("B")
-        self.progress.marks.extend(
-            mark(flat[start : start + self.row_bytes]) for start in range(0, len(flat), self.row_bytes)
-        )
+        for start in range(0, len(flat), self.row_bytes):
+            self.progress.marks += mark(flat[start : start + self.row_bytes])
 
 
 def sampled_hash(path: Path) -> str:
