@@ -16,7 +16,7 @@ from tuningfork.text import shown
 # One module a verb, in groups and in the order of a job; each has a function `command`.
 VERBS = {
     "Begin": ("demo", "simulate"),
-    "Use a model": ("predict", "embed", "similar", "anomalies", "explain", "report"),
+    "Use a model": ("predict", "embed", "similar", "anomalies", "explain", "explore", "report"),
     "Make a model": ("pack", "train", "ensemble", "calibrate", "study", "export"),
     "Judge a model": ("evaluate", "robustness"),
     "Look up": ("recipes", "schemas", "models"),

@@ -1,6 +1,6 @@
 """The pixels of one galaxy: how they are read, and which part of the frame is used."""
 
-from tuningfork.images.decoding import Seen, decode, read_image
+from tuningfork.images.decoding import Seen, cut_out, decode, read_frame, read_image
 from tuningfork.images.field import Field
 from tuningfork.images.frame import BandFiles, Frame
 from tuningfork.images.geometry import Geometry
@@ -20,10 +20,12 @@ __all__ = [
     "Seen",
     "Survey",
     "bundled_surveys",
+    "cut_out",
     "decode",
     "decode_stream",
     "load_survey",
     "next_batch",
     "parse_survey",
+    "read_frame",
     "read_image",
 ]

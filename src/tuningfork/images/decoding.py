@@ -62,23 +62,15 @@ def read_image(data: Payload, geometry: Geometry, reading: Reading | None = None
     reading = reading or Reading()
     if isinstance(data, (bytes, np.ndarray)) and len(data) == 0:
         raise ImageError("it is empty (0 bytes)")
-    frame = _read(data, geometry, reading)
-    height, width, channels = frame.values.shape
+    frame = read_frame(data, geometry, reading)
+    height, width, _ = frame.values.shape
     if min(height, width) < SMALLEST:
         raise ImageError(
             f"only {width} x {height} pixels; the smallest image that is looked at is {SMALLEST} x {SMALLEST}"
         )
     scale = frame.pixel_scale
     square = _square(geometry, reading, height, width, scale)
-    rounded = frame.values.dtype == np.uint8 and channels <= geometry.channels  # others are worked on in floats
-    values = resample(frame.values, square, rounded=rounded)
-    if frame.flux:
-        from tuningfork.images import fits
-
-        values = fits.stretch(values)
-    pixels, spread = _to_channels(values, geometry.channels)
-    if not rounded:
-        pixels = np.rint(pixels).astype(np.uint8)
+    pixels, spread = cut_out(frame, square)
     if frame.filled is not None:
         check_filled(resample(frame.filled[:, :, None].astype(np.float32), square)[:, :, 0])
     cells = cells_of(pixels)
@@ -99,14 +91,42 @@ def read_image(data: Payload, geometry: Geometry, reading: Reading | None = None
     )
 
 
+def cut_out(frame: Frame, square: Geometry) -> tuple[np.ndarray, str | None]:
+    """The pixels (size, size, channels) uint8 of a square of a frame, and what to say of its channels.
+
+    Nothing is asked of what they show.
+
+    Raises
+    ------
+    ImageError
+        If the frame has channels that can't be brought to those of the square.
+    """
+    rounded = (
+        frame.values.dtype == np.uint8 and frame.values.shape[2] <= square.channels
+    )  # others are worked on in floats
+    values = resample(frame.values, square, rounded=rounded)
+    if frame.flux:
+        from tuningfork.images import fits
+
+        values = fits.stretch(values)
+    pixels, spread = _to_channels(values, square.channels)
+    return (pixels if rounded else np.rint(pixels).astype(np.uint8)), spread
+
+
 def _square(geometry: Geometry, reading: Reading, height: int, width: int, scale: float | None) -> Geometry:
     """The geometry whose field is the share of this image that is looked at."""
     share = reading.field.fraction(height, width, scale)
     return geometry if share == 1 else replace(geometry, field=geometry.field * share)
 
 
-def _read(data: Payload, geometry: Geometry, reading: Reading) -> Frame:
-    """The whole frame."""
+def read_frame(data: Payload, geometry: Geometry, reading: Reading) -> Frame:
+    """The whole frame; a JPEG as finely as the geometry, which is to be cut out of it, needs it.
+
+    Raises
+    ------
+    ImageError
+        If this is no image, is cut short, or something must be known of it that neither it nor `reading` says.
+    """
     if isinstance(data, Frame):
         return data
     if isinstance(data, np.ndarray):

@@ -1,0 +1,236 @@
+"""Where the images of a catalogue's galaxies are: in files that it names, in a source of images, or in a pack."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tuningfork.errors import CatalogError, ImageError, TuningforkError
+from tuningfork.explore.catalogue import Catalogue
+from tuningfork.images import Geometry, Reading, read_image
+from tuningfork.images.item import Payload
+from tuningfork.packs import Pack, open_pack
+from tuningfork.sources import ImageOptions, Source, open_source
+from tuningfork.sources import location as place
+
+log = logging.getLogger(__name__)
+
+TRIED = 20  # galaxies whose files are looked for
+
+
+class Images(Protocol):
+    """The images of the rows of a catalogue."""
+
+    @property
+    def view(self) -> Geometry:
+        """The part of a frame that the model sees."""
+
+    def load(self, row: int) -> tuple[Payload, Reading]:
+        """The image of a row, and how it is to be read.
+
+        Raises
+        ------
+        ImageError
+            If there is none.
+        """
+
+    def pixels(self, row: int, geometry: Geometry, trained: Reading) -> np.ndarray:
+        """The image of a row (size, size, C) uint8 as a model of a geometry takes it.
+
+        Raises
+        ------
+        ImageError
+            If there is none, or it can't be read.
+        """
+
+
+class FromFrames:
+    """What all images have in common that are kept as frames."""
+
+    def load(self, row: int) -> tuple[Payload, Reading]:
+        """The image of a row."""
+        raise NotImplementedError
+
+    def pixels(self, row: int, geometry: Geometry, trained: Reading) -> np.ndarray:
+        """Cut out of the frame, as in predicting."""
+        payload, reading = self.load(row)
+        return read_image(payload, geometry, reading.like(trained)).pixels
+
+
+@dataclass(frozen=True)
+class NamedFiles(FromFrames):
+    """Files that a column of the catalogue names, relative to its folder or to the working folder."""
+
+    catalogue: Catalogue
+    column: str
+    reading: Reading
+    model: str | None
+
+    @cached_property
+    def view(self) -> Geometry:
+        """As the model, where one is known."""
+        return view_of(self.model, self.catalogue.table.manifest)
+
+    def load(self, row: int) -> tuple[Payload, Reading]:
+        """Read the file of a row."""
+        name = self.name(row)
+        file, unit = (name, "") if place.find(name, self._bases) == name else place.split_unit(name)
+        reading = self.reading.for_row({"hdu": unit}) if unit else self.reading
+        return place.read(file, self._bases), reading
+
+    def name(self, row: int) -> str:
+        """The file that a row names."""
+        name = self.catalogue.values(self.column).at(np.array([row]))[0]
+        if not isinstance(name, str) or not name.strip():
+            raise ImageError("the catalogue names no file for it")
+        return name.strip()
+
+    @property
+    def there(self) -> bool:
+        """Whether one of the first files exists."""
+        for row in range(min(TRIED, self.catalogue.rows)):
+            try:
+                if Path(place.find(self.name(row), self._bases)).is_file():
+                    return True
+            except (ImageError, OSError, ValueError):
+                continue
+        return False
+
+    @property
+    def _bases(self) -> tuple[str, ...]:
+        return (str(self.catalogue.path.parent), "")
+
+
+@dataclass(frozen=True)
+class OfSource(FromFrames):
+    """Images of a source, found by id."""
+
+    catalogue: Catalogue
+    source: Source
+    options: ImageOptions
+    model: str | None
+
+    @cached_property
+    def view(self) -> Geometry:
+        """As the model, where one is known."""
+        return view_of(self.model, self.catalogue.table.manifest)
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """Where in the source each row's image is, (N,); -1 where it is not."""
+        return aligned(self.catalogue, self.source.table["id_str"])
+
+    def load(self, row: int) -> tuple[Payload, Reading]:
+        """Read the image of a row."""
+        where = int(self.places[row])
+        if where < 0:
+            raise ImageError(f"{self.source.origin} has no image of this id")
+        try:
+            items = self.source.part(where, where + 1).items()
+        except CatalogError:  # they can't be read apart from one another
+            items = self.source.items(where)
+        item = next(iter(islice(items, 1)), None)
+        if item is None:
+            raise ImageError(f"{self.source.origin} has no image of this id any more")
+        said: Mapping[str, Any] = next(self.options.reading.rows(self.source.table.iloc[where : where + 1]))
+        reading = self.options.reading.for_row({**said, "hdu": item.hdu} if item.hdu else said)
+        return item.load(), reading
+
+
+@dataclass(frozen=True)
+class OfPack:
+    """Rows of a pack, found by id."""
+
+    catalogue: Catalogue
+    pack: Pack
+    model: str | None
+
+    @cached_property
+    def view(self) -> Geometry:
+        """As the model, as a part of what the pack holds of each frame."""
+        seen, packed = view_of(self.model, self.catalogue.table.manifest), self.pack.geometry
+        return replace(seen, field=min(1.0, seen.field / packed.field))
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """The pack's row of each row, (N,); -1 where there is none."""
+        return aligned(self.catalogue, self.pack.catalog["id_str"])
+
+    def load(self, row: int) -> tuple[Payload, Reading]:
+        """The pixels of a row."""
+        where = int(self.places[row])
+        if where < 0:
+            raise ImageError(f"{self.pack.path} has no galaxy of this id")
+        return np.asarray(self.pack.pixels[where]), Reading()
+
+    def pixels(self, row: int, geometry: Geometry, trained: Reading) -> np.ndarray:
+        """As the pack has them, which must be of that geometry."""
+        if self.pack.geometry != geometry:
+            raise ImageError(f"{self.pack.path} is of another geometry than the model: {self.pack.geometry.as_dict()}")
+        return np.asarray(self.load(row)[0])
+
+
+def find_images(catalogue: Catalogue, images: str | None, model: str | None) -> Images | None:
+    """The images of a catalogue's galaxies: those of `images`, or those that the catalogue itself says it was made of.
+
+    Raises
+    ------
+    TuningforkError
+        If `images` is no source of images.
+    """
+    said = catalogue.table.manifest.get("inputs", {}).get("images", {})
+    options = ImageOptions.from_dict(said.get("options", {})) if said else ImageOptions()
+    if images is not None:
+        return _opened(catalogue, Path(images), options, model)
+    column = catalogue.find("file")
+    if column is not None:
+        named = NamedFiles(catalogue, column.name, options.reading, model)
+        if named.there:
+            return named
+    origin = said.get("origin")
+    for folder in (Path(), catalogue.path.parent) if isinstance(origin, str) else ():
+        try:
+            return _opened(catalogue, folder / str(origin), options, model)
+        except TuningforkError as error:
+            log.info("the images that %s was made of are not found: %s; name them with --images", catalogue.name, error)
+    return None
+
+
+def _opened(catalogue: Catalogue, path: Path, options: ImageOptions, model: str | None) -> Images:
+    if (path / "pack.json").exists():
+        return OfPack(catalogue, open_pack(path), model)
+    return OfSource(catalogue, open_source(path, options), options, model)
+
+
+def view_of(model: str | None, manifest: Mapping[str, Any]) -> Geometry:
+    """What a model sees of a frame: that of the name or folder `model`, or the one that made a table.
+
+    Where it is not found it is the square that the table says was cut out, or all of a frame's central square.
+    """
+    from tuningfork.models import ModelSpec, read_manifest
+
+    made_by = manifest.get("inputs", {}).get("model", {}).get("name")
+    for name in filter(None, (model, made_by)):
+        try:
+            spec = ModelSpec.from_dict(read_manifest(name))
+        except TuningforkError:
+            continue
+        return replace(spec.geometry, field=spec.view.field)
+    try:
+        return Geometry.from_dict(manifest["geometry"])
+    except (KeyError, TypeError, ValueError, TuningforkError):
+        return Geometry()
+
+
+def aligned(catalogue: Catalogue, ids: Any) -> np.ndarray:
+    """Where in a list of ids each row of a catalogue is, (N,); -1 where it is not."""
+    return np.asarray(pc.fill_null(pc.index_in(catalogue.all_ids(), value_set=pa.array(ids, pa.string())), -1))
