@@ -22,7 +22,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tuningfork.files import sha256
-from tuningfork.models.folder import _digest
+from tuningfork.models.described import digest
 
 # What Python's audit hook tells of the network and of programs that are started.
 FORBIDDEN = (
@@ -128,7 +128,7 @@ def copied(folder: Path, out: Path) -> Path:
 def sealed(folder: Path, content: dict[str, Any]) -> None:
     """Write a manifest as one who knows how would: with the hashes of what lies there."""
     try:
-        content["sha256"]["spec"] = _digest(content)
+        content["sha256"]["spec"] = digest(content)
         for name in content["sha256"]:
             if (folder / name).is_file():
                 content["sha256"][name] = sha256(folder / name)

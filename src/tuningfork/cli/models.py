@@ -17,7 +17,7 @@ def command(
     from tuningfork.errors import ModelError
     from tuningfork.files import read_text
     from tuningfork.manifests import ModelManifest
-    from tuningfork.models.folder import bundled_models, model_folder, read_manifest
+    from tuningfork.models import bundled_models, model_folder, read_manifest
 
     if action == "show" and name:
         folder = model_folder(name)

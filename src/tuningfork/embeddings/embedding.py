@@ -207,16 +207,28 @@ def read_embedding(path: str | Path, encode: Callable[[Any], np.ndarray] | None 
         If it is missing, no embedding, or of a version this software can't read.
     """
     file = Path(path)
-    manifest = _manifest(file)
-    if manifest.get("format") != EmbeddingManifest.FORMAT:
-        raise EmbeddingError(f"{file} is no embedding; make one with `tuningfork embed`")
-    EmbeddingManifest.of(manifest, file)
+    manifest = embedding_manifest(file)
     rows = pq.read_table(file)
     described = [schema_from_dict(table, str(file)) for table in manifest["schemas"]]
     schemas = tuple(schema for schema in described if isinstance(schema, ClassSchema))
     return Embedding(
         file, rows.drop_columns(["features"]).to_pandas(), feature_array(rows["features"]), manifest, schemas, encode
     )
+
+
+def embedding_manifest(file: Path) -> dict[str, Any]:
+    """What made an embedding.
+
+    Raises
+    ------
+    EmbeddingError
+        As `read_embedding`.
+    """
+    manifest = _manifest(file)
+    if manifest.get("format") != EmbeddingManifest.FORMAT:
+        raise EmbeddingError(f"{file} is no embedding; make one with `tuningfork embed`")
+    EmbeddingManifest.of(manifest, file)
+    return manifest
 
 
 def write_embedding(out: Path, schema: pa.Schema, rows: Iterable[pa.Table], manifest: dict[str, Any]) -> None:

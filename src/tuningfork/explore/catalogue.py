@@ -25,10 +25,10 @@ from tuningfork.explore.filters import AskedWrongError, Contains, Filter, Missin
 from tuningfork.explore.questions import Question, answered_schemas, questions_of
 from tuningfork.explore.recent import Recent
 from tuningfork.explore.tables import Span, Table, open_table
-from tuningfork.explore.values import LAST, Cell, Numbers, Texts, Values, numbers_of, values_of
+from tuningfork.explore.values import LAST, Cell, Numbers, Texts, Values, values_of
 from tuningfork.schemas import Schema
 
-HELD = 400 << 20  # bytes of columns that were read
+HELD = 256 << 20  # bytes of columns that were read
 RECENT = 12  # filters and orders whose rows are kept
 SELECTIONS = 64
 
@@ -100,7 +100,7 @@ class Catalogue:
         if column.role == "width":
             answer = column.name.removesuffix(WIDTH)
             low, high = (self.numbers(f"{answer}_{end}") for end in ("low", "high"))
-            return Numbers(high.values - low.values, high.known & low.known)
+            return Numbers(high.values - low.values)
         return values_of(self.table.read(column.name))
 
     def numbers(self, name: str) -> Numbers:
@@ -124,7 +124,7 @@ class Catalogue:
 
     def all_ids(self) -> pa.Array:
         """The ids of all rows, (N,) of text."""
-        values = self.values(self.id_column) if self.id_column else numbers_of(np.arange(self.rows))
+        values = self.values(self.id_column) if self.id_column else Numbers(np.arange(self.rows))
         if isinstance(values, Numbers):
             return pa.array(values.values, mask=~values.known).cast(pa.string())
         return values.array.cast(pa.string())
@@ -142,7 +142,7 @@ class Catalogue:
         with self._lock:
             if name in self._columns and name not in self._put:
                 raise CatalogError(f"{self.path} has a column {name} already; give the new one another name")
-            self._put[name] = numbers_of(values)
+            self._put[name] = Numbers(values)
             self._columns[name] = replace(column, name=name)
         self._made.clear()
 
@@ -251,8 +251,11 @@ class Catalogue:
         )
 
     def span(self, column: Column) -> Span | None:
-        """The least and the largest finite value of a column of numbers, and how many are missing."""
-        if column.kind not in ("number", "integer"):
+        """The least and the largest finite value of a column of numbers, and how many are missing.
+
+        None where there is none, or where it is known only once the column is asked for (the widths of intervals).
+        """
+        if column.kind not in ("number", "integer") or column.role == "width":
             return None
         # Files of others may have NaN among their numbers, which they don't count as missing.
         vouched = column.kind == "integer" or bool(self.table.manifest)

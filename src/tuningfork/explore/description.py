@@ -55,7 +55,7 @@ def _column(catalogue: Catalogue, column: Column) -> dict[str, Any]:
     }
     if column.kind in ("number", "integer"):
         span = catalogue.span(column)
-        return said | ({"min": span.low, "max": span.high, "nulls": span.nulls} if span else {"nulls": catalogue.rows})
+        return said | ({"min": span.low, "max": span.high, "nulls": span.nulls} if span else {})
     if column.role not in ("id", "file"):  # as many as there are galaxies
         values = catalogue.values(column.name)
         said |= {"values": values.counts(), "nulls": int((~values.known).sum())}

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from tuningfork.embeddings import Embedding, read_embedding
+from tuningfork.embeddings import embedding_manifest, feature_array
 from tuningfork.errors import EmbeddingError
 from tuningfork.explore.catalogue import Catalogue, put_maps
 from tuningfork.explore.galaxy_images import aligned
 
 SAMPLE = 100_000  # galaxies from which the scale of the features is taken, where there are more
+HELD = 600 << 20  # bytes of features that are held in memory
 CHUNK = 1 << 15  # galaxies compared at once
 
 
@@ -23,14 +29,15 @@ class Features:
 
     Parameters
     ----------
-    embedding
-        Where they come from.
+    path, manifest
+        The embedding that they come from, and what made it.
     values
         (N, F) float32, one row for each of the catalogue's; NaN where there are none.
     """
 
-    embedding: Embedding
-    values: np.ndarray
+    path: Path
+    manifest: Mapping[str, Any] = field(repr=False)
+    values: np.ndarray = field(repr=False)
 
     @cached_property
     def known(self) -> np.ndarray:
@@ -70,25 +77,59 @@ class Features:
 def align(catalogue: Catalogue, path: str | Path) -> Features:
     """The features of an embedding, row by row as the catalogue; its maps become columns.
 
+    They are read group by group, so that they are held once; where they are many, in a file that goes with the process.
+
     Raises
     ------
     EmbeddingError
-        If it can't be read, or has none of the catalogue's galaxies.
+        If it can't be read, has none of the catalogue's galaxies, or one of them twice.
     """
-    embedding = read_embedding(path)
-    places = aligned(catalogue, embedding.table["id_str"])
-    found = places >= 0
-    if not found.any():
+    source = Path(path)
+    manifest = embedding_manifest(source)
+    with pq.ParquetFile(source) as file:
+        places = aligned(catalogue, file.read(columns=["id_str"])["id_str"])
+        rows = _rows_of(places, file.metadata.num_rows, catalogue, source)
+        for name in manifest["maps"]:
+            axes = file.read(columns=[f"{name}_x", f"{name}_y"])
+            put_maps(catalogue, name, np.stack([_placed(column, places) for column in axes.columns], axis=1))
+        values = _room(catalogue.rows, file.schema_arrow.field("features").type.list_size)
+        start = 0
+        for group in range(file.num_row_groups):
+            part = feature_array(file.read_row_group(group, columns=["features"])["features"])
+            mine = rows[start : start + len(part)]
+            values[mine[mine >= 0]] = part[mine >= 0]
+            start += len(part)
+    return Features(source, manifest, values)
+
+
+def _rows_of(places: np.ndarray, n: int, catalogue: Catalogue, path: Path) -> np.ndarray:
+    """The catalogue's row of each row of an embedding, (n,); -1 where it is not in it."""
+    found = np.flatnonzero(places >= 0)
+    if not len(found):
         first = catalogue.ids(np.array([0]))[0]
         raise EmbeddingError(
             f"{path} has none of the galaxies of {catalogue.path} (the first is {first}); name the embedding of these"
         )
-    for name in embedding.maps:
-        positions = np.full((catalogue.rows, 2), np.nan)
-        positions[found] = embedding.positions(name)[places[found]]
-        put_maps(catalogue, name, positions)
-    if len(places) == len(embedding.features) and (places == np.arange(len(places))).all():
-        return Features(embedding, embedding.features)
-    values = np.full((catalogue.rows, embedding.features.shape[1]), np.nan, np.float32)
-    values[found] = embedding.features[places[found]]
-    return Features(embedding, values)
+    rows = np.full(n, -1, np.int64)
+    rows[places[found]] = found
+    if np.count_nonzero(rows >= 0) != len(found):
+        raise EmbeddingError(
+            f"{catalogue.path} has galaxies twice, whose features can't be told apart; keep one of each"
+        )
+    return rows
+
+
+def _placed(column: pa.ChunkedArray, places: np.ndarray) -> np.ndarray:
+    """A column of numbers of an embedding, row by row as the catalogue, (N,) float32."""
+    values = np.append(column.to_numpy().astype(np.float32), np.float32(np.nan))
+    return np.asarray(values[places])
+
+
+def _room(rows: int, width: int) -> np.ndarray:
+    """An array (rows, width) float32 of NaN, in a file where it would take much memory."""
+    if 4 * rows * width <= HELD:
+        return np.full((rows, width), np.nan, np.float32)
+    with tempfile.TemporaryFile(prefix="tuningfork-features-") as file:
+        values = np.memmap(file, np.float32, "w+", shape=(rows, width))
+    values[:] = np.nan
+    return values

@@ -23,7 +23,9 @@ def galaxy(catalogue: Catalogue, pictures: Pictures | None, row: int) -> dict[st
     values = {name: cell(value) for name, value in catalogue.table.row(row).items()}
     shown = []
     for column in catalogue.columns:
-        if column.name not in values:
+        if column.role == "width":
+            values[column.name] = _width(values, str(column.of))
+        elif column.name not in values:
             values[column.name] = catalogue.values(column.name).at(np.array([row]))[0]
         shown.append(
             {
@@ -50,6 +52,11 @@ def galaxy(catalogue: Catalogue, pictures: Pictures | None, row: int) -> dict[st
         "note": values.get("note"),
         "error": values.get("error"),
     }
+
+
+def _width(values: Row, answer: str) -> Cell:
+    low, high = (values.get(f"{answer}_{end}") for end in ("low", "high"))
+    return cell(float(np.float32(high) - np.float32(low))) if None not in (low, high) else None
 
 
 def _position(values: Row) -> tuple[float | None, float | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -18,6 +19,7 @@ from tuningfork.errors import CatalogError, ImageError, TuningforkError
 from tuningfork.explore.catalogue import Catalogue
 from tuningfork.images import Geometry, Reading, read_image
 from tuningfork.images.item import Payload
+from tuningfork.models import read_manifest
 from tuningfork.packs import Pack, open_pack
 from tuningfork.sources import ImageOptions, Source, open_source
 from tuningfork.sources import location as place
@@ -216,21 +218,17 @@ def view_of(model: str | None, manifest: Mapping[str, Any]) -> Geometry:
 
     Where it is not found it is the square that the table says was cut out, or all of a frame's central square.
     """
-    from tuningfork.models import ModelSpec, read_manifest
-
     made_by = manifest.get("inputs", {}).get("model", {}).get("name")
     for name in filter(None, (model, made_by)):
-        try:
-            spec = ModelSpec.from_dict(read_manifest(name))
-        except TuningforkError:
-            continue
-        return replace(spec.geometry, field=spec.view.field)
-    try:
+        with suppress(TuningforkError):
+            said = read_manifest(name)
+            return replace(Geometry.from_dict(said["geometry"]), field=said["input"]["field"])
+    with suppress(KeyError, TypeError, ValueError, TuningforkError):
         return Geometry.from_dict(manifest["geometry"])
-    except (KeyError, TypeError, ValueError, TuningforkError):
-        return Geometry()
+    return Geometry()
 
 
 def aligned(catalogue: Catalogue, ids: Any) -> np.ndarray:
     """Where in a list of ids each row of a catalogue is, (N,); -1 where it is not."""
-    return np.asarray(pc.fill_null(pc.index_in(catalogue.all_ids(), value_set=pa.array(ids, pa.string())), -1))
+    given = ids if isinstance(ids, pa.ChunkedArray) else pa.array(ids, pa.string())
+    return np.asarray(pc.fill_null(pc.index_in(catalogue.all_ids(), value_set=given), -1))

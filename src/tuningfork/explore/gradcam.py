@@ -11,6 +11,7 @@ import numpy as np
 
 from tuningfork.explore.galaxy_images import Images
 from tuningfork.explore.pictures import png
+from tuningfork.models import read_manifest
 
 if TYPE_CHECKING:
     from tuningfork.models import GalaxyModel, Model
@@ -38,8 +39,6 @@ class Explained:
         ModelError
             If there is none.
         """
-        from tuningfork.models import read_manifest
-
         read_manifest(name)
         return Explained(name)
 

@@ -41,7 +41,7 @@ def histogram(catalogue: Catalogue, name: str, chosen: Filter, bins: int) -> dic
     if limits is None:
         return {"edges": [0.0, 1.0], "all": [0], "kept": [0], "nulls": nulls}
     edges = _edges(*limits, bins, whole=values.values.dtype.kind in "iu")
-    finite = values.known & np.isfinite(values.values)
+    finite = values.finite
     every, _ = np.histogram(values.values[finite], edges)
     some, _ = np.histogram(values.values[finite & kept], edges)
     return {"edges": edges.tolist(), "all": every.tolist(), "kept": some.tolist(), "nulls": nulls}

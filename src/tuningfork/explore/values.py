@@ -36,15 +36,30 @@ def cell(value: Any) -> Cell:
 
 @dataclass(frozen=True)
 class Numbers:
-    """Numbers or truth values, (N,) of their own type, and which of them are known, (N,) bool."""
+    """Numbers or truth values, (N,) of their own type.
+
+    Parameters
+    ----------
+    values
+        The numbers; NaN where a float is not known.
+    valid
+        Which of the others are known, (N,) bool; None: all.
+    """
 
     values: np.ndarray
-    known: np.ndarray
+    valid: np.ndarray | None = None
+
+    @property
+    def known(self) -> np.ndarray:
+        """Which are known, (N,) bool."""
+        if self.values.dtype.kind == "f":
+            return np.asarray(~np.isnan(self.values))
+        return np.ones(len(self.values), bool) if self.valid is None else self.valid
 
     @property
     def nbytes(self) -> int:
         """The memory they take."""
-        return int(self.values.nbytes + self.known.nbytes)
+        return int(self.values.nbytes + (0 if self.valid is None else self.valid.nbytes))
 
     @property
     def is_bool(self) -> bool:
@@ -53,7 +68,7 @@ class Numbers:
 
     def between(self, low: float | None, high: float | None) -> np.ndarray:
         """Which are within these limits, both included, (N,) bool; compared without rounding either side."""
-        kept: np.ndarray = self.known.copy()
+        kept: np.ndarray = np.array(self.known)
         if low is not None:
             kept &= self.values >= self._limit(low, math.ceil)
         if high is not None:
@@ -78,13 +93,15 @@ class Numbers:
         """Numbers contain no text."""
         raise CatalogError("only columns of text can be searched for text")
 
-    @cached_property
-    def _finite(self) -> np.ndarray:
-        return np.asarray(self.values[self.known & np.isfinite(self.values)])
+    @property
+    def finite(self) -> np.ndarray:
+        """Which are known and not infinite, (N,) bool."""
+        return np.asarray(np.isfinite(self.values)) if self.values.dtype.kind == "f" else self.known
 
     def limits(self) -> tuple[float, float] | None:
         """The least and the largest finite value; None where there is none."""
-        return None if self.is_bool or not len(self._finite) else (self._finite.min().item(), self._finite.max().item())
+        finite = self.values[self.finite]
+        return None if self.is_bool or not len(finite) else (finite.min().item(), finite.max().item())
 
     def counts(self) -> list[tuple[Cell, int]] | None:
         """Of truth values how many there are of each."""
@@ -105,7 +122,8 @@ class Numbers:
 
     def at(self, rows: np.ndarray) -> list[Cell]:
         """The values of some rows as JSON has them."""
-        pairs = zip(self.values[rows].tolist(), self.known[rows].tolist(), strict=True)
+        part = Numbers(self.values[rows], None if self.valid is None else self.valid[rows])
+        pairs = zip(part.values.tolist(), part.known.tolist(), strict=True)
         return [cell(value) if known else None for value, known in pairs]
 
     def floats(self) -> np.ndarray:
@@ -223,17 +241,13 @@ def values_of(column: pa.ChunkedArray) -> Values:
     return _texts(column)
 
 
-def numbers_of(values: np.ndarray) -> Numbers:
-    """Numbers of NumPy, NaN where not known."""
-    return Numbers(values, ~np.isnan(values) if values.dtype.kind == "f" else np.ones(len(values), bool))
-
-
 def _numbers(column: pa.ChunkedArray) -> Numbers:
-    valid = _mask(column.is_valid())
-    if column.null_count and not pa.types.is_floating(column.type):
+    if pa.types.is_floating(column.type):
+        return Numbers(np.ascontiguousarray(column.to_numpy()))
+    valid = _mask(column.is_valid()) if column.null_count else None
+    if valid is not None:
         column = pc.fill_null(column, False if pa.types.is_boolean(column.type) else 0)
-    values = np.ascontiguousarray(column.to_numpy())
-    return Numbers(values, valid & ~np.isnan(values) if values.dtype.kind == "f" else valid)
+    return Numbers(np.ascontiguousarray(column.to_numpy()), valid)
 
 
 def _texts(column: pa.ChunkedArray) -> Texts:

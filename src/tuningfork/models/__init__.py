@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tuningfork.lazy import import_when_asked
 
 if TYPE_CHECKING:
+    from tuningfork.models.described import DEFAULT_MODEL, bundled_models, model_folder, read_manifest
     from tuningfork.models.encoders import (
         architecture,
         build_encoder,
@@ -15,16 +16,7 @@ if TYPE_CHECKING:
         register_encoder,
     )
     from tuningfork.models.ensemble import make_ensemble
-    from tuningfork.models.folder import (
-        DEFAULT_MODEL,
-        TRAINING,
-        bundled_models,
-        load_model,
-        model_folder,
-        read_manifest,
-        save_model,
-        seal,
-    )
+    from tuningfork.models.folder import TRAINING, load_model, save_model, seal
     from tuningfork.models.heads import HEADS, Head, HeadSpec, build_head, register_head
     from tuningfork.models.model import Ensemble, GalaxyModel, Inference, Model, ModelSpec
     from tuningfork.models.stages import encoder_stages
@@ -32,7 +24,7 @@ if TYPE_CHECKING:
     from tuningfork.models.weights import PackagedWeights, packaged_weights
 
 _HOMES = {
-    "DEFAULT_MODEL": "folder",
+    "DEFAULT_MODEL": "described",
     "Ensemble": "model",
     "GalaxyModel": "model",
     "HEADS": "heads",
@@ -48,16 +40,16 @@ _HOMES = {
     "architecture": "encoders",
     "build_encoder": "encoders",
     "build_head": "heads",
-    "bundled_models": "folder",
+    "bundled_models": "described",
     "crop": "view",
     "encoder_stages": "stages",
     "load_model": "folder",
     "make_ensemble": "ensemble",
-    "model_folder": "folder",
+    "model_folder": "described",
     "own_encoders": "encoders",
     "packaged_weights": "weights",
     "pretrained_colours": "encoders",
-    "read_manifest": "folder",
+    "read_manifest": "described",
     "register_encoder": "encoders",
     "register_head": "heads",
     "save_model": "folder",

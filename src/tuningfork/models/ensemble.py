@@ -10,7 +10,8 @@ from typing import Any
 
 from tuningfork.errors import ModelError
 from tuningfork.files import whole_folder, write_text
-from tuningfork.models.folder import FILES, UNCERTAINTY, load_model, model_folder, read_manifest, seal
+from tuningfork.models.described import model_folder, read_manifest
+from tuningfork.models.folder import FILES, UNCERTAINTY, load_model, seal
 from tuningfork.models.model import Ensemble, GalaxyModel
 
 log = logging.getLogger(__name__)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,17 +11,15 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from tuningfork.bundled import Bundle
 from tuningfork.errors import ModelError, OutputError, TuningforkError, one_line
 from tuningfork.files import sha256, whole_file
 from tuningfork.manifests import SPEC, ModelManifest
 from tuningfork.models.bounds import Bounded
+from tuningfork.models.described import digest, model_folder, read
 from tuningfork.models.model import Ensemble, GalaxyModel, Model, ModelSpec
 from tuningfork.models.views import check_views
 from tuningfork.uncertainty import Uncertainty, read_uncertainty
 
-SPEC_KEYS = ("encoder", "geometry", "images", "input", "heads")
-DEFAULT_MODEL = "default"
 WEIGHTS = "model.safetensors"
 UNCERTAINTY = "uncertainty.safetensors"
 SPARE = 1 << 26  # numbers that a network may hold beyond twice those of its weights: tables of positions, a blank image
@@ -38,57 +34,6 @@ FILES = (
     "card.md",
     UNCERTAINTY,
 )
-
-BUNDLE = Bundle("model", "tuningfork.models", "bundled", "*/model.json", ModelError, own="a model folder")
-
-
-def model_folder(model: str | Path) -> Path:
-    """The folder of a model given by path, or by the name of one that ships with the package (``default``)."""
-    return BUNDLE.find(model)
-
-
-def bundled_models() -> list[str]:
-    """The names of the models that ship with the package.
-
-    Returns
-    -------
-    list of str
-        In alphabetical order.
-
-    Examples
-    --------
-    >>> import tuningfork as tf
-    >>> tf.bundled_models()
-    ['default', 'robust']
-    """
-    return BUNDLE.names()
-
-
-def read_manifest(model: str | Path) -> dict[str, Any]:
-    """The manifest of a model.
-
-    Raises
-    ------
-    ModelError
-        If there is none (training did not finish), or it is not a model's, or of a version this software can't read.
-    """
-    return _read(model_folder(model)).content
-
-
-def _read(folder: Path) -> ModelManifest:
-    manifest = ModelManifest.read(folder)
-    if manifest.sha256.get(SPEC) != _digest(manifest.content):
-        raise ModelError(
-            f"{folder / ModelManifest.NAME} has been altered: it no longer describes the model it was written for; "
-            "copy it again"
-        )
-    return manifest
-
-
-def _digest(manifest: dict[str, Any]) -> str:
-    """A hash of what a model is built from, so that an altered manifest is noticed."""
-    described = {key: manifest[key] for key in SPEC_KEYS if key in manifest}
-    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
 def save_model(model: GalaxyModel, folder: Path, record: dict[str, Any]) -> Path:
@@ -109,7 +54,7 @@ def seal(folder: Path, content: dict[str, Any], files: Sequence[str] = FILES) ->
     """Write the manifest over the files of a model folder: what the model is built from, and the hash of each."""
     members = [f"{member}/model.json" for member in content.get("members", [])]
     hashes = {name: sha256(folder / name) for name in (*files, *members) if (folder / name).exists()}
-    hashes[SPEC] = _digest(content)
+    hashes[SPEC] = digest(content)
     ModelManifest.write(folder, content | {"sha256": hashes})
 
 
@@ -122,7 +67,7 @@ def load_model(model: str | Path) -> Model:
         If a file is missing or its bytes are not those the manifest speaks of.
     """
     folder = model_folder(model)
-    manifest = _read(folder)
+    manifest = read(folder)
     manifest.check(folder, manifest.sha256 if manifest.members else {*manifest.sha256, WEIGHTS})
     built = _load_members(folder, manifest) if manifest.members else _load_network(folder, manifest.content)
     if UNCERTAINTY in manifest.sha256:
@@ -143,7 +88,7 @@ def _load_members(folder: Path, manifest: ModelManifest) -> Ensemble:
     networks = []
     for name in manifest.members or ():
         manifest.file(folder, f"{name}/{ModelManifest.NAME}")
-        if _read(folder / name).members:
+        if read(folder / name).members:
             raise ModelError(f"{folder / name} is an ensemble, and members are single networks; copy it again")
         network = load_model(folder / name)
         assert isinstance(network, GalaxyModel)
