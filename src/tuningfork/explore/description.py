@@ -78,5 +78,5 @@ def _maps(catalogue: Catalogue) -> list[dict[str, str]]:
     """The maps of the embedding, else the sky."""
     axes = [column.name for column in catalogue.columns if column.role == "map"]
     maps = [{"name": x.split(":")[1], "x": x, "y": y} for x, y in zip(axes[::2], axes[1::2], strict=True)]
-    places = [column.name for column in catalogue.columns if column.role == "position" and column.kind == "number"]
+    places = [column.name for column in catalogue.columns if column.role == "position" and column.kind != "text"]
     return maps or ([{"name": "sky", "x": places[0], "y": places[1]}] if len(places) == 2 else [])
