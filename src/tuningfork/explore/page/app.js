@@ -2,7 +2,7 @@
 import { html } from "./vendor/ui.js";
 import { server } from "./api.js";
 import { catalogue, filter, kept, selected, sheet, thumbnail, view } from "./state.js";
-import { Top } from "./top.js";
+import { Sort, Top } from "./top.js";
 import { Filters } from "./filters.js";
 import { Grid, sortTitle } from "./grid.js";
 import { MapView } from "./map.js";
@@ -65,6 +65,7 @@ export function App() {
       <${Panel} name="filters" title="Filters">
         <header class="sheet-head only-narrow">
           <h2>Filters</h2>
+          <${Sort} />
           <button class="icon-button" aria-label="Close" onClick=${() => (sheet.value = null)}><${Icon} name="close" /></button>
         </header>
         <${Filters} />

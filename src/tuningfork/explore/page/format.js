@@ -15,9 +15,9 @@ export function value(given) {
   return size >= 1000 ? given.toFixed(1) : String(Number(given.toPrecision(size < 1 ? 3 : 4)));
 }
 
-const SHARES = ["fraction", "low", "high", "width", "spread", "probability"];
+const SHARES = ["fraction", "low", "high", "width", "spread", "probability", "ood_score"];
 
-/** A value as a cell of its column has it: shares with three decimals, so that they can be compared down the column. */
+/** A value as a cell of its column has it: shares and scores with three decimals, so that they can be compared down the column. */
 export function cell(column, given) {
   if (!SHARES.includes(column?.role) || typeof given !== "number") return value(given);
   return given > 0 && given < 0.0005 ? "<0.001" : Math.max(given, 0).toFixed(3);

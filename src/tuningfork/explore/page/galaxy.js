@@ -126,7 +126,7 @@ export function Galaxy() {
     ${problem && html`<p class="wrong">${problem}</p>`} ${shown.note && html`<p class="note">${shown.note}</p>`}
     <${Answers} row=${shown.row} />
     <${Tree} path=${shown.path} />
-    <${Judge} row=${shown.row} />
+    ${catalogue.value.has.labels && html`<${Judge} row=${shown.row} />`}
     <${Similar} row=${shown.row} />
     <${Sky} ra=${shown.ra} dec=${shown.dec} />
     <${Columns} columns=${shown.columns} />`;

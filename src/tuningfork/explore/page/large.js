@@ -1,8 +1,9 @@
 // The large picture of a galaxy: the square the model sees or the whole frame, bands apart, stretched, with Grad-CAM over it.
 import { html, signal, useEffect, useState } from "./vendor/ui.js";
-import { catalogue, dialog, look } from "./state.js";
+import { catalogue, column, dialog, look } from "./state.js";
 import { Picture } from "./thumb.js";
 import { Icon } from "./icons.js";
+import * as format from "./format.js";
 
 /** The answer whose Grad-CAM is shown: {row, answer}, or null. */
 const gradcam = signal(null);
@@ -10,12 +11,13 @@ const band = signal(null);
 
 export const ViewSwitch = () => html`<div class="segments" role="group" aria-label="What is shown of a galaxy">
   ${[
-    ["model", "As the model sees it"],
-    ["frame", "Whole frame"],
+    ["model", "Model view", "The square that the model sees"],
+    ["frame", "Whole frame", "All of the image"],
   ].map(
-    ([name, title]) => html`<button
+    ([name, title, about]) => html`<button
       key=${name}
       aria-pressed=${look.value.view === name}
+      title=${about}
       onClick=${() => (look.value = { ...look.value, view: name })}
     >
       ${title}
@@ -51,6 +53,11 @@ const Bands = ({ row, bands, names }) => html`<div class="bands" role="group" ar
   )}
 </div>`;
 
+const named = (answer) => {
+  const found = column(answer.column);
+  return found ? format.titleOf(found) : answer.title;
+};
+
 function GradCam({ row }) {
   const { model, questions, has } = catalogue.value;
   if (!has.model || !has.images || !model) return null;
@@ -62,7 +69,7 @@ function GradCam({ row }) {
       <option value="">off: what an answer rests on</option>
       ${questions.map(
         (question) => html`<optgroup key=${`${question.schema} ${question.name}`} label=${question.question || question.title}>
-          ${question.answers.map((answer) => html`<option key=${answer.column} value=${answer.column}>${answer.title}</option>`)}
+          ${question.answers.map((answer) => html`<option key=${answer.column} value=${answer.column}>${named(answer)}</option>`)}
         </optgroup>`,
       )}
     </select>
@@ -72,9 +79,8 @@ function GradCam({ row }) {
 /** Its picture on demand takes a second or two: it is said. */
 function Heat({ row, answer }) {
   const [state, setState] = useState("waiting");
-  useEffect(() => setState("waiting"), [row, answer]);
   const source = `api/gradcam/${row}?${new URLSearchParams({ answer })}`;
-  return html`<img key=${source} class="heat" src=${source} alt="Grad-CAM" onLoad=${() => setState("here")} onError=${() => setState("failed")} />
+  return html`<img class="heat ${state}" src=${source} alt="Grad-CAM" onLoad=${() => setState("here")} onError=${() => setState("failed")} />
     ${state !== "here" &&
     html`<span class="over">${state === "waiting" ? "Working out what the answer rests on …" : "Grad-CAM can't be made of this galaxy."}</span>`}`;
 }
@@ -90,9 +96,8 @@ export function LargePicture({ galaxy }) {
   const heat = gradcam.value?.row === row ? gradcam.value.answer : null;
   return html`<figure class="large">
     <div class="large-frame">
-      ${heat
-        ? html`<${Heat} row=${row} answer=${heat} />`
-        : html`<${Picture} key=${row} row=${row} size=${384} alt="Picture of ${id}" band=${band.value} />`}
+      <${Picture} key=${row} row=${row} size=${384} alt="Picture of ${id}" band=${band.value} />
+      ${heat && html`<${Heat} key=${`${row} ${heat}`} row=${row} answer=${heat} />`}
       <button class="icon-button enlarge" aria-label="Enlarge" title="Enlarge (f)" onClick=${() => (dialog.value = "picture")}>
         <${Icon} name="whole" />
       </button>

@@ -6,9 +6,12 @@ import { copy } from "./copy.js";
 /** How the map is drawn: "auto", "webgl" or "canvas", for machines whose WebGL is at fault. */
 export const renderer = signal("auto");
 
+/** What is shown at first: pictures, where there are any. */
+const first = () => (catalogue.value.has.images ? "grid" : "table");
+
 function written() {
   const said = new URLSearchParams();
-  if (view.value !== "grid") said.set("view", view.value);
+  if (view.value !== first()) said.set("view", view.value);
   if (Object.keys(conditions.value).length) said.set("filter", JSON.stringify(conditions.value));
   if (keptSelection.value) said.set("selection", keptSelection.value);
   if (sort.value) said.set("sort", JSON.stringify(sort.value));
@@ -40,7 +43,7 @@ function restore() {
   const row = said.has("galaxy") ? Number(said.get("galaxy")) : NaN;
   const columns = json(said.get("columns"), null);
   batch(() => {
-    view.value = VIEWS.includes(said.get("view")) ? said.get("view") : "grid";
+    view.value = VIEWS.includes(said.get("view")) ? said.get("view") : first();
     const given = json(said.get("filter"), {});
     conditions.value = plain(given) ? known(given) : {};
     keptSelection.value = said.get("selection");

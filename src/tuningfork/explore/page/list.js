@@ -1,7 +1,7 @@
 // The galaxies as filtered and sorted, fetched in pages as they come into view. Grid, table and keys share it.
 import { computed, effect, signal, untracked } from "./vendor/ui.js";
 import { post } from "./api.js";
-import { catalogue, filter, kept, revision, sort, tableColumns } from "./state.js";
+import { catalogue, cursor, filter, kept, revision, sort, tableColumns } from "./state.js";
 import { tried } from "./notices.js";
 
 const PAGE = 120;
@@ -9,6 +9,9 @@ const KEPT_PAGES = 60;
 
 /** Rises when a page has come, so that what shows the list is drawn again. */
 export const arrived = signal(0);
+
+/** Rises when the list is another one (filter or order), which is shown from its beginning. */
+export const begun = signal(0);
 
 /** The columns each row comes with: those of the table and the one it is sorted by. */
 export const fetched = computed(() => {
@@ -22,6 +25,7 @@ const query = computed(() => ({ filter: filter.value, sort: sort.value, columns:
 let pages = new Map();
 let previous = new Map(); // shown until the new list has come, so that nothing flickers
 let asked = null;
+let order = null; // filter and sort of the list that is shown
 
 /** Begins anew whenever the question changes. */
 export function followQuery() {
@@ -38,6 +42,12 @@ async function begin(question) {
   asked?.abort();
   asked = new AbortController();
   if (pages.size) previous = pages;
+  const now = JSON.stringify([question.filter, question.sort]);
+  if (order !== null && now !== order) {
+    cursor.value = { ...cursor.value, index: null };
+    begun.value += 1;
+  }
+  order = now;
   pages = new Map();
   await fetchPage(question, 0, asked.signal);
 }

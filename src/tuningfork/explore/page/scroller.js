@@ -1,6 +1,7 @@
 // Virtual scrolling: which lines of a long list are in view. Browsers bound the height of an element, so beyond `TALLEST`
 // pixels a pixel of the scroll bar stands for more than one of the list.
 import { useCallback, useLayoutEffect, useState } from "./vendor/ui.js";
+import { begun } from "./list.js";
 
 const TALLEST = 12_000_000;
 
@@ -30,6 +31,10 @@ export function useScroller(box, lines, lineHeight, spare = 2) {
       cancelAnimationFrame(frame);
     };
   }, [box.current]);
+
+  useLayoutEffect(() => {
+    if (box.current && begun.value) box.current.scrollTop = 0;
+  }, [begun.value]);
 
   const full = lines * lineHeight;
   const shown = Math.min(full, TALLEST);

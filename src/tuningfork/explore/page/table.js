@@ -21,12 +21,14 @@ export function chooseColumns() {
 
 const numeric = (one) => one && ["number", "integer"].includes(one.type);
 
+const kind = (one) => (numeric(one) ? "number" : one?.type === "text" ? "text" : "");
+
 function Header({ name }) {
   const by = column(name);
   const sorted = sort.value?.column === name;
   const turn = () => (sort.value = { column: name, descending: sorted ? !sort.value.descending : numeric(by) });
   const order = sorted ? (sort.value.descending ? "descending" : "ascending") : "none";
-  return html`<div role="columnheader" aria-sort=${order} class="td th ${numeric(by) ? "number" : ""}" title=${by?.description || name}>
+  return html`<div role="columnheader" aria-sort=${order} class="td th ${kind(by)}" title=${by?.description || name}>
     <button class="th-button" onClick=${turn}>
       <span>${by ? format.titleOf(by) : name}</span>${sorted && html`<span aria-hidden="true">${sort.value.descending ? "↓" : "↑"}</span>`}
     </button>
@@ -58,7 +60,7 @@ function Row({ index, top, names }) {
     </div>
     ${names.map((name) => {
       const text = format.cell(column(name), galaxy.values[name]);
-      return html`<div key=${name} role="gridcell" class="td ${numeric(column(name)) ? "number" : ""}" title=${text}>${text}</div>`;
+      return html`<div key=${name} role="gridcell" class="td ${kind(column(name))}" title=${text}>${text}</div>`;
     })}
   </div>`;
 }

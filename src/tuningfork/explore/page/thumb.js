@@ -15,5 +15,5 @@ export function Picture({ row, size, alt = "", view, stretch, band }) {
   const source = picture(row, options);
   if (failed === `${generation.value} ${source}`) return html`<span class="no-image" role="img" aria-label=${alt}>no image</span>`;
   const fail = () => setFailed(`${generation.value} ${source}`);
-  return html`<img src=${source} alt=${alt} width=${size} height=${size} decoding="async" draggable=${false} onError=${fail} />`;
+  return html`<img src=${source} alt=${alt} width=${size} height=${size} decoding="async" fetchpriority="low" draggable=${false} onError=${fail} />`;
 }

@@ -82,7 +82,7 @@ const selectKept = () =>
 
 const Selection = () => {
   const n = selected.value.size;
-  return html`<div class="selection" role="group" aria-label="Selection">
+  return html`<div class=${n ? "selection some" : "selection"} role="group" aria-label="Selection">
     <span class=${n ? "selection-count some" : "selection-count"}>${format.count(n)} selected</span>
     ${n > 0 &&
     html`<button class="button small" title="Show only these" onClick=${keepSelection}>Show only these</button>

@@ -2,6 +2,7 @@
 import { postForBuffer } from "../api.js";
 
 const CELLS = 256;
+const clamp = (at) => Math.min(Math.max(Math.floor(at), 0), CELLS - 1);
 
 /** Reads the server's answer: n, then x, y and colour as float32. */
 export async function fetchCloud(asked, stop) {
@@ -34,8 +35,8 @@ export class Cloud {
     for (let row = 0; row < n; row++) if (Number.isFinite(x[row]) && Number.isFinite(y[row])) rows[known++] = row;
     this.rows = rows.subarray(0, known); // which row each point is
     this.n = known;
-    this.x = Float32Array.from(this.rows, (row) => (x[row] - this.middle[0]) * this.scale[0]);
-    this.y = Float32Array.from(this.rows, (row) => (y[row] - this.middle[1]) * this.scale[1]);
+    this.x = this.#brought(x, 0);
+    this.y = this.#brought(y, 1);
     this.#sort();
   }
 
@@ -44,10 +45,18 @@ export class Cloud {
     return [x / this.scale[0] + this.middle[0], y / this.scale[1] + this.middle[1]];
   }
 
-  #cell(x, y) {
-    const [left, bottom, width, height] = this.box;
-    const clamp = (at) => Math.min(Math.max(Math.floor(at * CELLS), 0), CELLS - 1);
-    return [clamp((x - left) / width), clamp((y - bottom) / height)];
+  #brought(values, axis) {
+    const found = new Float32Array(this.n);
+    for (let i = 0; i < this.n; i++) found[i] = (values[this.rows[i]] - this.middle[axis]) * this.scale[axis];
+    return found;
+  }
+
+  #column(x) {
+    return clamp(((x - this.box[0]) / this.box[2]) * CELLS);
+  }
+
+  #line(y) {
+    return clamp(((y - this.box[1]) / this.box[3]) * CELLS);
   }
 
   #sort() {
@@ -57,8 +66,7 @@ export class Cloud {
     const cells = new Uint16Array(this.n);
     this.starts = new Uint32Array(CELLS * CELLS + 1);
     for (let i = 0; i < this.n; i++) {
-      const [column, line] = this.#cell(this.x[i], this.y[i]);
-      cells[i] = line * CELLS + column;
+      cells[i] = this.#line(this.y[i]) * CELLS + this.#column(this.x[i]);
       this.starts[cells[i] + 1] += 1;
     }
     for (let cell = 0; cell < CELLS * CELLS; cell++) this.starts[cell + 1] += this.starts[cell];
@@ -69,14 +77,14 @@ export class Cloud {
 
   /** Calls `found(i)` for each point in a box, until it gives false. */
   within([left, bottom, right, top], found) {
-    const [first, low] = this.#cell(left, bottom);
-    const [last, high] = this.#cell(right, top);
+    const [first, last] = [this.#column(left), this.#column(right)];
+    const [low, high] = [this.#line(bottom), this.#line(top)];
+    const { x, y, sorted } = this;
     for (let line = low; line <= high; line++) {
       const end = this.starts[line * CELLS + last + 1];
       for (let at = this.starts[line * CELLS + first]; at < end; at++) {
-        const i = this.sorted[at];
-        const [x, y] = [this.x[i], this.y[i]];
-        if (x >= left && x <= right && y >= bottom && y <= top && found(i) === false) return;
+        const i = sorted[at];
+        if (x[i] >= left && x[i] <= right && y[i] >= bottom && y[i] <= top && found(i) === false) return;
       }
     }
   }

@@ -2,6 +2,7 @@
 import { fromPixels, toPixels, viewed } from "./camera.js";
 
 const RINGS = 4000;
+const MARKS = 30_000; // drawn of more: they cover one another
 
 function nice(span, about) {
   const rough = span / about;
@@ -41,8 +42,11 @@ function marks(context, { camera, size, cloud, selected, ink }) {
   context.fillStyle = ink.accent;
   context.lineWidth = 1.4;
   context.globalAlpha = few ? 1 : 0.5;
-  for (const i of seen) {
-    const [x, y] = toPixels(camera, size, cloud.x[i], cloud.y[i]);
+  const half = size.height / 2;
+  for (let k = 0; k < seen.length; k += Math.ceil(seen.length / MARKS)) {
+    const i = seen[k];
+    const x = size.width / 2 + (cloud.x[i] * camera.scale + camera.x) * half;
+    const y = half - (cloud.y[i] * camera.scale + camera.y) * half;
     if (few) {
       context.beginPath();
       context.arc(x, y, 4.5, 0, 2 * Math.PI);
@@ -116,10 +120,11 @@ export function inside(lasso, cloud, camera, size, wanted) {
   const [left, bottom] = fromPixels(camera, size, Math.min(...xs), Math.max(...ys));
   const [right, top] = fromPixels(camera, size, Math.max(...xs), Math.min(...ys));
   const found = [];
+  const half = size.height / 2;
   cloud.within([left, bottom, right, top], (i) => {
-    const [x, y] = toPixels(camera, size, cloud.x[i], cloud.y[i]);
-    const at = Math.floor(y) * canvas.width + Math.floor(x);
-    if (data[4 * at + 3] > 127 && wanted(i)) found.push(cloud.rows[i]);
+    const x = Math.floor(size.width / 2 + (cloud.x[i] * camera.scale + camera.x) * half);
+    const y = Math.floor(half - (cloud.y[i] * camera.scale + camera.y) * half);
+    if (data[4 * (y * canvas.width + x) + 3] > 127 && wanted(i)) found.push(cloud.rows[i]);
   });
   return found;
 }

@@ -59,7 +59,9 @@ export class Scene {
     this.change();
   }
 
-  change() {
+  /** Draws with the next frame: all, or the overlay alone. */
+  change({ points = true } = {}) {
+    this.stale ||= points;
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
       this.draw();
@@ -68,18 +70,22 @@ export class Scene {
 
   /** What the overlay shows beside the points: {selected, current, axes, ink}; set by the view. */
   decorate(shown) {
+    this.stale ||= shown.pictures !== this.shown?.pictures;
     this.shown = shown;
-    this.change();
+    this.change({ points: false });
   }
 
   draw() {
     const { camera, size, cloud, colours, shown } = this;
     if (!cloud || !colours || !shown || !size.width) return;
-    this.points.draw(camera, size);
+    if (this.stale) {
+      this.points.draw(camera, size);
+      this.thumbs.value = shown.pictures ? nearThumbs({ camera, size, cloud, shown: (i) => colours[i] !== OUT }) : [];
+    }
+    this.stale = false;
     const hovered = this.hovered.value?.i ?? null;
     const current = shown.current === null ? null : this.pointOf(shown.current);
     drawOverlay(this.overlay, { camera, size, cloud, lasso: this.lasso, hovered, ...shown, current });
-    this.thumbs.value = shown.pictures ? nearThumbs({ camera, size, cloud, shown: (i) => colours[i] !== OUT }) : [];
   }
 
   /** Rows are in order, so that a row is found by halving. */
@@ -114,19 +120,19 @@ export class Scene {
     const i = px === null ? null : this.nearest(px, py);
     if (i === (this.hovered.value?.i ?? null)) return;
     this.hovered.value = i === null ? null : { i, row: this.cloud.rows[i], at: toPixels(this.camera, this.size, this.cloud.x[i], this.cloud.y[i]) };
-    this.change();
+    this.change({ points: false });
   }
 
   drawLasso(line) {
     this.lasso = line;
-    this.change();
+    this.change({ points: false });
   }
 
   /** The rows inside the lasso that the filter keeps. */
   endLasso() {
     const rows = inside(this.lasso, this.cloud, this.camera, this.size, (i) => this.colours[i] !== OUT);
     this.lasso = [];
-    this.change();
+    this.change({ points: false });
     return rows;
   }
 
