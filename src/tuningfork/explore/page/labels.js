@@ -35,12 +35,15 @@ export async function readSetup() {
 export async function define(name, classes) {
   await post("api/labels/setup", { name, classes });
   await readSetup();
+  labels.value = new Map();
+  last = 0;
+  await look();
 }
 
 function keep() {
   try {
-    if (unsent.value.length) localStorage.setItem(KEY(), JSON.stringify(unsent.value));
-    else localStorage.removeItem(KEY());
+    if (unsent.value.length) sessionStorage.setItem(KEY(), JSON.stringify(unsent.value));
+    else sessionStorage.removeItem(KEY());
   } catch {
     // they are kept as long as the page is open
   }
@@ -93,11 +96,21 @@ export async function undo() {
   });
 }
 
-/** Takes in what has been labelled since, here and elsewhere. */
+/** What has been labelled since, here and elsewhere, by the question that is asked now. */
+async function fetchSince() {
+  const found = [];
+  for (;;) {
+    const { entries, last: now } = await get(`api/labels?since=${last}`);
+    if (now === last) return found;
+    last = now;
+    found.push(...entries.filter((entry) => !entry.schema || entry.schema === setup.value?.schema));
+  }
+}
+
 async function look() {
-  const { entries, last: now } = await get(`api/labels?since=${last}`);
-  last = now;
-  if (!entries.length) return;
+  const before = last;
+  const entries = await fetchSince();
+  if (last === before) return;
   const next = new Map(labels.value);
   for (const { row, answer, user } of entries) {
     if (answer === null) next.delete(row);
@@ -105,17 +118,18 @@ async function look() {
   }
   for (const { row, answer } of unsent.value) if (answer !== null) next.set(row, { answer, user: setup.value.user });
   labels.value = next;
-  if (entries.some((entry) => entry.user !== setup.value?.user) || !sending) readSetup();
+  if (!sending) await readSetup();
 }
 
 export async function followLabels() {
   if (!catalogue.value.has.labels) return;
   await tried(readSetup);
   try {
-    unsent.value = JSON.parse(localStorage.getItem(KEY()) ?? "[]");
+    unsent.value = JSON.parse(sessionStorage.getItem(KEY()) ?? "[]");
   } catch {
     unsent.value = [];
   }
+  addEventListener("beforeunload", (event) => unsent.value.length && event.preventDefault());
   await tried(look);
   for (const { row, answer } of unsent.value) mark(row, answer, setup.value?.user);
   sendAll();

@@ -15,12 +15,13 @@ const EVERY = 5; // new labels, then the head is fitted again
 export const learned = signal(null);
 const history = signal([]);
 const busy = signal(false);
+const LEAST = 2; // labels that each of two classes needs
 const trouble = signal("");
 const made = signal(null);
 
 function take(result) {
   learned.value = result;
-  if (result?.validation) history.value = [...history.value, { n: result.n, ...result.validation, labels: result.n }];
+  if (result?.validation) history.value = [...history.value, { ...result.validation, labels: result.n }];
 }
 
 export async function learn() {
@@ -43,7 +44,8 @@ export async function followLearning() {
   if (!catalogue.value.has.labels || !catalogue.value.has.embedding) return;
   take((await tried(() => get("api/learn"))) ?? null);
   effect(() => {
-    if (sinceLearned.value >= EVERY && !unsent.value.length && server.value === "here") untracked(learn);
+    const enough = Object.values(setup.value?.counts.by_answer ?? {}).filter((n) => n >= LEAST).length >= 2;
+    if (enough && sinceLearned.value >= EVERY && !unsent.value.length && server.value === "here") untracked(learn);
   });
 }
 
@@ -54,7 +56,7 @@ const HEIGHT = 120;
 function History() {
   const points = history.value;
   if (!points.length) return null;
-  const most = Math.max(...points.map((one) => one.n), 10);
+  const most = Math.max(...points.map((one) => one.labels), 10);
   const x = (n) => 30 + ((WIDTH - 40) * n) / most;
   const y = (share) => 8 + (HEIGHT - 28) * (1 - share);
   return html`<svg class="history" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="Validation accuracy against the number of labels">
@@ -63,11 +65,11 @@ function History() {
     )}
     <text class="axis" x=${WIDTH - 10} y=${HEIGHT - 4} text-anchor="end">${format.count(most)} labels</text>
     <text class="axis" x="30" y=${HEIGHT - 4}>0</text>
-    <path class="history-line" d=${points.map((one, i) => `${i ? "L" : "M"}${x(one.n)} ${y(one.accuracy)}`).join("")} />
+    <path class="history-line" d=${points.map((one, i) => `${i ? "L" : "M"}${x(one.labels)} ${y(one.accuracy)}`).join("")} />
     ${points.map(
       (one, i) => html`<g key=${i}>
-        <path class="history-whisker" d="M${x(one.n)} ${y(one.low)}V${y(one.high)}" />
-        <circle class="history-dot" cx=${x(one.n)} cy=${y(one.accuracy)} r="3"><title>${one.n} labels: ${format.percent(one.accuracy)}</title></circle>
+        <path class="history-whisker" d="M${x(one.labels)} ${y(one.low)}V${y(one.high)}" />
+        <circle class="history-dot" cx=${x(one.labels)} cy=${y(one.accuracy)} r="3"><title>${one.labels} labels: ${format.percent(one.accuracy)}</title></circle>
       </g>`,
     )}
   </svg>`;
@@ -141,9 +143,15 @@ export function Learn() {
       <p>Start the explorer with <code>--embedding FEATURES.parquet</code> (of <code>tuningfork embed</code>) to learn from them.</p>
     </div>`;
   }
+  if (!answers().length) {
+    return html`<div class="empty small">
+      <p class="empty-title">Nothing is asked yet.</p>
+      <p>Once there is a question, what is learned of the labels is shown here.</p>
+    </div>`;
+  }
   const { by_answer: byAnswer = {} } = setup.value?.counts ?? {};
   return html`<header class="galaxy-head"><h2>Learning</h2></header>
-    <section>
+    <section class="learning">
       <${Figure} /><${History} />
       ${trouble.value && html`<p class="note">${trouble.value}</p>`}
       <div class="buttons">

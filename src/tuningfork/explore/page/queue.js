@@ -61,11 +61,11 @@ export async function undo() {
   cursor.value = { row, index: null };
 }
 
-/** In the label view an answer brings the next galaxy, after a moment in which it is seen. */
+/** In the label view an answer brings the next galaxy. */
 export function beginLabelling() {
   afterAnswer.next = (row) => {
     passed.add(row);
-    if (current.value?.row === row) setTimeout(() => current.value?.row === row && advance(), 120);
+    if (current.value?.row === row) advance();
   };
   if (!queue.value && catalogue.value.has.labels) fill({ anew: true });
   else if (current.value) cursor.value = { row: current.value.row, index: null };

@@ -35,8 +35,7 @@ function Header({ name }) {
   </div>`;
 }
 
-function Row({ index, top, names }) {
-  const galaxy = at(index);
+function Row({ galaxy, index, top, names }) {
   const style = { transform: `translateY(${top}px)` };
   if (!galaxy) return html`<div class="tr" role="row" aria-rowindex=${index + 2} style=${style}><div class="td first waiting"></div></div>`;
   const chosen = Boolean(selected.value.has(galaxy.row));
@@ -80,7 +79,7 @@ export function Table() {
   if (kept.value === 0) return html`<${Empty} />`;
   const lines = [];
   for (let place = scroller.first; place <= last; place++) {
-    lines.push(html`<${Row} key=${place} index=${place} top=${scroller.top(place)} names=${names} />`);
+    lines.push(html`<${Row} key=${place} galaxy=${at(place)} index=${place} top=${scroller.top(place)} names=${names} />`);
   }
   return html`<div class="table-view">
     <div class="view-tools">

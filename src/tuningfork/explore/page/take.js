@@ -23,18 +23,18 @@ const choices = () => [
   ["labels", "The labelled galaxies", labels.value.size],
 ];
 
-const named = async (rows) => ({ all: [{ selection: (await postRows("api/select", Uint32Array.from(rows))).selection }] });
-
-function filterOf(what) {
-  if (what === "selected") return named(selected.value.toArray());
-  if (what === "labels") return named([...labels.value.keys()].sort((a, b) => a - b));
-  return filter.value;
+/** What the server is asked for: a filter, or those of all that have a label. */
+async function asked(what) {
+  if (what === "kept") return { filter: filter.value };
+  if (what === "labels") return { filter: { all: [] }, labelled: true };
+  const { selection } = await postRows("api/select", selected.value.toArray());
+  return { filter: { all: [{ selection }] } };
 }
 
 const nameIn = (disposition) => /filename="?([^";]+)"?/.exec(disposition ?? "")?.[1] ?? "galaxies";
 
 async function download(what) {
-  const answer = await postForFile("api/take", { format: chosenFormat.value, filter: await filterOf(what) });
+  const answer = await postForFile("api/take", { format: chosenFormat.value, ...(await asked(what)) });
   const link = document.createElement("a");
   link.href = URL.createObjectURL(await answer.blob());
   link.download = nameIn(answer.headers.get("Content-Disposition"));
@@ -44,7 +44,7 @@ async function download(what) {
 }
 
 async function toPrograms(what) {
-  const { clients } = await post("api/samp", { filter: await filterOf(what) });
+  const { clients } = await post("api/samp", await asked(what));
   say(clients.length ? `Sent to ${clients.join(", ")}.` : "Sent; no program has taken it.");
 }
 
