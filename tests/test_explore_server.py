@@ -472,6 +472,19 @@ def test_images_may_lie_elsewhere_or_in_a_pack(folder: Path, tmp_path: Path) -> 
         assert "of this id" in client.get(f"/image/{ids.index('unreadable')}").json()["error"]
 
 
+def test_a_catalogue_may_hold_its_images(folder: Path, tmp_path: Path) -> None:
+    files = sorted((folder / "images").glob("g*.jpg"))
+    images = [{"bytes": file.read_bytes(), "path": file.name} for file in files]
+    table = pa.table({"id_str": [file.stem for file in files], "image": images, "size": np.arange(len(files))})
+    pq.write_table(table, tmp_path / "cat.parquet", row_group_size=3)
+    client = served(tmp_path / "cat.parquet")
+    assert [column["name"] for column in read(client.get("/api/catalogue"))["columns"]] == ["id_str", "size"]
+    for row in (7, 0):
+        whole = np.asarray(shown(client.get(f"/image/{row}?size=72&view=frame"))).astype(int)
+        assert np.abs(whole - np.asarray(Image.open(files[row]))).mean() < 3
+    assert read(client.get("/api/galaxy/4"))["columns"][1]["value"] == 4
+
+
 def test_an_embedding_of_other_galaxies_is_refused(folder: Path, tmp_path: Path) -> None:
     pd.DataFrame({"id_str": ["someone", "else"]}).to_parquet(tmp_path / "cat.parquet")
     with pytest.raises(EmbeddingError, match="none of the galaxies"):

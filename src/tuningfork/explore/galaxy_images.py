@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 
 from tuningfork.errors import CatalogError, ImageError, TuningforkError
 from tuningfork.explore.catalogue import Catalogue
+from tuningfork.explore.recent import Recent
 from tuningfork.images import Geometry, Reading, read_image
-from tuningfork.images.item import Payload
+from tuningfork.images.item import Item, Payload
 from tuningfork.models import read_manifest
 from tuningfork.packs import Pack, open_pack
 from tuningfork.sources import ImageOptions, Source, open_source
@@ -26,6 +27,7 @@ from tuningfork.sources import location as place
 
 log = logging.getLogger(__name__)
 
+BLOCK, HELD = 32, 64  # images of a source that are opened together, and how many such blocks are kept
 TRIED = 20  # galaxies whose files are looked for
 
 
@@ -120,6 +122,16 @@ class OfSource(FromFrames):
     source: Source
     options: ImageOptions
     model: str | None
+    _blocks: Recent[list[Item]] = field(default_factory=lambda: Recent(HELD), repr=False, compare=False)
+
+    def _block(self, first: int) -> list[Item]:
+        """Images that lie one after another: where they are in one file, it is read once for all."""
+        last = min(first + BLOCK, self.source.n)
+        try:
+            items = self.source.part(first, last).items()
+        except CatalogError:  # they can't be read apart from the others
+            items = self.source.items(first)
+        return list(islice(items, last - first))
 
     @cached_property
     def view(self) -> Geometry:
@@ -136,13 +148,11 @@ class OfSource(FromFrames):
         where = int(self.places[row])
         if where < 0:
             raise ImageError(f"{self.source.origin} has no image of this id")
-        try:
-            items = self.source.part(where, where + 1).items()
-        except CatalogError:  # they can't be read apart from one another
-            items = self.source.items(where)
-        item = next(iter(islice(items, 1)), None)
-        if item is None:
+        first = where - where % BLOCK
+        items = self._blocks.get(first, lambda: self._block(first))
+        if where - first >= len(items):
             raise ImageError(f"{self.source.origin} has no image of this id any more")
+        item = items[where - first]
         said: Mapping[str, Any] = next(self.options.reading.rows(self.source.table.iloc[where : where + 1]))
         reading = self.options.reading.for_row({**said, "hdu": item.hdu} if item.hdu else said)
         return item.load(), reading
@@ -193,6 +203,8 @@ def find_images(catalogue: Catalogue, images: str | None, model: str | None) -> 
     options = ImageOptions.from_dict(said.get("options", {})) if said else ImageOptions()
     if images is not None:
         return _opened(catalogue, Path(images), options, model)
+    if catalogue.table.holds_images:
+        return _opened(catalogue, catalogue.path, options, model)
     column = catalogue.find("file")
     if column is not None:
         named = NamedFiles(catalogue, column.name, options.reading, model)

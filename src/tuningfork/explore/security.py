@@ -43,6 +43,17 @@ class Place:
     host: str
     port: int
 
+    @property
+    def named(self) -> str:
+        """The host and port that a browser asks for."""
+        host = socket.gethostname() if self.host in EVERYWHERE else self.host
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host == "localhost" or (_is_address(self.host) and ipaddress.ip_address(self.host).is_loopback)
+
     def knows(self, named: str) -> bool:
         """Whether a Host header names this server.
 

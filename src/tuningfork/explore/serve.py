@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import webbrowser
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from tuningfork.explore.state import Asked
+
+log = logging.getLogger(__name__)
 
 EXTRA = "explore"
 
@@ -37,8 +40,9 @@ def explore(asked: Asked, host: str, port: int, *, browser: bool, say: Callable[
     state = open_state(asked)
     with _listening(host, port) as listening:
         place, token = Place(host, listening.getsockname()[1]), new_token()
-        shown = f"[{host}]" if ":" in host else host
-        address = f"http://{shown}:{place.port}/?token={token}"
+        address = f"http://{place.named}/?token={token}"
+        if not place.is_local:
+            log.warning("other machines can reach this, and what is sent is not encrypted: tell the address to few")
         say(f"{state.catalogue.name}, {state.catalogue.rows:,} galaxies: {address} (Ctrl-C to end)")
         if browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,8 +18,10 @@ from tuningfork.catalogs.bounds import refuse_cells
 from tuningfork.errors import CatalogError, one_line
 from tuningfork.sources.files import file_stamp
 from tuningfork.sources.names import natural
+from tuningfork.sources.parquet import is_image_type
 
 KEY = b"tuningfork"  # of the metadata of a Parquet file: what made it
+BATCH = 1 << 14  # rows of which all columns are held at once
 HIDDEN = "__index_level_0__"  # what pandas calls an index without a name
 
 
@@ -41,6 +44,10 @@ class Table(Protocol):
     @property
     def rows(self) -> int:
         """How many rows there are."""
+
+    @property
+    def holds_images(self) -> bool:
+        """Whether the images are in the table itself."""
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -76,6 +83,11 @@ class MemoryTable:
     def rows(self) -> int:
         """How many rows it has."""
         return int(self.table.num_rows)
+
+    @property
+    def holds_images(self) -> bool:
+        """None: other formats can't."""
+        return False
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -115,6 +127,11 @@ class ParquetTable:
     def _stored(self) -> pa.Schema:
         return self.metadata[0].schema.to_arrow_schema()
 
+    @property
+    def holds_images(self) -> bool:
+        """Whether pictures are stored in it, as Hugging Face has them."""
+        return "image" in self._stored.names and is_image_type(self._stored.field("image").type)
+
     @cached_property
     def rows(self) -> int:
         """How many rows there are in all files."""
@@ -146,12 +163,20 @@ class ParquetTable:
         return pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type)
 
     def row(self, index: int) -> dict[str, Any]:
-        """The values of a row: one group of rows is read."""
+        """The values of a row: its group of rows is read as far as that."""
         self.check()
         path, metadata, group, place = self._place(index)
         names = self.schema.names
-        part = _reading(path, lambda file: file.read_row_group(group, columns=names), metadata)
-        return dict(part.select(names).slice(place, 1).to_pylist()[0])
+
+        def find(file: pq.ParquetFile) -> dict[str, Any]:
+            # In batches: a group may be all of a million rows.
+            for start, batch in zip(count(0, BATCH), file.iter_batches(BATCH, [group], names), strict=False):
+                if place < start + len(batch):
+                    return dict(batch.slice(place - start, 1).select(names).to_pylist()[0])
+            raise CatalogError(f"{path} has fewer rows than it says; get it again")
+
+        found: dict[str, Any] = _reading(path, find, metadata)
+        return found
 
     def _place(self, index: int) -> tuple[Path, pq.FileMetaData, int, int]:
         """The file of a row, its group of rows in it, and the place in that group."""
@@ -242,7 +267,7 @@ def _parquet(paths: Sequence[Path]) -> ParquetTable:
 def _reading(path: Path, what: Any, metadata: pq.FileMetaData | None = None) -> Any:
     """Something of a Parquet file; whatever goes wrong is a `CatalogError` that names it."""
     try:
-        with pq.ParquetFile(path, metadata=metadata) as file:
+        with pq.ParquetFile(path, metadata=metadata, buffer_size=1 << 20) as file:
             return what(file)
     except (OSError, pa.ArrowException) as error:
         raise CatalogError(f"{path} can't be read as Parquet ({one_line(error)}); get it again") from error
