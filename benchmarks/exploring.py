@@ -59,7 +59,7 @@ def main() -> None:
             from exploring_page import on_page
 
             with server(folder) as running:
-                table(["the page", "", "at most"], on_page(running.address, running.process.pid))
+                table(["the page", "", "at most"], on_page(running.address))
 
 
 def simulate(folder: Path, rows: int) -> None:

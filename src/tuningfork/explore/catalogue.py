@@ -22,10 +22,12 @@ from tuningfork.catalogs import About
 from tuningfork.errors import CatalogError
 from tuningfork.explore.columns import WIDTH, Column, describe
 from tuningfork.explore.filters import AskedWrongError, Contains, Filter, Missing, OneOf, Selected, Sort, Within
+from tuningfork.explore.parquet_table import Span
 from tuningfork.explore.questions import Question, answered_schemas, questions_of
 from tuningfork.explore.recent import Recent
-from tuningfork.explore.tables import Span, Table, open_table
-from tuningfork.explore.values import LAST, Cell, Numbers, Texts, Values, values_of
+from tuningfork.explore.tables import Table, open_table
+from tuningfork.explore.texts import Texts, Values, values_of
+from tuningfork.explore.values import LAST, Cell, Numbers
 from tuningfork.schemas import Schema
 
 HELD = 256 << 20  # bytes of columns that were read

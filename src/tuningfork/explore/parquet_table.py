@@ -1,0 +1,194 @@
+"""Parquet files, one after another, as one table whose columns are read when they are asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tuningfork.catalogs.bounds import refuse_cells
+from tuningfork.errors import CatalogError, one_line
+from tuningfork.sources.files import file_stamp
+from tuningfork.sources.parquet import is_image_type
+
+KEY = b"tuningfork"  # of the metadata of a Parquet file: what made it
+BATCH = 1 << 14  # rows of which all columns are held at once
+REPEATED = 4  # bytes of a text, on the average
+HIDDEN = "__index_level_0__"  # what pandas calls an index without a name
+
+
+@dataclass(frozen=True)
+class Span:
+    """The least and the largest value of a column, and how many are missing, as a file says it of itself."""
+
+    low: float
+    high: float
+    nulls: int
+
+
+@dataclass(frozen=True)
+class ParquetTable:
+    """One or several Parquet files of the same columns, one after another."""
+
+    paths: tuple[Path, ...]
+    metadata: tuple[pq.FileMetaData, ...]
+    stamps: tuple[str, ...]
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The plain columns: those of lists, bytes and pixels are left out."""
+        return pa.schema([entry for entry in self._stored if is_plain(entry.type) and entry.name != HIDDEN])
+
+    @cached_property
+    def _stored(self) -> pa.Schema:
+        return self.metadata[0].schema.to_arrow_schema()
+
+    @property
+    def holds_images(self) -> bool:
+        """Whether pictures are stored in it, as Hugging Face has them."""
+        return "image" in self._stored.names and is_image_type(self._stored.field("image").type)
+
+    @cached_property
+    def rows(self) -> int:
+        """How many rows there are in all files."""
+        return sum(int(each.num_rows) for each in self.metadata)
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What the first file says made it."""
+        try:
+            said = json.loads((self._stored.metadata or {}).get(KEY, b"{}"))
+        except (ValueError, RecursionError):
+            return {}
+        return said if isinstance(said, dict) else {}
+
+    def check(self) -> None:
+        """Raise a `CatalogError` where a file has changed or is gone."""
+        for path, stamp in zip(self.paths, self.stamps, strict=True):
+            if file_stamp(path) != stamp:
+                gone = "is gone" if not path.exists() else "has changed"
+                raise CatalogError(f"{path} {gone} since it was opened; end `tuningfork explore` and start it again")
+
+    def read(self, name: str) -> pa.ChunkedArray:
+        """The values of a column, of all files; text that repeats itself by the codes that the files have for it."""
+        self.check()
+        repeated = [name] if pa.types.is_string(self.schema.field(name).type) and self._repeats(name) else []
+        parts = [
+            _reading(path, lambda file: file.read(columns=[name]), metadata, repeated)[name]
+            for path, metadata in zip(self.paths, self.metadata, strict=True)
+        ]
+        return pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type)
+
+    def _repeats(self, name: str) -> bool:
+        """Whether the values of a column take so little room in the files that many must be the same."""
+        size = 0
+        for metadata in self.metadata:
+            for group in map(metadata.row_group, range(metadata.num_row_groups)):
+                columns = map(group.column, range(group.num_columns))
+                size += sum(each.total_uncompressed_size for each in columns if each.path_in_schema == name)
+        return size < REPEATED * self.rows
+
+    def row(self, index: int) -> dict[str, Any]:
+        """The values of a row: its group of rows is read as far as that."""
+        self.check()
+        path, metadata, group, place = self._place(index)
+        names = self.schema.names
+
+        def find(file: pq.ParquetFile) -> dict[str, Any]:
+            # In batches: a group may be all of a million rows.
+            for start, batch in zip(count(0, BATCH), file.iter_batches(BATCH, [group], names), strict=False):
+                if place < start + len(batch):
+                    return dict(batch.slice(place - start, 1).select(names).to_pylist()[0])
+            raise CatalogError(f"{path} has fewer rows than it says; get it again")
+
+        found: dict[str, Any] = _reading(path, find, metadata)
+        return found
+
+    def _place(self, index: int) -> tuple[Path, pq.FileMetaData, int, int]:
+        """The file of a row, its group of rows in it, and the place in that group."""
+        for path, metadata in zip(self.paths, self.metadata, strict=True):
+            for group in range(metadata.num_row_groups):
+                n = metadata.row_group(group).num_rows
+                if index < n:
+                    return path, metadata, group, index
+                index -= n
+        raise CatalogError(f"{self.paths[0]} has no such row")
+
+    def span(self, name: str) -> Span | None:
+        """From what the files say of each group of rows; None where one says nothing."""
+        return self._spans.get(name)
+
+    @cached_property
+    def _spans(self) -> dict[str, Span]:
+        """Of every column of plain numbers whose groups all say it."""
+        known: dict[str, list[Any]] = {}
+        for metadata in self.metadata:
+            for group in map(metadata.row_group, range(metadata.num_row_groups)):
+                for each in map(group.column, range(group.num_columns)):
+                    known.setdefault(each.path_in_schema, []).append(each.statistics)
+        return {name: span for name, said in known.items() if (span := _span(said)) is not None}
+
+
+def _span(said: Sequence[Any]) -> Span | None:
+    """The statistics of a column's groups together."""
+    if not said or any(each is None or not each.has_null_count for each in said):
+        return None
+    ranged = [each for each in said if each.has_min_max]
+    if not ranged or any(not each.has_min_max and each.num_values for each in said):
+        return None
+    low, high = min(each.min for each in ranged), max(each.max for each in ranged)
+    if isinstance(low, bool) or not isinstance(low, int | float):
+        return None
+    return Span(low, high, sum(each.null_count for each in said))
+
+
+def open_parquet(paths: Sequence[Path]) -> ParquetTable:
+    """Open Parquet files of the same columns.
+
+    Raises
+    ------
+    CatalogError
+        If one can't be read, has other columns or far more rows than its size allows, or there are no rows at all.
+    """
+    stamps = tuple(map(file_stamp, paths))
+    metadata = tuple(_reading(path, lambda file: file.metadata) for path in paths)
+    first = metadata[0].schema.to_arrow_schema()
+    if len(set(first.names)) != len(first.names):
+        raise CatalogError(f"{paths[0]} has two columns of the same name; give each its own")
+    for path, each in zip(paths, metadata, strict=True):
+        if each.schema.to_arrow_schema().remove_metadata() != first.remove_metadata():
+            raise CatalogError(f"{path} has other columns than {paths[0].name}; name one of them")
+        refuse_cells(path, each.num_rows, each.num_columns)
+    table = ParquetTable(tuple(paths), metadata, stamps)
+    if table.rows == 0:
+        raise CatalogError(f"{paths[0] if len(paths) == 1 else paths[0].parent} has no rows")
+    return table
+
+
+def _reading(path: Path, what: Any, metadata: pq.FileMetaData | None = None, repeated: Sequence[str] = ()) -> Any:
+    """Something of a Parquet file; whatever goes wrong is a `CatalogError` that names it."""
+    try:
+        with pq.ParquetFile(path, metadata=metadata, buffer_size=1 << 20, read_dictionary=repeated) as file:
+            return what(file)
+    except (OSError, pa.ArrowException) as error:
+        raise CatalogError(f"{path} can't be read as Parquet ({one_line(error)}); get it again") from error
+
+
+def is_plain(kind: pa.DataType) -> bool:
+    """Whether values of a type can be shown in a cell."""
+    if pa.types.is_dictionary(kind):
+        return is_plain(kind.value_type)
+    return not (
+        pa.types.is_nested(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_fixed_size_binary(kind)
+        or pa.types.is_binary_view(kind)
+    )
