@@ -14,6 +14,7 @@ from tuningfork.catalogs.compressed import ENDINGS as COMPRESSED
 from tuningfork.catalogs.compressed import decompressed
 from tuningfork.catalogs.delimited import read_delimited
 from tuningfork.catalogs.ids import are_ids, find_ids, id_text
+from tuningfork.catalogs.journal import BEGINNING, read_journal
 from tuningfork.catalogs.names import find_column, listed, with_names
 from tuningfork.catalogs.parquet import read_feather, read_parquet
 from tuningfork.catalogs.write.columns import STORED
@@ -43,7 +44,7 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None, *, ids: S
 
     Its format is recognised by content, not by name: text with commas, tabs, semicolons, bars or blanks between its
     columns, with or without lines of remarks, in UTF-8, UTF-16 or Western European; ECSV, IPAC, CDS and SExtractor
-    tables; Parquet and Feather; FITS; VOTable; each compressed or not.
+    tables; Parquet and Feather; FITS; VOTable; each compressed or not. A journal of labels gives what counts of it.
 
     Ids (`id_str`, other usual names and the columns `ids`) come as text, so that leading zeros and long numbers
     survive. In columns of text only empty cells are missing; among numbers ``nan``, ``NA`` and the like are, too. FITS
@@ -110,6 +111,8 @@ def _read(path: Path, source: BinaryIO, ids: Sequence[str]) -> pd.DataFrame:
         raise CatalogError(f"{path} is {other}, no table that is read; save it as CSV, Parquet, FITS or VOTable")
     if not start:
         raise CatalogError(f"{path} is empty")
+    if start.startswith(BEGINNING):
+        return read_journal(source, path)
     if start.startswith(b"PAR1"):
         return read_parquet(source, ids, path)
     if start.startswith((b"ARROW1", b"FEA1")):

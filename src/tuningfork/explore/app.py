@@ -5,7 +5,6 @@ What takes long runs in threads, so that a picture need not wait for a filter.
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -22,12 +21,14 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from tuningfork.errors import CatalogError, ImageError, TuningforkError, one_line
+from tuningfork.explore.answering import Json, Said, asked, body
 from tuningfork.explore.description import description
 from tuningfork.explore.filters import AskedWrongError, filter_of, sort_of, text, whole
 from tuningfork.explore.galaxy import galaxy
 from tuningfork.explore.histograms import MOST_BINS, histogram
+from tuningfork.explore.label_routes import routes as label_routes
 from tuningfork.explore.pictures import LARGEST, SMALLEST, Look
-from tuningfork.explore.security import LARGEST_BODY, Guard, Place, refusal
+from tuningfork.explore.security import Guard, Place, refusal
 from tuningfork.explore.state import ExploreState
 
 PAGE = Path(__file__).parent / "page"
@@ -35,17 +36,6 @@ MOST_ROWS = 500
 MOST_COLUMNS = 400
 MOST_SIMILAR = 200
 BYTES = "application/octet-stream"
-Said = dict[str, Any]
-
-
-class Json(Response):
-    """JSON as every browser reads it: no NaN, no infinity."""
-
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        """The text."""
-        return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def application(state: ExploreState, place: Place, token: str) -> ASGIApp:
@@ -61,6 +51,7 @@ def application(state: ExploreState, place: Place, token: str) -> ASGIApp:
         Route("/api/galaxy/{row:int}", _get(state, lambda request: _galaxy(state, request))),
         Route("/api/similar/{row:int}", _get(state, lambda request: _similar(state, request))),
         Route("/api/gradcam/{row:int}", _get(state, lambda request: _gradcam(state, request))),
+        *label_routes(state),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _refused, Exception: _failed})
     app.router.default = StaticFiles(directory=PAGE, html=True)
@@ -92,39 +83,6 @@ def _post(state: ExploreState, answer: Callable[[ExploreState, Said], Response])
         return await anyio.to_thread.run_sync(work)
 
     return endpoint
-
-
-async def body(request: Request) -> bytes:
-    """What was sent, up to the largest that is taken.
-
-    Raises
-    ------
-    AskedWrongError
-        If it is larger.
-    """
-    data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > LARGEST_BODY:
-            raise AskedWrongError(f"at most {LARGEST_BODY >> 20} MB are taken")
-    return bytes(data)
-
-
-def asked(data: bytes) -> Said:
-    """The object that was sent.
-
-    Raises
-    ------
-    AskedWrongError
-        If it is no object in JSON.
-    """
-    try:
-        said = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise AskedWrongError("what was sent is not JSON") from error
-    if not isinstance(said, dict):
-        raise AskedWrongError("an object is expected")
-    return said
 
 
 def _rows(state: ExploreState, said: Said) -> Response:

@@ -26,7 +26,7 @@ def description(state: ExploreState) -> dict[str, Any]:
             "images": state.pictures is not None,
             "embedding": state.embedding is not None,
             "model": state.model is not None,
-            "labels": state.journal is not None,
+            "labels": catalogue.id_column is not None,
         },
     }
 

@@ -3,6 +3,7 @@
 from tuningfork.manifests.base import SPEC, Manifest
 from tuningfork.manifests.evaluations import EvaluationManifest, RobustnessManifest
 from tuningfork.manifests.explanations import ExplanationManifest
+from tuningfork.manifests.labels import LabelEvent, LabelsManifest
 from tuningfork.manifests.models import ModelManifest
 from tuningfork.manifests.outputs import EmbeddingManifest, ExportManifest, PurityManifest, SimulationManifest
 from tuningfork.manifests.packs import PackManifest
@@ -26,6 +27,8 @@ __all__ = [
     "EvaluationManifest",
     "ExplanationManifest",
     "ExportManifest",
+    "LabelEvent",
+    "LabelsManifest",
     "Manifest",
     "ModelManifest",
     "PackManifest",

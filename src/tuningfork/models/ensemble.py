@@ -74,11 +74,16 @@ def _write(folders: Sequence[Path], first: GalaxyModel, made: Path) -> None:
 
 
 def _card(manifests: Sequence[dict[str, Any]], names: Sequence[str]) -> str:
-    lines = [
-        f"- `{name}`: recipe `{manifest['recipe']['name']}`, seed {manifest['recipe']['run']['seed']}"
-        for name, manifest in zip(names, manifests, strict=True)
-    ]
+    lines = [f"- `{name}`: {_origin(manifest)}" for name, manifest in zip(names, manifests, strict=True)]
     return (
         f"# Model card: an ensemble of {len(names)}\n\nIts answers are the means of its members', which lie beside "
         "this card with cards of their own. Where they disagree, they don't know.\n\n" + "\n".join(lines) + "\n"
     )
+
+
+def _origin(manifest: dict[str, Any]) -> str:
+    """What a member was made by: a recipe, or the labels of a journal."""
+    recipe = manifest.get("recipe")
+    if recipe:
+        return f"recipe `{recipe['name']}`, seed {recipe['run']['seed']}"
+    return f"a head learned from {manifest['data'].get('n', {}).get('train', 'some')} labels"

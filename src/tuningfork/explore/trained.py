@@ -1,0 +1,182 @@
+"""A learned head as a model folder: the encoder that made the features, and a linear layer on them.
+
+It answers any image as `tuningfork predict` asks it, with the probabilities that stand beside the catalogue.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuningfork.errors import ModelError, TuningforkError
+from tuningfork.explore.learn import Head, Learned
+from tuningfork.files import whole_folder, write_text
+from tuningfork.schemas import ClassSchema
+
+if TYPE_CHECKING:
+    from tuningfork.embeddings import Embedding
+    from tuningfork.explore.journal import Journal
+    from tuningfork.models import GalaxyModel
+
+WEIGHTS = "model.safetensors"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a head was learned from: labels of a schema in a journal, on an embedding, and the head itself."""
+
+    schema: ClassSchema
+    journal: Journal
+    embedding: Embedding
+    learned: Learned
+
+
+def folder_name(asked: str) -> str:
+    """A name for a model folder beside the journal.
+
+    Raises
+    ------
+    TuningforkError
+        If it could lead elsewhere.
+    """
+    if not NAME.fullmatch(asked):
+        raise TuningforkError(
+            "the name of a model has letters, digits, dots, - and _, begins with a letter, and no folders"
+        )
+    return asked
+
+
+def make_model(origin: Origin, out: Path, model: str | None = None) -> Path:
+    """Write a model folder of the encoder that made the features and the learned head.
+
+    Parameters
+    ----------
+    origin
+        What was learned, and from what.
+    out
+        The folder to write.
+    model
+        The model whose encoder it is. Default: the one that the embedding names.
+
+    Raises
+    ------
+    ModelError
+        If a class of the schema was not learned, the model is not the one that made the embedding, or is an ensemble.
+    OutputError
+        If `out` exists or can't be written.
+    """
+    from tuningfork.models import save_model
+
+    missing = [name for name in origin.schema.class_names if name not in origin.learned.head.classes]
+    if missing:
+        raise ModelError(
+            f"a model answers all classes of its schema, and {', '.join(missing)} has too few labels to learn; "
+            "label some, or make a list of classes without it"
+        )
+    base, hashes = _base(origin.embedding, model)
+    network = _with_head(base, origin.schema, origin.learned.head)
+    with whole_folder(out) as making:
+        write_text(making / "card.md", _card(origin, out.name, hashes[0]))
+        save_model(network, making, _record(origin, hashes))
+    return out
+
+
+def _base(embedding: Embedding, model: str | None) -> tuple[GalaxyModel, tuple[str, dict[str, str]]]:
+    """The network that made an embedding, its name and the hashes of its files."""
+    from tuningfork.models import load_model, read_manifest
+
+    made_by = embedding.manifest["inputs"]["model"]
+    name = model or str(made_by["name"])
+    try:
+        hashes = read_manifest(name)["sha256"]
+    except ModelError as error:
+        raise ModelError(f"the embedding was made by {made_by['name']}: {error}; name it with --model") from error
+    if hashes != made_by["sha256"]:
+        raise ModelError(
+            f"{embedding.path} was made by another model than {name} ({made_by['name']}, or an earlier state of it); "
+            "name that with --model, or embed again"
+        )
+    members = load_model(name).members
+    if len(members) > 1:
+        raise ModelError(
+            f"{name} is an ensemble, and the features of all its members don't go into one network; embed with one of "
+            f"them ({name}/members/1), and learn again"
+        )
+    return members[0], (name, hashes)
+
+
+def _with_head(base: GalaxyModel, schema: ClassSchema, head: Head) -> GalaxyModel:
+    """The network with one linear head in the place of its own."""
+    import torch
+
+    from tuningfork.models import GalaxyModel, HeadSpec
+
+    described = HeadSpec(schema=schema.name, kind="classes")
+    network = GalaxyModel(replace(base.spec, heads=(described,), schemas=(schema,)), base.encoder)
+    order = [head.classes.index(name) for name in schema.class_names]
+    layer = network.head(schema.name).layers[-1]
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(head.weights[order]))  # type: ignore[operator]
+        layer.bias.copy_(torch.from_numpy(head.bias[order]))  # type: ignore[operator]
+    return network.eval()
+
+
+def _record(origin: Origin, base: tuple[str, dict[str, str]]) -> dict[str, Any]:
+    """What the manifest tells of how it was made."""
+    learned, judged = origin.learned, origin.learned.validation
+    return {
+        "data": {
+            "labels": {
+                "journal": origin.journal.path.name,
+                "sha256": origin.journal.sha256(),
+                "counts": learned.counts,
+            },
+            "embedding": origin.embedding.path.name,
+            "n": {"train": learned.n, "val": judged.n if judged else 0},
+            "start": base[1],
+        },
+        "figures": {"val_accuracy": judged.accuracy} if judged else {},
+        "training": {"seconds": round(learned.seconds, 1), "device": "cpu"},
+    }
+
+
+def _card(origin: Origin, name: str, base: str) -> str:
+    learned, schema = origin.learned, origin.schema
+    counts = "\n".join(f"| {entry.label} | {learned.counts[entry.name]} |" for entry in schema.classes)
+    return f"""# Model card: {name}
+
+{schema.title}. The encoder of `{base}` and a linear head, learned with `tuningfork explore` by logistic regression.
+
+**Answers.** `{schema.name}`: {", ".join(entry.label for entry in schema.classes)}.
+
+**Data.** {learned.n} labels of the journal `{origin.journal.path.name}` (SHA-256 {origin.journal.sha256()}):
+
+| class | labels |
+| --- | --- |
+{counts}
+
+Every class counts alike, however many labels it has: where one is rare, fewer galaxies are of it than its probabilities
+say.
+
+**Validation.** {_validation(origin)}
+
+**Limits.** It knows only images like those that were labelled. The encoder was not changed; with some hundred labels a
+`tuningfork train` run that starts from it may do better.
+"""
+
+
+def _validation(origin: Origin) -> str:
+    judged = origin.learned.validation
+    if judged is None:
+        return "No galaxy that was set aside is labelled: how good it is, is not known."
+    classes = "\n".join(
+        f"- {name}: {each['found']} of {each['n']} found; {each['called']} called so"
+        for name, each in judged.classes.items()
+    )
+    return (
+        f"Accuracy {judged.accuracy:.3f} (95 % interval {judged.low:.3f} to {judged.high:.3f}) on {judged.n} galaxies "
+        f"set aside at random, which it did not learn from:\n\n{classes}"
+    )
