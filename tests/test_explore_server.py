@@ -101,7 +101,7 @@ def test_the_catalogue_is_described_by_its_own_schema(client) -> None:
     said = read(client.get("/api/catalogue"))
     columns = {column["name"]: column for column in said["columns"]}
     assert (said["name"], said["rows"]) == ("predictions.parquet", N)
-    assert said["has"] == {"images": True, "embedding": True, "model": True, "labels": False}
+    assert said["has"] == {"images": True, "embedding": True, "model": True, "labels": True}
     smooth = columns["smooth_or_featured_smooth"]
     assert (smooth["type"], smooth["role"]) == ("number", "fraction")
     assert "simply smooth" in smooth["description"]

@@ -248,7 +248,7 @@ def _train(bench: Bench, said: Said) -> Response:
     learned, embedding = bench.learner.learn(), bench.state.embedding
     assert embedding is not None  # else nothing could be learned
     model = bench.state.model.name if bench.state.model else None
-    make_model(Origin(schema, journal, embedding.embedding, learned), out, model)
+    make_model(Origin(schema, journal, embedding, learned), out, model)
     command = f"tuningfork predict IMAGES {out.name}.parquet --model {shlex.quote(str(out))}"
     return Json({"model": out.name, "command": command})
 

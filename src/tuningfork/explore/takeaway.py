@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
 from tuningfork.catalogs import About, column, write_parts
-from tuningfork.errors import CatalogError, ImageError
+from tuningfork.errors import CatalogError
 from tuningfork.explore.catalogue import Catalogue
 from tuningfork.explore.labelling import Labelling
-from tuningfork.explore.pictures import Look, Pictures
+from tuningfork.explore.pictures import Pictures
 from tuningfork.explore.queue import Rows
-from tuningfork.explore.values import Cell
 from tuningfork.files import write_text
-from tuningfork.report.blocks import Picture
-from tuningfork.report.pictures import data_uri
 
 ENDINGS = {"csv": ".csv", "parquet": ".parquet", "fits": ".fits", "votable": ".vot", "html": ".html"}
-PICTURES = 200  # of an HTML file
-LISTED = 12  # columns of its table
-SIDE = 112  # pixels of its pictures
 MEDIA = {
     "csv": "text/csv",
     "parquet": "application/vnd.apache.parquet",
@@ -64,6 +56,8 @@ def write_selection(chosen: Selection, kind: str, folder: Path) -> Path:
         raise CatalogError("no galaxy is selected; widen the filter")
     path = folder / f"{chosen.name}{ENDINGS[kind]}"
     if kind == "html":
+        from tuningfork.explore.sheet import page  # Matplotlib, which other formats need not wait for
+
         write_text(path, page(chosen))
     else:
         table = table_of(chosen)
@@ -85,47 +79,13 @@ def table_of(chosen: Selection) -> pa.Table:
             numbers = catalogue.numbers(each.name)
             fields.append(column(each.name.replace(":", "_"), pa.from_numpy_dtype(numbers.values.dtype), each.about))
             arrays.append(pa.array(numbers.values[chosen.rows], mask=~numbers.known[chosen.rows]))
-    for name, about, texts in _labels(chosen):
+    for name, about, texts in labels_of(chosen):
         fields.append(column(f"{name}_label" if name in own else name, pa.string(), about))
         arrays.append(pa.array(texts, pa.string()))
     return pa.table(arrays, pa.schema(fields))
 
 
-def page(chosen: Selection) -> str:
-    """One HTML file: the pictures of at most `PICTURES` galaxies, and a table of what is known of them."""
-    from tuningfork.report.blocks import Block, Facts, Note, Pictures, Section, Table
-    from tuningfork.report.page import render
-
-    catalogue, shown = chosen.catalogue, chosen.rows[:PICTURES]
-    labels = [texts for _, _, texts in _labels(replace(chosen, rows=shown))][:1]
-    blocks: list[Block] = [Facts([("Catalogue", catalogue.name), ("Galaxies", f"{len(chosen.rows):,}")])]
-    if len(shown) < len(chosen.rows):
-        blocks.append(Note(f"The first {len(shown)} of {len(chosen.rows):,} galaxies are shown.", warning=True))
-    drawn = list(_drawn(chosen, shown, labels[0] if labels else [None] * len(shown)))
-    if drawn:
-        blocks.append(Pictures(drawn, "Galaxies", "As the model sees them.", thumbnails=True))
-    names = [each.name for each in catalogue.columns if each.role not in ("file", "map", "width")][:LISTED]
-    cells = catalogue.cells(shown, names)
-    table = [
-        [catalogue.ids(shown[[place]])[0], *(_text(row[name]) for name in names)] for place, row in enumerate(cells)
-    ]
-    more = len(catalogue.columns) - len(names)
-    note = f"{more} more columns are in the catalogue." if more > 0 else ""
-    blocks.append(Table("Columns", ["galaxy", *names], table, note=note, folded=True))
-    return render([Section("Selection", catalogue.name, f"{len(chosen.rows):,} galaxies", blocks)], chosen.name)
-
-
-def _drawn(chosen: Selection, rows: Rows, labels: Sequence[str | None]) -> Iterator[Picture]:
-    """The pictures of those galaxies that have one."""
-    if chosen.pictures is None:
-        return
-    for row, id_str, label in zip(rows.tolist(), chosen.catalogue.ids(rows), labels, strict=True):
-        with suppress(ImageError):
-            drawn = chosen.pictures.jpeg(row, Look(SIDE))
-            yield Picture(data_uri(drawn, "image/jpeg"), f"{id_str} · {label}" if label else id_str)
-
-
-def _labels(chosen: Selection) -> list[tuple[str, About, list[str | None]]]:
+def labels_of(chosen: Selection) -> list[tuple[str, About, list[str | None]]]:
     """The columns of the labels: the class of each galaxy, and what it is for; none where nothing is labelled."""
     labelling, schema = chosen.labelling, chosen.labelling.schema
     events = list(labelling.labels.labelled(schema.name)) if schema else []
@@ -142,12 +102,6 @@ def _labels(chosen: Selection) -> list[tuple[str, About, list[str | None]]]:
             [event.set if event else None for event in said],
         ),
     ]
-
-
-def _text(value: Cell) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

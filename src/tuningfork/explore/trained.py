@@ -16,7 +16,7 @@ from tuningfork.files import whole_folder, write_text
 from tuningfork.schemas import ClassSchema
 
 if TYPE_CHECKING:
-    from tuningfork.embeddings import Embedding
+    from tuningfork.explore.features import Features
     from tuningfork.explore.journal import Journal
     from tuningfork.models import GalaxyModel
 
@@ -30,7 +30,7 @@ class Origin:
 
     schema: ClassSchema
     journal: Journal
-    embedding: Embedding
+    embedding: Features
     learned: Learned
 
 
@@ -84,20 +84,22 @@ def make_model(origin: Origin, out: Path, model: str | None = None) -> Path:
     return out
 
 
-def _base(embedding: Embedding, model: str | None) -> tuple[GalaxyModel, tuple[str, dict[str, str]]]:
+def _base(embedding: Features, model: str | None) -> tuple[GalaxyModel, tuple[str, dict[str, str]]]:
     """The network that made an embedding, its name and the hashes of its files."""
     from tuningfork.models import load_model, read_manifest
 
-    made_by = embedding.manifest["inputs"]["model"]
-    name = model or str(made_by["name"])
+    made_by = embedding.manifest["inputs"].get("model") or {}
+    name = model or str(made_by.get("name", ""))
     try:
         hashes = read_manifest(name)["sha256"]
     except ModelError as error:
-        raise ModelError(f"the embedding was made by {made_by['name']}: {error}; name it with --model") from error
-    if hashes != made_by["sha256"]:
         raise ModelError(
-            f"{embedding.path} was made by another model than {name} ({made_by['name']}, or an earlier state of it); "
-            "name that with --model, or embed again"
+            f"the model that made {embedding.path} is not found ({error}); name it with --model"
+        ) from error
+    if hashes != made_by.get("sha256"):
+        raise ModelError(
+            f"{embedding.path} was made by another model than {name} (its own is {made_by.get('name')}, perhaps an "
+            "earlier state of it); name that with --model, or embed again"
         )
     members = load_model(name).members
     if len(members) > 1:

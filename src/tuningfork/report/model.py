@@ -28,9 +28,9 @@ def model_section(folder: Path, manifest: dict[str, Any]) -> Section:
             if key != "epoch"
         ]
         epoch = manifest["figures"].get("epoch")
-        note = "On galaxies the model was chosen by, so a little flattering; an evaluation gives honest ones."
+        chosen = "On galaxies the model was chosen by, so a little flattering; an evaluation gives honest ones."
         title = "Figures on the validation split" + (f", epoch {epoch}" if epoch is not None else "")
-        blocks.append(Table(title, ("figure", "value"), rows, note=note))
+        blocks.append(Table(title, ("figure", "value"), rows, note=chosen if recipe else ""))
     blocks += _curves(folder / "history.csv")
     blocks += _finder(folder / "lr-finder.csv", (manifest.get("training") or {}).get("lr"))
     if (folder / "augmented.png").exists():
