@@ -19,14 +19,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from astropy.io import fits
 from PIL import Image
 
-from tuningfork.errors import MachineError, TuningforkError
+from tuningfork.catalogs.parquet import read_columns
+from tuningfork.errors import MachineError, ModelError, TuningforkError
 from tuningfork.images import Geometry, Reading
 from tuningfork.images.item import Item
 from tuningfork.images.stream import Decoded, decode_item
 from tuningfork.inference import predict
+from tuningfork.models import build_encoder, load_model
+from tuningfork.models.bounds import LARGEST_MAPS
+from tuningfork.models.model import GALAXIES
 from tuningfork.packs import make_pack
 from tuningfork.sources import open_source
 
@@ -214,12 +219,58 @@ def rows(path: Path) -> None:
     path.write_bytes(packed(primary + table.tostring(endcard=True, padding=True).encode(), 140))
 
 
+def texts(path: Path) -> None:
+    """One long text that every row repeats, in kilobytes."""
+    number = pa.array([0] * 1000, pa.int32())
+    table = {name: pa.DictionaryArray.from_arrays(number, ["a" * (1 << 20)]) for name in ("id_str", "file_loc")}
+    pq.write_table(pa.table(table), path)
+
+
+def lists(path: Path) -> None:
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 5000, pa.int32()), ["a" * 100_000])
+    rows = pa.ListArray.from_arrays(pa.array(range(0, 5001, 10), pa.int32()), text)
+    pq.write_table(pa.table({"id_str": [*map(str, range(500))], "file_loc": ["x.jpg"] * 500, "tags": rows}), path)
+
+
+def names(path: Path) -> None:
+    images = pa.StructArray.from_arrays(
+        [pa.array([b"x"] * 500), pa.DictionaryArray.from_arrays(pa.array([0] * 500, pa.int32()), ["a" * (1 << 20)])],
+        ["bytes", "path"],
+    )
+    pq.write_table(pa.table({"id_str": [*map(str, range(500))], "image": images}), path)
+
+
+def lying(path: Path) -> None:
+    """Pages of 200 MB, of which the metadata say that they are small."""
+    table = pa.table({"id_str": ["1"], "file_loc": ["x.jpg"], "remark": ["a" * (200 << 20)]})
+    pq.write_table(table, path, compression="zstd", use_dictionary=False, write_statistics=False)
+    size = pq.read_metadata(path).row_group(0).column(2).total_uncompressed_size
+    data, honest, less = path.read_bytes(), zigzag(size), zigzag(1000)
+    head, foot = data[: -len(data) // 2], data[-len(data) // 2 :]
+    at = foot.rfind(honest)
+    padded = less[:-1] + bytes([less[-1] | 128]) + b"\x80" * (len(honest) - len(less) - 1) + b"\0"  # as long
+    path.write_bytes(head + foot[:at] + padded + foot[at + len(honest) :])
+    assert pq.read_metadata(path).row_group(0).column(2).total_uncompressed_size == 1000
+
+
+def zigzag(number: int) -> bytes:
+    """A whole number as Thrift writes it."""
+    number, text = 2 * number, b""
+    while number > 127:
+        number, text = number >> 7, text + bytes([number & 127 | 128])
+    return text + bytes([number])
+
+
 TABLES: dict[str, tuple[Callable[[Path], object], str]] = {
     "table.csv.gz": (lambda path: path.write_bytes(packed(b"id_str,file_loc\n", 140)), "unpacks to more than"),
     "table.csv.zip": (zipped, "unpacks to more than"),
     "rows.fits.gz": (rows, "unpacks to more than"),
     "rows.parquet": (repeated, "30,000,000 rows"),
     "pixels.parquet": (pixels, "unpacks to more than"),
+    "texts.parquet": (texts, "its text unpacks to more than"),
+    "lists.parquet": (lists, "its text unpacks to more than"),
+    "names.parquet": (names, "its text unpacks to more than"),
+    "lying.parquet": (lying, "unpacks to more than"),
     "rows.h5": (hollow, "1,000,000,000 rows"),
     "fields.fits": (fields, "can't be read as a table"),
 }
@@ -246,3 +297,43 @@ def test_a_table_that_packs_well_is_read(tmp_path: Path) -> None:
     table.to_parquet(tmp_path / "table.parquet", index=False)
     for name in ("table.csv.gz", "table.parquet"):
         assert open_source(tmp_path / name).n == len(table)
+
+
+def test_text_that_repeats_is_read_as_it_was_written(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "id_str": ["1", "2", None],
+            "file_loc": ["x.jpg"] * 3,
+            "tags": [["a", "b"], [], None],
+            "where": [{"survey": "s", "release": None}] * 3,
+            "text": pa.array(["x", None, "x"], pa.large_string()),
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet", row_group_size=2)
+    with (tmp_path / "t.parquet").open("rb") as source:
+        assert read_columns(source, table.column_names, tmp_path / "t.parquet").equals(table)
+
+
+# --- networks
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "options"),
+    [("plain", 2048, {"width": 64}), ("efficientnet_b0", 2048, {}), ("conv-dense", 512, {"stages": [[1000]]})],
+)
+def test_a_network_of_huge_maps_is_refused_before_memory_is_taken(name: str, size: int, options: dict) -> None:
+    before = peak()
+    with pytest.raises(ModelError, match="makes maps of"):
+        build_encoder(name, channels=3, size=size, options=options)
+    assert peak() - before < 300
+
+
+def test_of_large_maps_fewer_are_looked_at_together(model: Path) -> None:
+    network = load_model(model).members[0]
+    assert network.at_once == GALAXIES
+    network.encoder.largest_map = LARGEST_MAPS // 3  # type: ignore[assignment]
+    seen: list[int] = []
+    network.encoder.register_forward_hook(lambda _, given, __: seen.append(len(given[0])))
+    pixels = torch.zeros(8, *[network.spec.geometry.size] * 2, network.spec.geometry.channels, dtype=torch.uint8)
+    network.infer(pixels)
+    assert seen == [3, 3, 2]

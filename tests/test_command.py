@@ -163,6 +163,26 @@ def test_a_model_of_another_recipe_is_reported_before_torch_is_imported(
     assert "ModuleNotFoundError" in same
 
 
+def test_another_study_is_reported_before_torch_is_imported(pack: Path, recipe_file: Path, tmp_path: Path) -> None:
+    from tuningfork.manifests import PackManifest
+    from tuningfork.study.study import Rows, load_study, study_job
+    from tuningfork.training.places import fixed
+
+    (tmp_path / "s.toml").write_text(f'title = "t"\n[[run]]\nrecipe = "{recipe_file}"\n')
+    (recipe,) = load_study(tmp_path / "s.toml").recipes()
+    run = fixed(recipe, PackManifest.read(pack).sha256) | {"weights": "0"}  # which only torch can tell
+    job = study_job([run], Rows("val"), tmp_path / "out")
+    with pytest.raises(KeyboardInterrupt), job.run():
+        (job.work / "models").mkdir()
+        raise KeyboardInterrupt
+    study = ("study", "s.toml", str(pack), "out")
+    for other in (["--set", "run.seed=99"], ["--split", "test"], ["--where", "five_class=cigar"]):
+        message = without_torch(*study, *other, folder=tmp_path)
+        assert message.startswith("error: ") and message.count("\n") == 1
+        assert "holds the work of another study" in message
+    assert "ModuleNotFoundError" in without_torch(*study, folder=tmp_path)
+
+
 def test_public_names_are_those_of_all() -> None:
     for name in tuningfork.__all__:
         assert getattr(tuningfork, name) is not None

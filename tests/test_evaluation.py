@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -542,6 +543,40 @@ def test_the_folder_holds_plots_rows_and_the_manifest(tmp_path):
     assert len(figures_text(manifest).splitlines()) == len(main_figures(manifest)) + 1
 
 
+def test_another_evaluation_is_replaced_only_when_asked(tmp_path):
+    """The same is left as it is, and told before any work where the inputs can be told before."""
+    labels, predictions = class_tables(40)
+    for name, table in (("labels", labels), ("predictions", predictions), ("others", predictions[:30])):
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    arguments = ["evaluate", tmp_path / "predictions.csv", tmp_path / "labels.csv", tmp_path / "out"]
+    arguments = [*map(str, arguments), "--schema", "five-classes"]
+
+    def run(*more):
+        return CliRunner().invoke(build(), [*arguments, *more])
+
+    assert run().exit_code == 0
+    made = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in (tmp_path / "out").iterdir()}
+    again = run()
+    assert again.exit_code == 0 and "accuracy" in again.output
+    arguments[1] = str(tmp_path / "others.csv")
+    with pytest.raises(OutputError, match=r"evaluation\.json exists, and is of something else.*--overwrite"):
+        raise run().exception
+    assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in (tmp_path / "out").iterdir()} == made
+    assert run("--overwrite").exit_code == 0
+    assert read_evaluation(tmp_path / "out")["n"]["predictions"] == 30
+    (tmp_path / "out" / "predictions.parquet").write_bytes(b"altered")
+    with pytest.raises(OutputError, match="is of something else"):
+        raise run().exception
+
+
+def test_an_evaluation_of_tables_in_memory_is_known_by_what_they_hold(tmp_path):
+    labels, predictions = class_tables(40)
+    for table, message in ((predictions, None), (predictions, None), (predictions[:30], "is of something else")):
+        evaluation = evaluate_predictions(table, labels, [FIVE], origin="here", n_bootstrap=5)
+        with pytest.raises(OutputError, match=message) if message else nullcontext():
+            write_evaluation(tmp_path / "out", evaluation, table, labels, [FIVE])
+
+
 def test_a_failed_write_leaves_what_there_was(tmp_path, monkeypatch):
     labels, predictions = class_tables(40)
     evaluation = evaluate_predictions(predictions, labels, [FIVE], origin="here", n_bootstrap=5)
@@ -554,7 +589,7 @@ def test_a_failed_write_leaves_what_there_was(tmp_path, monkeypatch):
     monkeypatch.setattr(write, "save", full_disk)
     for place in (out, tmp_path / "new"):
         with pytest.raises(OutputError):
-            write_evaluation(place, evaluation, predictions, labels, [FIVE])
+            write_evaluation(place, evaluation, predictions, labels, [FIVE], overwrite=True)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     with pytest.raises(PredictionsError):
         read_evaluation(tmp_path / "new")

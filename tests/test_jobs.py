@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tuningfork.errors import ModelError, OutputError
 from tuningfork.files import TEMPORARY, whole_file, whole_folder, write_text
-from tuningfork.jobs import Inputs, Job, Journal, beside, fingerprint, made_at_once, within
+from tuningfork.jobs import Inputs, Job, Journal, beside, fingerprint, make_at_once, within
 
 INPUTS = Inputs("count", 1, {"to": 3, "how": {"slowly": True}})
 JSON = st.recursive(
@@ -90,16 +90,23 @@ import sys
 from pathlib import Path
 from crashes import everywhere
 from tuningfork.files import write_text
-from tuningfork.jobs import made_at_once
+from tuningfork.evaluation.place import Place
+from tuningfork.manifests import StudyManifest
+
+CONTENT = {"where": "here", "seed": 0, "n_bootstrap": 1, "inputs": {}, "title": "a", "source": "", "split": "val",
+           "rows": [], "pack": "pack", "plots": [], "runs": [], "created": "now"}
+
+def make(making):
+    for name in ("1.txt", "2.txt"):
+        write_text(making / name, name)
+    StudyManifest.write(making, CONTENT, ["1.txt", "2.txt"])
 
 def count(folder):
-    with made_at_once("count", folder / "out", "manifest") as making:
-        for name in ("1.txt", "2.txt", "manifest"):
-            write_text(making / name, name)
+    Place(StudyManifest, folder / "out", CONTENT).write(make)
 
 def again(folder):
     count(folder)
-    count(folder)
+    Place(StudyManifest, folder / "out", CONTENT, overwrite=True).write(make)
 
 print(everywhere(again, Path(sys.argv[1])))
 """
@@ -332,14 +339,22 @@ def test_a_second_run_is_kept_out(tmp_path: Path) -> None:
         pass
 
 
+def at_once(out: Path, verb: str = "evaluate") -> Job:
+    return Job(Inputs(verb, 1, {}), out, within(out))
+
+
 @pytest.mark.parametrize("verb", ["evaluate", "robustness"])
 def test_two_runs_do_not_write_one_folder(tmp_path: Path, verb: str) -> None:
-    with made_at_once(verb, tmp_path / "out", "m.json") as making:
+    out = tmp_path / "out"
+
+    def make(making: Path) -> None:
         (making / "m.json").write_text("first")
-        with pytest.raises(OutputError, match="another run is at work"), made_at_once(verb, tmp_path / "out", "m.json"):
-            pass
-    assert (tmp_path / "out" / "m.json").read_text() == "first"
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["m.json"]
+        with pytest.raises(OutputError, match="another run is at work"):
+            make_at_once(at_once(out, verb), "m.json", make)
+
+    make_at_once(at_once(out, verb), "m.json", make)
+    assert (out / "m.json").read_text() == "first"
+    assert [path.name for path in out.iterdir()] == ["m.json"]
 
 
 def test_what_is_made_at_once_removes_no_work_of_another_kind(tmp_path: Path) -> None:
@@ -347,9 +362,23 @@ def test_what_is_made_at_once_removes_no_work_of_another_kind(tmp_path: Path) ->
     with pytest.raises(KeyboardInterrupt), job.run():
         (job.work / "part").write_text("hours of work")
         raise KeyboardInterrupt
-    with pytest.raises(OutputError, match="holds the work of another"), made_at_once("evaluate", job.output, "m.json"):
-        pass
+    with pytest.raises(OutputError, match="holds the work of another"):
+        make_at_once(at_once(job.output), "m.json", lambda making: (making / "m.json").touch())
     assert (job.work / "part").read_text() == "hours of work"
+
+
+def test_what_is_made_at_once_replaces_no_file_unasked(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("ten years")
+
+    def make(making: Path) -> None:
+        for name in ("thesis.tex", "m.json"):
+            (making / name).write_text("new")
+
+    with pytest.raises(OutputError, match=r"thesis\.tex exists"):
+        make_at_once(at_once(tmp_path), "m.json", make)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"thesis.tex": "ten years"}
+    make_at_once(at_once(tmp_path), "m.json", make, overwrite=True)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"thesis.tex": "new", "m.json": "new"}
 
 
 def test_a_link_in_place_of_the_work_folder_or_the_lock_is_not_followed(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from dataclasses import replace
 from itertools import pairwise
@@ -316,6 +317,9 @@ def test_a_taught_run_trains_and_knows_its_teacher(
 def test_a_teacher_that_can_t_teach_is_named(recipe_file: Path, answers: Path, pack: Path, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="name a table, as `tuningfork predict"):
         train(_taught(recipe_file, tmp_path / "none.parquet"), pack, tmp_path / "out")
+    os.mkfifo(tmp_path / "pipe")  # opening it would wait for ever
+    with pytest.raises(RecipeError, match=r"pipe can't be read .it is no regular file"):
+        train(_taught(recipe_file, tmp_path / "pipe"), pack, tmp_path / "out")
     classes = load_recipe(recipe_file, [f'head.1.teacher.answers="{answers}"'])
     with pytest.raises(RecipeError, match="a classes head can't have a teacher"):
         train(classes, pack, tmp_path / "out")

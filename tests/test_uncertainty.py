@@ -373,6 +373,20 @@ def test_what_cannot_be_calibrated_is_said(model: Path, pack: Path, calibrated: 
     assert (calibrated / "uncertainty.safetensors").read_bytes() == before
 
 
+def test_what_was_measured_on_other_galaxies_is_replaced_only_when_asked(
+    calibrated: Path, pack: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(calibrated, folder)
+    before = (folder / "uncertainty.safetensors").read_bytes()
+    with pytest.raises(ModelError, match=r"has been calibrated, on train of .*; calibrate a copy, or .*--overwrite"):
+        calibrate(folder, pack, split="all", tta=1)
+    assert (folder / "uncertainty.safetensors").read_bytes() == before
+    calibrate(folder, pack, split="all", tta=1, overwrite=True)
+    assert read_manifest(folder)["calibration"]["split"] == "all"
+    calibrate(folder, pack, split="all", tta=1)  # the same again
+
+
 def test_a_kill_between_the_files_leaves_a_model_that_works(
     calibrated: Path, pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -384,10 +398,10 @@ def test_a_kill_between_the_files_leaves_a_model_that_works(
 
     monkeypatch.setattr(sys.modules["tuningfork.inference.calibration"], "write_uncertainty", killed)
     with pytest.raises(KeyboardInterrupt):
-        calibrate(folder, pack, split="all", tta=1)
+        calibrate(folder, pack, split="all", tta=1, overwrite=True)
     assert load_model(folder).uncertainty is None
     monkeypatch.undo()
-    calibrate(folder, pack, split="all", tta=1)
+    calibrate(folder, pack, split="all", tta=1, overwrite=True)
     assert load_model(folder).uncertainty.views == 1
 
 

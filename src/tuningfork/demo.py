@@ -28,7 +28,7 @@ def run_demo(out: Path, *, n: int = 2400, seed: int = 1, changes: tuple[str, ...
     Run again, it goes on where it stopped.
     """
     from tuningfork.images import Geometry
-    from tuningfork.inference import evaluate_model, predict
+    from tuningfork.inference import evaluate_into, predict
     from tuningfork.packs import make_pack
     from tuningfork.report import write_report
     from tuningfork.simulate import simulate_galaxies
@@ -50,7 +50,7 @@ def run_demo(out: Path, *, n: int = 2400, seed: int = 1, changes: tuple[str, ...
             paths["galaxies"] / "catalog.parquet", paths["pack"], schemas=schemas, geometry=geometry, seed=seed
         ),
         "model": lambda: train(load_recipe("tuningfork/demo", changes), paths["pack"], paths["model"]),
-        "evaluation": lambda: evaluate_model(paths["model"], paths["pack"]).save(paths["evaluation"]),
+        "evaluation": lambda: evaluate_into(paths["model"], paths["pack"], paths["evaluation"]),
         "predictions": lambda: predict(
             paths["galaxies"] / "images", paths["predictions"], model=paths["model"], overwrite=True
         ),

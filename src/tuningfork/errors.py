@@ -64,6 +64,12 @@ class OutputError(TuningforkError):
     """An output can't be written: no permission, a full disk, or something else is in its place."""
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an error of another library says, as `one_line` has it: some go on with their own code."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return one_line(ValueError(lines[0]))
+
+
 def one_line(error: BaseException, longest: int = 300) -> str:
     """What an error of another library says, in one line of at most `longest` printable characters."""
     text = " ".join(str(error).split()) or type(error).__name__

@@ -17,10 +17,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from tuningfork.errors import MachineError, OutputError, TuningforkError
+from tuningfork.errors import MachineError, OutputError, TuningforkError, first_line
 
 TEMPORARY = ".unfinished-"  # how the name of everything in the making begins
 LARGEST_TEXT = 1 << 30  # bytes of a manifest, a recipe or a journal; a pack of a billion images has fewer
@@ -209,14 +210,10 @@ def write_json(path: Path, value: Any) -> None:
 def read_text(path: Path, error: type[TuningforkError], largest: int = LARGEST_TEXT) -> str:
     """The text of a regular file of at most `largest` bytes; what hinders becomes an `error` that names it."""
     try:
-        # Without O_NONBLOCK (Windows has none) opening a pipe would wait for its other end.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(handle, "rb") as file:
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode):
-                raise error(f"cannot read {path}: it is no regular file")
-            if status.st_size > largest:
-                raise error(f"{path} has {status.st_size:,} bytes; at most {largest:,} are read")
+        with _regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > largest:
+                raise error(f"{path} has {size:,} bytes; at most {largest:,} are read")
             return file.read(largest).decode("utf-8")
     except OSError as problem:
         raise error(f"cannot read {path}: {problem.strerror}") from problem
@@ -231,7 +228,7 @@ def read_json(path: Path, error: type[TuningforkError], largest: int = LARGEST_T
     except RecursionError as problem:
         raise error(f"{path} is nested too deeply; make it again") from problem
     except ValueError as problem:
-        raise error(f"{path} is not valid JSON ({problem}); make it again") from problem
+        raise error(f"{path} is not valid JSON ({first_line(problem)}); make it again") from problem
 
 
 def read_toml(path: Path, error: type[TuningforkError]) -> dict[str, Any]:
@@ -241,10 +238,20 @@ def read_toml(path: Path, error: type[TuningforkError]) -> dict[str, Any]:
     except RecursionError as problem:
         raise error(f"{path} is nested too deeply") from problem
     except ValueError as problem:
-        raise error(f"{path} is not valid TOML: {problem}") from problem
+        raise error(f"{path} is not valid TOML: {first_line(problem)}") from problem
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
+    """The SHA-256 of a regular file's bytes, in hexadecimal."""
+    with _regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _regular(path: Path) -> BufferedReader:
+    """A regular file, opened to read; of anything else, such as a pipe, an `OSError` at once."""
+    # Without O_NONBLOCK (Windows has none) opening a pipe would wait for its other end.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return os.fdopen(handle, "rb")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from glob import escape
@@ -29,6 +29,7 @@ from tuningfork.files import (
     output_errors,
     read_json,
     read_text,
+    refuse_existing,
     refuse_irregular,
     remove,
     software_version,
@@ -353,25 +354,26 @@ class Job:
             )
 
 
-@contextmanager
-def made_at_once(verb: str, output: Path, last: str) -> Iterator[Path]:
-    """An empty folder for the files of a result, which are moved to the folder `output`, the one named `last` last.
+def make_at_once(job: Job, last: str, make: Callable[[Path], object], *, overwrite: bool = False) -> None:
+    """Let `make` fill an empty folder, and move its files to the job's output, the one named `last` last.
 
-    One run at a time works on `output`. A kill costs all of it, and the next run leaves nothing of it behind.
+    One run at a time works on the output. A kill costs all that was not whole, and the next run leaves nothing behind.
 
     Raises
     ------
-    OutputError
-        If another run is at work there, or `output` holds unfinished work of another kind or can't be written.
+    TuningforkError
+        If another run is at work there, or the output can't be written; or, where `overwrite` is not set, if it holds
+        unfinished work of other inputs, or files of these names that no run of this job has put there.
     """
-    job = Job(Inputs(verb, 1, {}), output, within(output))
-    with job.run():
-        with job.making(job.fingerprint) as making:
-            yield making
-        with output_errors(output):
-            refuse_irregular(output / last)
-            (output / last).unlink(missing_ok=True)  # the old one must not speak for new files
-        job.deliver(job.fingerprint, output, last)
+    with job.run(overwrite=overwrite):
+        if not job.made(job.fingerprint):
+            with job.making(job.fingerprint) as making:
+                make(making)
+                refuse_existing([job.output / path.name for path in sorted(making.iterdir())], overwrite=overwrite)
+        with output_errors(job.output):
+            refuse_irregular(job.output / last)
+            (job.output / last).unlink(missing_ok=True)  # the old one must not speak for new files
+        job.deliver(job.fingerprint, job.output, last)
 
 
 class Journal:

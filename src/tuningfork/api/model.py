@@ -380,11 +380,17 @@ class TrainedModel:
 
     @speaks_python
     def calibrate(
-        self, data: Pack | str | PathLike[str], split: str = "val", *, tta: int = 8, where: Sequence[str] = ()
+        self,
+        data: Pack | str | PathLike[str],
+        split: str = "val",
+        *,
+        tta: int = 8,
+        where: Sequence[str] = (),
+        overwrite: bool = False,
     ) -> TrainedModel:
         """Measure its uncertainty on labelled galaxies that it was not trained on; the model with its intervals.
 
-        A bundled model is copied first: its own folder is left alone.
+        A bundled model is copied first: its own folder is left alone. Any other model's folder is written to.
 
         Parameters
         ----------
@@ -396,6 +402,8 @@ class TrainedModel:
             Test-time augmentation that the intervals will hold for.
         where : sequence of str
             Only those with these values.
+        overwrite : bool
+            Replace what was measured on other galaxies. A copy of a bundled model is yours: there it goes without.
 
         Returns
         -------
@@ -405,15 +413,17 @@ class TrainedModel:
         Raises
         ------
         ModelError, PackError
-            If there are too few galaxies, or the geometries differ.
+            If there are too few galaxies, the geometries differ, or the model has been calibrated on other galaxies and
+            `overwrite` is not set.
         """
         from tuningfork.inference import calibrate
         from tuningfork.models import bundled_models
 
         folder = self.folder
         if folder.resolve() in [model_folder(name).resolve() for name in bundled_models()]:
-            folder = self.save(scratch_folder() / self.folder.name)
-        calibrate(folder, data.path if isinstance(data, Pack) else Path(data), split=split, tta=tta, where=where)
+            folder, overwrite = self.save(scratch_folder() / self.folder.name), True
+        pack = data.path if isinstance(data, Pack) else Path(data)
+        calibrate(folder, pack, split=split, tta=tta, where=where, overwrite=overwrite)
         return TrainedModel(folder)
 
     @speaks_python

@@ -32,10 +32,16 @@ def refuse_inflated(path: Path, unpacked: int, what: str = "it") -> None:
         )
 
 
-def refuse_cells(path: Path, rows: int, columns: int) -> None:
-    """Raise a `CatalogError` where a table says that it has more values than its file can hold."""
+def refuse_cells(path: Path, rows: int, columns: int, values: int = 0) -> None:
+    """Raise a `CatalogError` where a table says that it has more rows or values than its file can hold.
+
+    `values` is how many there are, where a row may hold lists.
+    """
     size = path.stat().st_size
-    if rows > max(FEW_ROWS, size) or rows * columns > max(FEW_CELLS, CELLS * size):
+    most = max(FEW_CELLS, CELLS * size)
+    if values > most:
+        raise CatalogError(f"{path} says that it has {values:,} values in {size:,} bytes; if it is meant so, split it")
+    if rows > max(FEW_ROWS, size) or rows * columns > most:
         raise CatalogError(
             f"{path} says that it has {rows:,} rows of {columns:,} columns in {size:,} bytes; "
             "if it is meant so, split it, or write it without compression"

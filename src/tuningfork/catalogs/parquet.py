@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import astuple
 from pathlib import Path
@@ -14,10 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tuningfork.catalogs.bounds import refuse_cells
+from tuningfork.catalogs.bounds import refuse_cells, refuse_inflated
 from tuningfork.catalogs.ids import are_ids
+from tuningfork.catalogs.pages import pages
 from tuningfork.catalogs.write.columns import ABOUT, about
-from tuningfork.errors import CatalogError
+from tuningfork.errors import CatalogError, TuningforkError, first_line
 
 PIXELS = "image"
 UNNAMED = "__index_level_0__"  # what pandas calls an index without a name
@@ -35,10 +36,100 @@ WHOLE = {  # pandas' integers that may be missing
 
 def read_parquet(source: BinaryIO, ids: Sequence[str], path: Path) -> pd.DataFrame:
     """Every column but the pixels, and what pandas had as an index; `path` is the file's, for errors."""
-    with pq.ParquetFile(source) as file:
-        names = [name for name in file.schema_arrow.names if name != PIXELS]
-        refuse_cells(path, file.metadata.num_rows, len(names))
-        return to_frame(file.read(columns=names), ids)
+    names = [name for name in pq.ParquetFile(source).schema_arrow.names if name != PIXELS]
+    return to_frame(read_columns(source, names, path), ids)
+
+
+def read_stored(path: Path, error: type[TuningforkError], again: str) -> pa.Table:
+    """All of a Parquet file that this software wrote, or that says so; what is wrong with it becomes an `error`.
+
+    `again` is what to do then.
+    """
+    try:
+        with path.open("rb") as source:
+            return read_columns(source, pq.ParquetFile(source).schema_arrow.names, path)
+    except CatalogError as problem:
+        raise error(str(problem)) from problem
+    except (OSError, ValueError, TypeError, pa.ArrowException) as problem:
+        raise error(f"{path} can't be read as Parquet ({first_line(problem)}); {again}") from problem
+
+
+def read_columns(source: BinaryIO, names: Sequence[str], path: Path) -> pa.Table:
+    """Columns of a Parquet file; a name such as ``image.path`` is of a part of one.
+
+    Raises
+    ------
+    CatalogError
+        If they would take far more memory than the file has bytes.
+    """
+    plain = pq.ParquetFile(source)
+    chunks = [chunk for chunk in _chunks(plain.metadata) if _is_of(chunk.path_in_schema, names)]
+    _refuse_bombs(source, plain.metadata, chunks, path)
+    texts = (chunk for chunk in chunks if chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page)
+    repeated = list(dict.fromkeys(chunk.path_in_schema for chunk in texts))  # read as numbers of texts, at first
+    if not repeated:
+        return plain.read(columns=list(names))
+    file, parts, length = pq.ParquetFile(source, read_dictionary=repeated), [], 0
+    for group in range(file.num_row_groups):  # each has a dictionary of its own, and Arrow joins none inside lists
+        parts.append(file.read_row_group(group, columns=list(names)))
+        length += sum(map(_text, parts[-1].columns))
+        refuse_inflated(path, length, "its text")
+    table = pa.concat_tables(parts)
+    wanted = plain.read_row_groups([], columns=list(names)).schema
+    return table.cast(wanted)
+
+
+def largest_page(source: BinaryIO, name: str, path: Path) -> int:
+    """The bytes of the largest page of a part of a column, such as ``image.bytes``; all of it is within bounds.
+
+    Raises
+    ------
+    CatalogError
+        If it would unpack to far more than the file is.
+    """
+    unpacked, largest = 0, 0
+    for chunk in _chunks(pq.ParquetFile(source).metadata):
+        if chunk.path_in_schema == name:
+            for page in pages(source, chunk):
+                unpacked, largest = unpacked + page.unpacked, max(largest, page.unpacked)
+            refuse_inflated(path, unpacked, f"its column {name.partition('.')[0]}")
+    return largest
+
+
+def _chunks(metadata: pq.FileMetaData) -> Iterator[pq.ColumnChunkMetaData]:
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        yield from map(group.column, range(group.num_columns))
+
+
+def _is_of(column: str, names: Sequence[str]) -> bool:
+    return any(column == name or column.startswith(f"{name}.") for name in names)
+
+
+def _refuse_bombs(
+    source: BinaryIO, metadata: pq.FileMetaData, chunks: Sequence[pq.ColumnChunkMetaData], path: Path
+) -> None:
+    """Refuse more rows, values or bytes than a file of its size may hold, whatever its metadata say."""
+    groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    refuse_cells(path, max(metadata.num_rows, sum(groups)), len({chunk.path_in_schema for chunk in chunks}))
+    unpacked, values = 0, 0
+    for chunk in chunks:
+        for page in pages(source, chunk):
+            unpacked += page.unpacked
+            values += page.values
+        refuse_inflated(path, unpacked)
+        refuse_cells(path, 0, 0, max(values, chunk.num_values))
+
+
+def _text(column: pa.ChunkedArray | pa.Array) -> int:
+    """How many bytes the text takes that a column names by numbers, once it stands in every row."""
+    if isinstance(column, pa.ChunkedArray):
+        return sum(map(_text, column.chunks))
+    if pa.types.is_dictionary(column.type) and not pa.types.is_nested(column.type.value_type):
+        lengths = pc.binary_length(column.dictionary)
+        return pc.sum(pc.cast(lengths, pa.int64()).take(column.indices)).as_py() or 0
+    if pa.types.is_struct(column.type):
+        return sum(map(_text, column.flatten()))
+    return _text(column.flatten()) if pa.types.is_nested(column.type) and hasattr(column, "flatten") else 0
 
 
 def read_feather(source: Path | BinaryIO, ids: Sequence[str]) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from tuningfork.catalogs.journal import BEGINNING, read_journal
 from tuningfork.catalogs.names import find_column, listed, with_names
 from tuningfork.catalogs.parquet import read_feather, read_parquet
 from tuningfork.catalogs.write.columns import STORED
-from tuningfork.errors import CatalogError
+from tuningfork.errors import CatalogError, first_line
 
 TEXT = (".csv", ".tsv", ".tab", ".txt", ".dat", ".asc", ".ecsv", ".tbl")
 ENDINGS = (*TEXT, ".parquet", ".feather", ".arrow", ".fits", ".fit", ".fts", ".vot", ".votable", ".xml")
@@ -66,8 +66,7 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None, *, ids: S
     except CatalogError:
         raise
     except Exception as error:  # readers throw whatever they like at a file that is damaged
-        why = (str(error) or type(error).__name__).splitlines()[0]
-        raise CatalogError(f"{path} can't be read as a table: {why}") from error
+        raise CatalogError(f"{path} can't be read as a table: {first_line(error)}") from error
     if len(table) == 0:
         raise CatalogError(f"{path} has no rows")
     table = with_names(table, [*OURS, *(columns or ())])

@@ -18,8 +18,11 @@ def command(
     tta: Annotated[
         int, typer.Option(metavar="VIEWS", help="Test-time augmentation: average over 1, 2, 4, 8, 16 or 32 views.")
     ] = 8,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what was measured on other galaxies.")
+    ] = False,
 ) -> None:
     """Measure a model's uncertainty: conformal intervals, calibrated probabilities, the out-of-distribution flag."""
     from tuningfork.inference import calibrate
 
-    say(f"calibrated: {calibrate(model, pack, split=split, where=where, tta=tta)}")
+    say(f"calibrated: {calibrate(model, pack, split=split, where=where, tta=tta, overwrite=overwrite)}")

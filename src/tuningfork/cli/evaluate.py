@@ -26,6 +26,7 @@ def command(
         typer.Option(help="What a predictions table answers: a schema's name or .toml file. Repeatable."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap resamples behind the intervals.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another evaluation that is there.")] = False,
 ) -> None:
     """Measure a model, or anyone's predictions, against labels: figures with 95 % intervals, calibration, plots."""
     from tuningfork.catalogs import is_table
@@ -33,15 +34,17 @@ def command(
     if is_table(Path(predictor)):
         from tuningfork.evaluation import evaluate_file
 
-        evaluate_file(predictor, labels, out, split=split, where=where, schemas=schema or (), seed=seed)
+        evaluate_file(
+            predictor, labels, out, split=split, where=where, schemas=schema or (), seed=seed, overwrite=overwrite
+        )
     elif schema:
         raise typer.BadParameter(
             "a model knows its own schemas; --schema is for predictions tables", param_hint="--schema"
         )
     else:
-        from tuningfork.inference import evaluate_model
+        from tuningfork.inference import evaluate_into
 
-        evaluate_model(predictor, labels, split=split, where=where, seed=seed).save(out)
+        evaluate_into(predictor, labels, out, split=split, where=where, seed=seed, overwrite=overwrite)
 
     from tuningfork.evaluation import figures_text, read_evaluation
 

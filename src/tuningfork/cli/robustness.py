@@ -18,9 +18,7 @@ def command(
     where: Annotated[list[str], typer.Option(help="Only rows with column=value (or one|other). Repeatable.")] = [],  # noqa: B006
     limit: Annotated[int, typer.Option(min=1, help="At most this many galaxies.")] = 500,
     seed: Annotated[int, typer.Option(help="Of the choice of galaxies and the bootstrap.")] = 0,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a measurement that is there already.")
-    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another measurement that is there.")] = False,
 ) -> None:
     """Measure a model on galaxies turned, shifted, noisier, blurred, coarser and compressed; draw the curves."""
     from tuningfork.robustness import measure_robustness

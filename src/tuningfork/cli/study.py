@@ -25,7 +25,7 @@ def command(
     from tuningfork.errors import RecipeError
     from tuningfork.files import read_json
     from tuningfork.study import bundled_studies, load_study
-    from tuningfork.study.study import check_places
+    from tuningfork.study.study import Rows, check_places
 
     if name == "list" and not pack:
         for entry in bundled_studies():
@@ -41,8 +41,8 @@ def command(
         )
     else:
         study = load_study(name)
-        study.recipes(change)  # are sound
-        check_places(Path(pack), out)  # torch, which takes seconds to import, comes after that
+        recipes = study.recipes(change)
+        check_places(recipes, Rows(split, where), Path(pack), out)  # torch, which is slow to import, comes after
         from tuningfork.study import run_study
 
         folder = run_study(study, pack, out, changes=change, split=split, where=where)

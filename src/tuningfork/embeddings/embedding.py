@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tuningfork.catalogs import Origin, write_parts
+from tuningfork.catalogs.parquet import read_stored
 from tuningfork.errors import EmbeddingError
 from tuningfork.files import whole_file
 from tuningfork.manifests import EmbeddingManifest
@@ -208,12 +209,14 @@ def read_embedding(path: str | Path, encode: Callable[[Any], np.ndarray] | None 
     """
     file = Path(path)
     manifest = embedding_manifest(file)
-    rows = pq.read_table(file)
+    rows = read_stored(file, EmbeddingError, "embed again")
     described = [schema_from_dict(table, str(file)) for table in manifest["schemas"]]
     schemas = tuple(schema for schema in described if isinstance(schema, ClassSchema))
-    return Embedding(
-        file, rows.drop_columns(["features"]).to_pandas(), feature_array(rows["features"]), manifest, schemas, encode
-    )
+    try:
+        table, features = rows.drop_columns(["features"]).to_pandas(), feature_array(rows["features"])
+    except (KeyError, AttributeError, TypeError, ValueError, pa.ArrowException) as error:
+        raise EmbeddingError(f"{file} holds no features as an embedding does; embed again") from error
+    return Embedding(file, table, features, manifest, schemas, encode)
 
 
 def embedding_manifest(file: Path) -> dict[str, Any]:

@@ -112,7 +112,8 @@ def _choose(model: Model, source: ImageSource | PackSource, views: int, device: 
     load_engine(model, "torch", device)
     if source.n < FEWEST:
         return
-    pixels = _first_pixels(source, CPU_BATCH if device.type == "cpu" else GPU_BATCH)
+    most = CPU_BATCH if device.type == "cpu" else GPU_BATCH
+    pixels = _first_pixels(source, model.spec.geometry.at_once(most))
     if len(pixels) == 0:
         return
     batch = torch.from_numpy(pixels).to(device)

@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from tuningfork.engines.agree import distance, tolerance
 from tuningfork.engines.engine import Engine
-from tuningfork.engines.plugins import engine_class, first_line
-from tuningfork.errors import ModelError, TuningforkError
+from tuningfork.engines.plugins import engine_class
+from tuningfork.errors import ModelError, TuningforkError, first_line
 from tuningfork.images import Geometry
 from tuningfork.models import GalaxyModel, Model
 from tuningfork.models.model import Outputs
@@ -60,6 +60,8 @@ def attach(model: Model, device: torch.device, name: str, make: Callable[[Galaxy
         size, channels = member.spec.view.size, member.spec.geometry.channels
         try:
             engine = make(member, index)
+            if device.type == "cpu":
+                engine.batch = min(engine.batch, member.at_once)
             with torch.inference_mode():
                 blank = torch.zeros(1, channels, size, size, device=device)
                 if _shapes(engine(blank)) != _shapes(member.outputs(blank)):

@@ -9,7 +9,7 @@ from tuningfork.engines.eager import CompiledEngine, TorchEngine
 from tuningfork.engines.engine import Engine
 from tuningfork.engines.onnx import OnnxEngine
 from tuningfork.engines.openvino import OpenvinoEngine
-from tuningfork.errors import ModelError
+from tuningfork.errors import ModelError, first_line
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +48,6 @@ def engine_class(name: str) -> type[Engine]:
     if not (isinstance(found, type) and issubclass(found, Engine)):
         raise ModelError(f"{_said(entry)} is no tuningfork.engines.Engine; update or uninstall it")
     return found
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, in one line."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _plug_ins() -> dict[str, EntryPoint]:

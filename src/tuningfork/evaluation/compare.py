@@ -10,9 +10,12 @@ import pandas as pd
 from tuningfork.catalogs import find_column, matching, read_table
 from tuningfork.errors import PredictionsError, SchemaError
 from tuningfork.evaluation.evaluate import N_BOOTSTRAP, evaluate_predictions
+from tuningfork.evaluation.place import Place
 from tuningfork.evaluation.write import write_evaluation
 from tuningfork.files import read_json, sha256
-from tuningfork.schemas import ClassSchema, Schema, load_schema, schema_from_dict
+from tuningfork.jobs import fingerprint
+from tuningfork.manifests import EvaluationManifest
+from tuningfork.schemas import ClassSchema, Schema, load_schema, schema_from_dict, schema_to_dict
 
 
 def evaluate_file(
@@ -25,6 +28,7 @@ def evaluate_file(
     schemas: Sequence[str | Path] = (),
     seed: int = 0,
     n_bootstrap: int = N_BOOTSTRAP,
+    overwrite: bool = False,
 ) -> Path:
     """Evaluate a predictions table against the labels of a pack or a catalog; write the evaluation to the folder `out`.
 
@@ -35,7 +39,7 @@ def evaluate_file(
     labels : str or path
         A pack (folder) or a catalog (table).
     out : str or path
-        The folder to write; made if need be.
+        The folder to write; made if need be. Where it holds this evaluation already, nothing is done.
     split : str
         The rows of the labels that count, or ``all``; a catalog without a column `split` counts whole.
     where : sequence of str
@@ -44,6 +48,8 @@ def evaluate_file(
         Names of schemas, or TOML files. A pack knows its own: by default those that the predictions answer.
     seed, n_bootstrap : int
         Of the resamples behind the intervals.
+    overwrite : bool
+        Replace another evaluation that is in `out`.
 
     Returns
     -------
@@ -58,6 +64,8 @@ def evaluate_file(
         If no schema is named for a catalog, one is unknown, or labels don't obey theirs.
     PredictionsError
         If the split is empty, or as `evaluate_predictions` says.
+    OutputError
+        If `out` can't be written, or holds another evaluation and `overwrite` is not set.
     """
     predictions, labels, out = Path(predictions), Path(labels), Path(out)
     given = read_table(predictions)
@@ -67,24 +75,21 @@ def evaluate_file(
     rows = rows[matching(rows, where, str(labels))]
     if rows.empty:
         raise PredictionsError(f"no row of {labels} has {' and '.join(where)}")
+    origin = ", ".join([f"{predictions.name} on {labels.name}", *[f"{split} split"] * ("split" in table), *where])
+    inputs = {
+        "predictions": {"name": predictions.name, "sha256": sha256(predictions)},
+        "labels": {"name": labels.name, "sha256": sha256(labels / "catalog.parquet" if labels.is_dir() else labels)},
+        "schemas": {schema.name: fingerprint(schema_to_dict(schema)) for schema in chosen},
+        "split": split if "split" in table else None,
+        "rows": list(where),
+    }
+    asked = {"where": origin, "inputs": inputs, "seed": seed, "n_bootstrap": n_bootstrap}
+    if Place(EvaluationManifest, out, asked, overwrite).finished():
+        return out
     evaluation = evaluate_predictions(
-        given,
-        rows,
-        chosen,
-        origin=", ".join([f"{predictions.name} on {labels.name}", *[f"{split} split"] * ("split" in table), *where]),
-        inputs={
-            "predictions": {"name": predictions.name, "sha256": sha256(predictions)},
-            "labels": {
-                "name": labels.name,
-                "sha256": sha256(labels / "catalog.parquet" if labels.is_dir() else labels),
-            },
-            "split": split if "split" in table else None,
-            "rows": list(where),
-        },
-        n_bootstrap=n_bootstrap,
-        seed=seed,
+        given, rows, chosen, origin=origin, inputs=inputs, n_bootstrap=n_bootstrap, seed=seed
     )
-    return write_evaluation(out, evaluation, given, rows, chosen)
+    return write_evaluation(out, evaluation, given, rows, chosen, overwrite=overwrite)
 
 
 def _labels(path: Path) -> tuple[pd.DataFrame, tuple[Schema, ...]]:

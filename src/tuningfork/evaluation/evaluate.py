@@ -14,7 +14,7 @@ from tuningfork.evaluation.classes import class_measures
 from tuningfork.evaluation.coverage import with_quantity_coverage, with_vote_coverage
 from tuningfork.evaluation.losses import class_losses, tree_losses
 from tuningfork.evaluation.quantities import known_values, quantity_measures
-from tuningfork.evaluation.tables import answers, join, probabilities
+from tuningfork.evaluation.tables import answers, join, probabilities, table_hash
 from tuningfork.evaluation.trees import tree_measures
 from tuningfork.evaluation.votes import label_votes, votes_of
 from tuningfork.schemas import ClassSchema, QuantitySchema, Schema, TreeSchema
@@ -47,7 +47,8 @@ def evaluate_predictions(
     origin : str
         Names the predictions in errors and in the result, such as ``model default on packs/gz, split test``.
     inputs : dict, optional
-        What the caller knows of the model, the pack and the split, kept in the result.
+        What fixes predictions and labels, such as the hashes of their files, kept in the result: a folder that holds an
+        evaluation of other inputs is not replaced unasked. By default, hashes of the tables.
     n_bootstrap, seed : int
         How many resamples stand behind the intervals, and the seed that draws them.
 
@@ -79,7 +80,7 @@ def evaluate_predictions(
     measures = {schema.name: {"title": schema.title} | measures_of(kept, known, schema, origin) for schema in schemas}
     return {
         "where": origin,
-        "inputs": inputs or {},
+        "inputs": inputs or {"predictions": table_hash(kept), "labels": table_hash(known)},
         "n": counts,
         "seed": seed,
         "n_bootstrap": n_bootstrap,

@@ -73,13 +73,15 @@ class Evaluation:
             drawn = draw(self.content, kept, known, self.schemas, self.pixels)
             return Plots({plot.name: plot.figure for plot in drawn})
 
-    def save(self, out: str | Path) -> Path:
+    def save(self, out: str | Path, *, overwrite: bool = False) -> Path:
         """Write the folder that `tuningfork evaluate` writes: ``evaluation.json``, rows and plots.
 
         Parameters
         ----------
         out : str or path
-            The folder to write.
+            The folder to write. Where it holds this evaluation already, nothing is done.
+        overwrite : bool
+            Replace another evaluation that is in `out`.
 
         Returns
         -------
@@ -89,10 +91,16 @@ class Evaluation:
         Raises
         ------
         OutputError
-            If the folder can't be written.
+            If the folder can't be written, or holds another evaluation and `overwrite` is not set.
         """
         return write_evaluation(
-            Path(out), self.content, self.predictions, self.labels, self.schemas, pixels=self.pixels
+            Path(out),
+            self.content,
+            self.predictions,
+            self.labels,
+            self.schemas,
+            pixels=self.pixels,
+            overwrite=overwrite,
         )
 
     def __str__(self) -> str:

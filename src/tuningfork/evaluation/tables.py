@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -105,6 +106,11 @@ def join(
     for schema in schemas:
         _check(kept, schema, origin)
     return kept, labels.set_index("id_str").loc[kept["id_str"]].reset_index(), counts
+
+
+def table_hash(table: pd.DataFrame) -> str:
+    """A SHA-256 of what a table holds."""
+    return hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()
 
 
 def probabilities(predictions: pd.DataFrame, schema: Schema) -> Array | None:

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from tuningfork.evaluation.draw import Pixels, draw
+from tuningfork.evaluation.place import Place
 from tuningfork.evaluation.tables import join
 from tuningfork.files import whole_file
-from tuningfork.jobs import made_at_once
 from tuningfork.manifests import EvaluationManifest
 from tuningfork.plotting.style import save, styled
 from tuningfork.schemas import Schema
@@ -24,18 +24,23 @@ def write_evaluation(
     labels: pd.DataFrame,
     schemas: Sequence[Schema],
     pixels: Pixels | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Path:
     """Write what `evaluate_predictions` found into the folder `out`, from the same tables and schemas; returns `out`.
 
     `pixels` gives the picture of a galaxy by its id, (H, W, C) uint8; with it the galaxies of largest loss are drawn.
+    Where the folder holds this evaluation already, nothing is done.
 
     Raises
     ------
     OutputError
-        If the folder can't be written.
+        If the folder can't be written, or holds another evaluation, or files of these names, and `overwrite` is not
+        set.
     """
     kept, known, _ = join(predictions, labels, schemas, evaluation["where"])
-    with made_at_once("evaluate", out, EvaluationManifest.NAME) as making:
+
+    def make(making: Path) -> None:
         captions = {}
         with styled():
             for plot in draw(evaluation, kept, known, schemas, pixels):
@@ -45,6 +50,8 @@ def write_evaluation(
             kept.to_parquet(temporary, index=False)
         content = evaluation | {"plots": list(captions), "captions": captions}
         EvaluationManifest.write(making, content, [*captions, "predictions.parquet"])
+
+    Place(EvaluationManifest, out, evaluation, overwrite).write(make)
     return out
 
 

@@ -71,8 +71,9 @@ def patch_drops(model: GalaxyModel, pixels: np.ndarray, target: Target, patch: i
     for image, frame in zip(network_view(model, pixels), skies.to(model.mean.device), strict=True):
         sky = sky_level(frame)
         whole = _answer(model, image[None], target)
-        for first in range(0, len(corners), BATCH):
-            some = corners[first : first + BATCH]
+        at_once = min(BATCH, model.at_once)
+        for first in range(0, len(corners), at_once):
+            some = corners[first : first + at_once]
             hidden = image.repeat(len(some), 1, 1, 1)
             for view, (row, column) in zip(hidden, some, strict=True):
                 view[:, row : row + patch, column : column + patch] = sky

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tuningfork.errors import ImageError
+from tuningfork.errors import ImageError, first_line
 from tuningfork.images import jpeg, raster
 from tuningfork.images.blank import cells_of, check, check_filled
 from tuningfork.images.centring import NOT_CENTRED, is_centred
@@ -140,7 +140,7 @@ def read_frame(data: Payload, geometry: Geometry, reading: Reading) -> Frame:
     except (ImageError, ImportError, MemoryError):  # of a library that is not whole; of no image
         raise
     except Exception as error:  # whatever a decoder throws at hostile bytes is one bad image, not the end of the job
-        raise ImageError(f"cannot be decoded ({str(error) or type(error).__name__})") from error
+        raise ImageError(f"cannot be decoded ({first_line(error)})") from error
     return Frame(values, pixel_scale=reading.stated.pixel_scale, notes=(note,) if note else ())
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from tuningfork.errors import PackError
 
 SMALLEST = 8  # pixels a side of a frame; below this there is no galaxy to see
+HELD = 1 << 28  # bytes of squares that are held at a time
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Geometry:
         side = self.field * min(height, width)
         left, top = (width - side) / 2, (height - side) / 2
         return left, top, left + side, top + side
+
+    def at_once(self, most: int) -> int:
+        """How many of these squares are held at a time, at most: as many as take 256 MB, and no more than `most`."""
+        return max(1, min(most, HELD // (self.size**2 * self.channels)))
 
     def as_dict(self) -> dict[str, Any]:
         """For a manifest."""

@@ -90,7 +90,7 @@ class Bulk:
     @cached_property
     def shards(self) -> Shards:
         """Of the job, in its work folder."""
-        return Shards(self.job.work, self.source, shards.BATCH)
+        return Shards(self.job.work, self.source, self.network.spec.geometry.at_once(shards.BATCH))
 
     def write(self, make: Callable[[list[Path], Path], None], check: Callable[[], None], asked: Any) -> str:
         """Make the rows that are missing, then the result, and deliver it.

@@ -6,6 +6,7 @@ import logging
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,6 +44,7 @@ def calibrate(
     split: str = "val",
     where: Sequence[str] = (),
     tta: int = 8,
+    overwrite: bool = False,
 ) -> Path:
     """Measure how sure a model is on one split of a pack, and write it into the model's folder.
 
@@ -51,20 +53,30 @@ def calibrate(
     an interval for every fraction and quantity, the temperature of class probabilities (Guo et al. 2017,
     arXiv:1706.04599, section 4.2), and how unlike an image must be for a flag. Intervals hold for galaxies like those
     they were fitted to: calibrate on galaxies of your own survey and they are those of your survey. `where` narrows
-    what they are fitted to, as ``column=value``, for a split in which easy galaxies were chosen, say.
+    what they are fitted to, as ``column=value``, for a split in which easy galaxies were chosen, say. What was measured
+    on other galaxies is replaced only with `overwrite`.
 
     Raises
     ------
     ModelError, PackError
         If either can't be opened, their geometries differ, the split has too few galaxies, another run is at work on
-        the model, or it is one of the package's own, whose folder is not yours to write.
+        the model, it has been calibrated on other galaxies and `overwrite` is not set, or it is one of the package's
+        own, whose folder is not yours to write.
     """
     check_views(tta)
     folder, data = model_folder(model), open_pack(pack)
     if folder.resolve() in [model_folder(name).resolve() for name in bundled_models()]:
         copy = f"cp -r {shlex.quote(str(folder.resolve()))} mine"
-        raise ModelError(f"{str(model)!r} is the package's own; copy its folder, `{copy}`, and name the copy: mine")
-    read_manifest(folder)  # raises where it is no model
+        raise ModelError(
+            f"{str(model)!r} is the package's own; copy its folder, `{copy}`, and calibrate the copy, mine, with "
+            "--overwrite"
+        )
+    earlier = read_manifest(folder).get("calibration")  # raises where it is no model
+    if earlier and not overwrite and earlier != _record(data, split, where, tta) | {"n": earlier.get("n")}:
+        raise ModelError(
+            f"{folder} has been calibrated, on {earlier.get('split')} of {earlier.get('pack')}; calibrate a copy, or "
+            "replace what was measured with --overwrite"
+        )
     job = Job(Inputs("calibrate", 1, {}), folder, within(folder), error=ModelError)
     with job.run():
         _calibrate(folder, data, split=split, where=where, tta=tta)
@@ -90,15 +102,19 @@ def _calibrate(folder: Path, data: Pack, *, split: str, where: Sequence[str], tt
     # At no moment does the manifest speak of a file that is not the one beside it.
     seal(folder, manifest, files=[name for name in FILES if name != UNCERTAINTY])
     write_uncertainty(uncertainty, folder / UNCERTAINTY)
-    manifest["calibration"] = {
+    manifest["calibration"] = _record(data, split, where, tta) | {"n": len(chosen)}
+    seal(folder, manifest)
+
+
+def _record(data: Pack, split: str, where: Sequence[str], tta: int) -> dict[str, Any]:
+    """What fixes a calibration of a model, as its manifest has it."""
+    return {
         "pack": data.path.name,
         "sha256": data.manifest["sha256"],
         "split": split,
         "rows": list(where),
-        "n": len(chosen),
         "views": tta,
     }
-    seal(folder, manifest)
 
 
 def fit_uncertainty(network: Model, pack: Pack, rows: np.ndarray, chosen: np.ndarray, views: int) -> Uncertainty:

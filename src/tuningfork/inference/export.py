@@ -16,7 +16,7 @@ from tuningfork.engines.engine import CPU_BATCH
 from tuningfork.engines.exported import load_export, origin
 from tuningfork.engines.formats import FORMATS
 from tuningfork.engines.onnx import FEATURES, INPUT
-from tuningfork.errors import ModelError, OutputError, PackError
+from tuningfork.errors import ModelError, OutputError, PackError, first_line
 from tuningfork.files import output_errors
 from tuningfork.jobs import Inputs, Job, beside
 from tuningfork.manifests import ExportManifest
@@ -116,7 +116,7 @@ def _galaxies(network: Model, pack: str | Path | None, *, int8: bool) -> Galaxie
     if pack is None:
         if int8:
             raise PackError("integers need galaxies to be fitted to: name a pack with --pack")
-        shape = (CPU_BATCH, geometry.size, geometry.size, geometry.channels)
+        shape = (geometry.at_once(CPU_BATCH), geometry.size, geometry.size, geometry.channels)
         noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
         return Galaxies(noise[:0], noise, pd.DataFrame(), {"from": "noise", "compared": len(noise)})
     data = open_pack(pack)
@@ -151,7 +151,7 @@ def _write_networks(network: Model, to: str, folder: Path, calibrate: np.ndarray
         try:
             file = FORMATS[to].export(member, folder, name, samples or None)
         except (RuntimeError, ValueError) as error:  # what exporters and converters raise
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = first_line(error)
             raise ModelError(f"{member.spec.encoder} can't be exported to {to}: {reason}") from error
         written.append({"file": file, "input": _input(member), "outputs": _outputs(member)})
     return written
@@ -215,6 +215,6 @@ def _joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 
 def _inferences(network: Model, pixels: np.ndarray, advance: Any) -> Iterator[Inference]:
-    for part in np.array_split(pixels, -(-len(pixels) // CPU_BATCH)):
+    for part in np.array_split(pixels, -(-len(pixels) // network.spec.geometry.at_once(CPU_BATCH))):
         yield network.infer(torch.from_numpy(part))
         advance(len(part))

@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 
-from tuningfork.errors import TuningforkError
+from tuningfork.errors import TuningforkError, first_line
 from tuningfork.extras import require
 from tuningfork.files import whole_file
 from tuningfork.inference.shards import BATCH, Rows, Shards, Tally, shards
@@ -110,7 +110,7 @@ def _connected(address: str) -> Iterator[Any]:
         with _silence():
             ray.init(address, logging_level=logging.ERROR, log_to_driver=False, **options)
     except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise TuningforkError(
             f"no Ray cluster at {address!r} ({reason}); start one with `ray start --head`, or use --ray local"
         ) from error

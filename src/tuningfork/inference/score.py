@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from tuningfork.errors import PackError, SchemaError
 from tuningfork.evaluation import Evaluation, evaluate_predictions
+from tuningfork.evaluation.place import Place
 from tuningfork.inference.streaming import predict_pack
+from tuningfork.manifests import EvaluationManifest
 from tuningfork.models import read_manifest
 from tuningfork.packs import Pack, open_pack
-from tuningfork.schemas import schema_from_dict
+from tuningfork.schemas import Schema, schema_from_dict
+
+N_BOOTSTRAP = 1000
+
+
+@dataclass(frozen=True)
+class _Measurement:
+    """What is to be measured: a model on rows of a pack, by schemas that both know; `origin` names the rows."""
+
+    model: str | Path
+    pack: Pack
+    rows: np.ndarray
+    schemas: tuple[Schema, ...]
+    origin: str
+    inputs: dict[str, Any]
 
 
 def evaluate_model(
@@ -20,7 +40,7 @@ def evaluate_model(
     split: str = "test",
     where: Sequence[str] = (),
     seed: int = 0,
-    n_bootstrap: int = 1000,
+    n_bootstrap: int = N_BOOTSTRAP,
 ) -> Evaluation:
     """Predict for one split of a pack, and evaluate against its labels.
 
@@ -44,6 +64,36 @@ def evaluate_model(
     SchemaError
         If the pack has labels for none of the schemas that the model answers.
     """
+    return _measured(_measurement(model, pack, split, where), seed, n_bootstrap)
+
+
+def evaluate_into(
+    model: str | Path,
+    pack: str | Path | Pack,
+    out: str | Path,
+    *,
+    split: str = "test",
+    where: Sequence[str] = (),
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Path:
+    """As `evaluate_model`, written to the folder `out`, which is looked at before any work.
+
+    Raises
+    ------
+    ModelError, PackError, SchemaError
+        As `evaluate_model`.
+    OutputError
+        If `out` can't be written, or holds another evaluation and `overwrite` is not set.
+    """
+    what = _measurement(model, pack, split, where)
+    asked = {"where": what.origin, "inputs": what.inputs, "seed": seed, "n_bootstrap": N_BOOTSTRAP}
+    if not Place(EvaluationManifest, Path(out), asked, overwrite).finished():
+        _measured(what, seed, N_BOOTSTRAP).save(out, overwrite=overwrite)
+    return Path(out)
+
+
+def _measurement(model: str | Path, pack: str | Path | Pack, split: str, where: Sequence[str]) -> _Measurement:
     manifest = read_manifest(model)
     if not isinstance(pack, Pack) and Path(pack).is_file():
         raise PackError(f"{pack} is no pack; a model is evaluated on one: make it with `tuningfork pack`")
@@ -54,23 +104,27 @@ def evaluate_model(
     held = {schema.name: schema for schema in data.schemas}  # they know most of the labels
     answered = [schema_from_dict(head["schema"], "model.json") for head in manifest["heads"]]
     answered = [held.get(schema.name, schema) for schema in answered]
-    schemas = [schema for schema in answered if set(schema.columns) & set(data.catalog.columns)]
+    schemas = tuple(schema for schema in answered if set(schema.columns) & set(data.catalog.columns))
     if not schemas:
         names = ", ".join(schema.name for schema in answered)
         raise SchemaError(f"{data.path} has no labels for what the model answers ({names}); pack again with --schema")
     inputs = {"model": manifest["sha256"], "pack": data.manifest["sha256"], "split": split, "rows": list(where)}
-    predictions = predict_pack(model, data, rows)
-    labels = data.catalog.iloc[rows].reset_index(drop=True)
+    return _Measurement(model, data, rows, schemas, f"{chosen} of {data.path.name}", inputs)
+
+
+def _measured(what: _Measurement, seed: int, n_bootstrap: int) -> Evaluation:
+    predictions = predict_pack(what.model, what.pack, what.rows)
+    labels = what.pack.catalog.iloc[what.rows].reset_index(drop=True)
     evaluation = evaluate_predictions(
         predictions,
         labels,
-        schemas,
-        origin=f"{chosen} of {data.path.name}",
-        inputs=inputs,
+        what.schemas,
+        origin=what.origin,
+        inputs=what.inputs,
         n_bootstrap=n_bootstrap,
         seed=seed,
     )
-    row_of = dict(zip(labels["id_str"], rows, strict=True))
+    row_of = dict(zip(labels["id_str"], what.rows, strict=True))
     return Evaluation(
-        evaluation, predictions, labels, tuple(schemas), pixels=lambda id_str: data.pixels[row_of[id_str]]
+        evaluation, predictions, labels, what.schemas, pixels=lambda id_str: what.pack.pixels[row_of[id_str]]
     )

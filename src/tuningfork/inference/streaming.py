@@ -129,7 +129,7 @@ def predict_pack(model: str | Path, pack: Pack, rows: np.ndarray, tta: int | Non
             source.decoded(0),
             lambda batch: _batch_rows(batch, network, device, views, known),
             lambda batch: advance(len(batch)),
-            BATCH,
+            network.spec.geometry.at_once(BATCH),
             ROWS_A_SHARD,
         )
         tables = list(answered)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tuningfork.errors import PackError
 from tuningfork.manifests.base import Count, Digest, Entry, Manifest, Number, Positive
+
+LARGEST_SQUARE = 1 << 26  # bytes of a square: 4096 pixels a side in four channels
 
 
 class GeometryEntry(Entry):
@@ -17,6 +19,12 @@ class GeometryEntry(Entry):
     field: Annotated[Positive, Field(le=1)]
     size: Annotated[int, Field(ge=1, le=4096)]
     channels: Annotated[int, Field(ge=1, le=64)]
+
+    @model_validator(mode="after")
+    def _is_small(self) -> Self:
+        if self.size**2 * self.channels > LARGEST_SQUARE:
+            raise ValueError(f"{self.size} x {self.size} pixels of {self.channels} channels are too many")
+        return self
 
 
 class SurveyEntry(Entry):

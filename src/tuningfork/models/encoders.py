@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from tuningfork.errors import ModelError, TuningforkError, one_line
-from tuningfork.models.bounds import Bounded
+from tuningfork.models.bounds import LARGEST_MAP, Bounded, largest_map
 from tuningfork.models.hub import hub
 from tuningfork.models.networks import ConvDense, EquivariantCNN, PlainCNN
 from tuningfork.models.options import check_options
@@ -205,10 +205,19 @@ def pretrained_colours(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def _initialised(encoder: nn.Module, name: str, channels: int, size: int) -> nn.Module:
-    """Run one blank image through: lazy layers take their shape, and the true number of features is measured."""
+    """Run one blank image through: lazy layers take their shape, and the true number of features is measured.
+
+    Before that, the size of its maps is known, and no memory is taken for maps that are too large.
+    """
     training = encoder.training
     encoder.eval()
     try:
+        largest = largest_map(encoder, channels, size)
+        if largest > LARGEST_MAP:
+            raise ModelError(
+                f"encoder {name!r} makes maps of {largest:,} numbers of an image of {size} px; at most "
+                f"{LARGEST_MAP:,} are taken: choose smaller options, or a smaller size"
+            )
         with torch.no_grad():
             features = encoder(torch.zeros(1, channels, size, size))
     except TuningforkError:
@@ -220,4 +229,5 @@ def _initialised(encoder: nn.Module, name: str, channels: int, size: int) -> nn.
     if features.ndim != 2:
         raise ModelError(f"encoder {name!r} gives features of shape {tuple(features.shape)}, not (N, F)")
     encoder.n_features = features.shape[1]
+    encoder.largest_map = largest  # type: ignore[assignment]
     return encoder.train(training)

@@ -12,6 +12,7 @@ from torch import nn
 
 from tuningfork.errors import ModelError
 from tuningfork.images import Geometry, Reading
+from tuningfork.models.bounds import LARGEST_MAPS
 from tuningfork.models.encoders import build_encoder
 from tuningfork.models.heads import Head, HeadSpec, build_head, of_views
 from tuningfork.models.view import View
@@ -179,15 +180,16 @@ class Model(nn.Module, ABC):
     def infer_unchecked(self, pixels: torch.Tensor, views: int = 1) -> Inference:
         """As `infer`, whatever the answers are: to judge an engine by them.
 
-        On a CPU the networks are given `GALAXIES` at a time at most; what they say of them is worked out for
-        all together.
+        On a CPU the networks are given as many at a time as they look at together (`at_once`); what they say of them is
+        worked out for all together.
 
         Raises
         ------
         ModelError
             If there is no such number of views.
         """
-        at_once = GALAXIES if pixels.device.type == "cpu" else len(pixels)
+        on_cpu = pixels.device.type == "cpu"
+        at_once = min(member.at_once for member in self.members) if on_cpu else len(pixels)
         parts = [self.outputs_of_views(part, views) for part in pixels.split(at_once)]
         features = torch.cat([part for part, _ in parts])
         raw = {name: torch.cat([part[name] for _, part in parts], dim=1) for name in parts[0][1]}
@@ -237,6 +239,11 @@ class GalaxyModel(Model):
     def members(self) -> Sequence[GalaxyModel]:
         """Itself alone."""
         return (self,)
+
+    @property
+    def at_once(self) -> int:
+        """How many galaxies it looks at together on a CPU, at most: maps of more would fill the memory."""
+        return max(1, min(GALAXIES, LARGEST_MAPS // max(1, int(getattr(self.encoder, "largest_map", 1)))))
 
     @property
     def n_features(self) -> int:

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tuningfork.catalogs import TableLike, check_schemas, find_column, join_labels, listed, name_of, table_of
-from tuningfork.errors import CatalogError, PackError
+from tuningfork.errors import CatalogError, PackError, first_line
 from tuningfork.files import sha256, whole_file
 from tuningfork.images import Field, Geometry, Reading, Survey, decode_stream, next_batch
 from tuningfork.images.notes import counted, say_notes
@@ -207,7 +207,7 @@ def _hash_of(table: pd.DataFrame, origin: str) -> str:
     try:
         rows = pa.Table.from_pandas(table, preserve_index=False)
     except (pa.ArrowException, TypeError, ValueError) as error:
-        raise CatalogError(f"{origin}: the catalog can't be kept as Parquet ({str(error).splitlines()[0]})") from error
+        raise CatalogError(f"{origin}: the catalog can't be kept as Parquet ({first_line(error)})") from error
     # Text is hashed as `string`: which of Arrow's kinds a column has depends on how it was read.
     plain = pa.schema([f.with_type(pa.string()) if pa.types.is_large_string(f.type) else f for f in rows.schema])
     digest = hashlib.sha256(plain.remove_metadata().to_string().encode())

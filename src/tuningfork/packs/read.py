@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tuningfork.catalogs import matching
-from tuningfork.errors import PackError
+from tuningfork.catalogs.parquet import read_stored
+from tuningfork.errors import PackError, first_line
 from tuningfork.images import Geometry, Reading
 from tuningfork.manifests import PackManifest
 from tuningfork.packs.pixels import sampled_hash
@@ -134,9 +136,10 @@ def opened(folder: Path, catalog: pd.DataFrame | None = None, *, verify: bool = 
     try:
         geometry = Geometry.from_dict(manifest["geometry"])
         pixels = np.load(checked.file(folder, "pixels.npy"), mmap_mode="r")
-        catalog = pd.read_parquet(folder / "catalog.parquet") if catalog is None else catalog
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise PackError(f"{folder} is not whole ({error}); pack again") from error
+        if catalog is None:
+            catalog = read_stored(folder / "catalog.parquet", PackError, "pack again").to_pandas()
+    except (OSError, EOFError, ValueError, KeyError, TypeError, TokenError) as error:
+        raise PackError(f"{folder} is not whole ({first_line(error)}); pack again") from error
     shape = (manifest["n"], geometry.size, geometry.size, geometry.channels)
     if pixels.shape != shape or pixels.dtype != np.uint8 or len(catalog) != manifest["n"]:
         raise PackError(

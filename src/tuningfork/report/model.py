@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from tuningfork.errors import first_line
 from tuningfork.evaluation.text import in_words, number
 from tuningfork.plotting.style import BLUE, ORANGE, figure, styled, words
 from tuningfork.report.blocks import Block, Facts, Note, Picture, Pictures, Section, Table, Text
@@ -84,7 +85,7 @@ def _curves(path: Path) -> list[Block]:
     try:
         history = pd.read_csv(path)
     except (ValueError, OSError) as error:
-        return [Note(f"history.csv can't be read: {error}", warning=True)]
+        return [Note(f"history.csv can't be read: {first_line(error)}", warning=True)]
     history = history.select_dtypes("number").dropna(axis=1, how="all")
     if history.empty:
         return []

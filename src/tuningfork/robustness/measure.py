@@ -11,11 +11,11 @@ import pandas as pd
 import torch
 
 from tuningfork.engines import use_torch
-from tuningfork.errors import OutputError, PackError, SchemaError
+from tuningfork.errors import PackError, SchemaError
 from tuningfork.evaluation.bootstrap import Measure, estimate
 from tuningfork.evaluation.evaluate import measures_of
+from tuningfork.evaluation.place import Place
 from tuningfork.evaluation.tables import join
-from tuningfork.files import refuse_existing
 from tuningfork.manifests import RobustnessManifest
 from tuningfork.models import Model, load_model, read_manifest
 from tuningfork.packs import Pack, PackSource, open_pack
@@ -52,7 +52,7 @@ def measure_robustness(
     pack : str or path
         Labelled galaxies, packed.
     out : str or path
-        The folder to write.
+        The folder to write. Where it holds this measurement already, nothing is done.
     split : {'val', 'test', 'train', 'all'}
         The galaxies.
     where : sequence of str
@@ -62,7 +62,7 @@ def measure_robustness(
     seed : int
         Of the draw and of the disturbances.
     overwrite : bool
-        Replace a measurement that is in `out` already.
+        Replace another measurement that is in `out`.
 
     Returns
     -------
@@ -74,11 +74,8 @@ def measure_robustness(
     ModelError, PackError, SchemaError
         If either can't be opened, their geometries differ, or there is no galaxy with a label the model answers.
     OutputError
-        If `out` can't be written, or holds a measurement already and `overwrite` is not set.
+        If `out` can't be written, or holds another measurement and `overwrite` is not set.
     """
-    refuse_existing([Path(out) / RobustnessManifest.NAME], overwrite=overwrite)
-    if Path(out).exists() and not Path(out).is_dir():
-        raise OutputError(f"{out} is a file; name a folder")
     network, data = load_model(model), open_pack(pack)
     rows = PackSource(data, network.spec.geometry, data.rows(split, where)).rows
     schemas = [schema for schema in network.schemas if set(schema.columns) & set(data.catalog.columns)]
@@ -92,17 +89,18 @@ def measure_robustness(
     rows = np.sort(np.random.default_rng(seed).permutation(rows)[:limit])
     drawn = data.catalog.iloc[rows]
     schemas = [schema for schema in schemas if drawn.filter(items=schema.columns).notna().to_numpy().any()]
-    curves = _curves(network, data, rows, schemas, seed)
     content = {
         "where": f"{' and '.join([f'{split} split', *where])} of {data.path.name}",
         "n": len(rows),
         "seed": seed,
         "n_bootstrap": N_BOOTSTRAP,
         "views": network.uncertainty.views if network.uncertainty else 1,
-        "curves": curves,
-        "inputs": {"model": read_manifest(model)["sha256"], "pack": data.manifest["sha256"]},
+        "inputs": {"model": read_manifest(model)["sha256"], "pack": data.manifest["sha256"], "n": len(rows)},
     }
-    return write_robustness(Path(out), content)
+    place = Place(RobustnessManifest, Path(out), content, overwrite)
+    if not place.finished():
+        write_robustness(place, content | {"curves": _curves(network, data, rows, schemas, seed)})
+    return place.out
 
 
 def _curves(

@@ -8,23 +8,24 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from tuningfork.evaluation.place import Place
 from tuningfork.evaluation.text import in_words
-from tuningfork.jobs import made_at_once
 from tuningfork.manifests import RobustnessManifest
 from tuningfork.plotting.style import BLUE, ORANGE, head, panels, save, styled
 
 CHANGE = "change of the answers, root mean square"
 
 
-def write_robustness(out: Path, content: dict[str, Any]) -> Path:
-    """Write a plot for each schema, then `robustness.json`, into the folder `out`; returns `out`.
+def write_robustness(place: Place, content: dict[str, Any]) -> None:
+    """Write a plot for each schema, then `robustness.json`, to a place.
 
     Raises
     ------
     OutputError
         If the folder can't be written.
     """
-    with made_at_once("robustness", out, RobustnessManifest.NAME) as making:
+
+    def make(making: Path) -> None:
         plots = {}
         with styled():
             for schema, curves in content["curves"].items():
@@ -35,7 +36,8 @@ def write_robustness(out: Path, content: dict[str, Any]) -> Path:
                 )
                 plots[name] += "answers move (root mean square)."
         RobustnessManifest.write(making, content | {"plots": plots}, plots)
-    return out
+
+    place.write(make)
 
 
 def _figure(schema: str, curves: dict[str, Any]) -> Figure:

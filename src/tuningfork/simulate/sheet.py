@@ -9,7 +9,7 @@ import pandas as pd
 import simplejpeg
 from PIL import Image, ImageDraw
 
-from tuningfork.errors import CatalogError
+from tuningfork.errors import CatalogError, first_line
 from tuningfork.files import whole_file
 from tuningfork.simulate.truth import CLASSES
 
@@ -30,7 +30,7 @@ def contact_sheet(catalog: Path, out: Path, *, per_class: int = 8) -> None:
     try:
         table = pd.read_parquet(catalog, columns=["file_loc", "sim_class"])
     except (OSError, ValueError) as error:
-        raise CatalogError(f"cannot read {catalog} as a simulated catalog: {error}") from error
+        raise CatalogError(f"cannot read {catalog} as a simulated catalog: {first_line(error)}") from error
     rows = [(name, table["file_loc"][table["sim_class"] == name].head(per_class)) for name in CLASSES]
     rows = [(name, files) for name, files in rows if len(files)]
     stamps = [[_centre(Path(catalog).parent / file) for file in files] for _, files in rows]

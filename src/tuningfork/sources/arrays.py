@@ -5,6 +5,7 @@ The one array of a ``.npz`` that has no other is the pixels, whatever its name.
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ from tuningfork.sources.source import Introduction
 ENDINGS = (".npy", ".npz")
 IMAGES = "images"
 LARGEST = 1 << 30  # bytes of one image
+
+_DAMAGED = (zipfile.BadZipFile, zlib.error, tokenize.TokenError)  # NumPy reads headers by Python's own words
 
 
 class ArraySource:
@@ -111,7 +114,7 @@ def _pixels(path: Path) -> Iterator[tuple[IO[bytes], tuple[int, ...], int]]:
                 raise CatalogError(f"{path} has no array {IMAGES!r} of pixels; its arrays: {there}")
             with archive.open(f"{IMAGES}.npy" if f"{IMAGES}.npy" in names else names[0]) as member:
                 yield member, _shape(member, path), member.tell()
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, SyntaxError, RecursionError, *_DAMAGED) as error:
         raise CatalogError(f"{path} is not a readable array of NumPy ({error}); get it again") from error
 
 

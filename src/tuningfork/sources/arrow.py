@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tuningfork.catalogs.parquet import to_frame
-from tuningfork.errors import CatalogError
+from tuningfork.errors import CatalogError, first_line
 from tuningfork.files import read_json
 from tuningfork.sources.layout import SPLITS
 from tuningfork.sources.parquet import BATCH, is_image_type
@@ -108,8 +108,6 @@ def _batches(path: Path) -> Iterator[Iterator[pa.RecordBatch]]:
             try:
                 yield iter(pa.ipc.open_stream(file))
             except pa.ArrowInvalid as error:
-                raise CatalogError(
-                    f"{path} is not readable Arrow ({str(error).splitlines()[0]}); get it again"
-                ) from error
+                raise CatalogError(f"{path} is not readable Arrow ({first_line(error)}); get it again") from error
     except OSError as error:
         raise CatalogError(f"{path} can't be read ({error}); get it again") from error

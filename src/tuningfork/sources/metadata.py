@@ -12,7 +12,7 @@ import pandas as pd
 
 from tuningfork.catalogs import id_text, read_table, refuse_duplicates
 from tuningfork.catalogs.ids import find_ids
-from tuningfork.errors import CatalogError
+from tuningfork.errors import CatalogError, first_line
 from tuningfork.sources.files import FileSource
 from tuningfork.sources.gather import count
 from tuningfork.sources.names import ids_of_names
@@ -78,7 +78,7 @@ def _read(path: Path, id_column: str | None) -> pd.DataFrame:
         lines = path.read_text(encoding="utf-8").splitlines()
         return pd.DataFrame([json.loads(line) for line in lines if line.strip()])
     except (OSError, ValueError) as error:
-        raise CatalogError(f"{path} can't be read as lines of JSON: {error}") from error
+        raise CatalogError(f"{path} can't be read as lines of JSON: {first_line(error)}") from error
 
 
 def _located(path: str, table: pd.DataFrame) -> pd.DataFrame:

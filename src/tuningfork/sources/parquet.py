@@ -14,11 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tuningfork.catalogs import read_table
-from tuningfork.catalogs.bounds import refuse_inflated
-from tuningfork.errors import CatalogError
+from tuningfork.catalogs.parquet import largest_page, read_columns
+from tuningfork.errors import CatalogError, first_line
 from tuningfork.sources.layout import SPLITS
 
 BATCH = 64  # images held at once
+HELD = 1 << 27  # bytes of them, where a file repeats one image
 _NAME = re.compile(r"([A-Za-z]+)(?:-\d+-of-\d+)?")
 
 
@@ -35,8 +36,9 @@ class ParquetShard:
     def table(self, id_column: str | None) -> tuple[pd.DataFrame, list[str | None]]:
         """Every column except the pixels, and the stored names of the images."""
         table = read_table(self.path, ids=[id_column] if id_column else [])
-        with _open(self.path) as file:
-            paths = file.read(columns=["image.path"]).column("image").combine_chunks().field("path").to_pylist()
+        with _errors(self.path), self.path.open("rb") as source:
+            read = read_columns(source, ["image.path"], self.path)
+        paths = read.column("image").combine_chunks().field("path").to_pylist()
         named = _NAME.fullmatch(self.path.stem)
         split = SPLITS.get(named[1].lower()) if named else None
         return table.assign(split=split) if split and "split" not in table else table, paths
@@ -48,7 +50,8 @@ class ParquetShard:
             while groups and skip >= (rows := file.metadata.row_group(groups[0]).num_rows):
                 skip -= rows
                 groups.pop(0)
-            for batch in file.iter_batches(BATCH, row_groups=groups, columns=["image"]) if groups else ():
+            at_once = _at_once(self.path)
+            for batch in file.iter_batches(at_once, row_groups=groups, columns=["image"]) if groups else ():
                 images = batch.column(0)
                 yield from images.slice(min(skip, len(images))).to_pylist()
                 skip = max(0, skip - len(images))
@@ -64,19 +67,18 @@ def is_embedded(path: Path) -> bool:
     """
     with _open(path) as file:
         names = file.schema_arrow.names
-        _refuse_bombs(path, file.metadata)
         kind = file.schema_arrow.field("image").type if "image" in names else None
     if kind is not None and not is_image_type(kind):
         raise CatalogError(f"{path}: the column image is {kind}; a struct of bytes and path is needed")
+    if kind is not None:
+        _at_once(path)
     return kind is not None
 
 
-def _refuse_bombs(path: Path, metadata: pq.FileMetaData) -> None:
-    """Refuse images that would take far more memory than their file has bytes."""
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        for column in map(group.column, range(group.num_columns)):
-            if column.path_in_schema == "image.bytes":
-                refuse_inflated(path, column.total_uncompressed_size, "its column image")
+def _at_once(path: Path) -> int:
+    """How many images of a file are held at once; one whose images unpack to far more than it is, is refused."""
+    with _errors(path), path.open("rb") as source:
+        return max(1, min(BATCH, HELD // max(1, largest_page(source, "image.bytes", path))))
 
 
 def is_image_type(kind: pa.DataType) -> bool:
@@ -87,9 +89,14 @@ def is_image_type(kind: pa.DataType) -> bool:
 @contextmanager
 def _open(path: Path) -> Iterator[pq.ParquetFile]:
     """A Parquet file; whatever goes wrong in reading it is a `CatalogError` that names it."""
+    # Buffered reading keeps memory small however large the row groups are.
+    with _errors(path), pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+        yield file
+
+
+@contextmanager
+def _errors(path: Path) -> Iterator[None]:
     try:
-        # Buffered reading keeps memory small however large the row groups are.
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
-            yield file
-    except (OSError, pa.ArrowException) as error:
-        raise CatalogError(f"{path} is not readable Parquet ({str(error).splitlines()[0]}); get it again") from error
+        yield
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise CatalogError(f"{path} is not readable Parquet ({first_line(error)}); get it again") from error

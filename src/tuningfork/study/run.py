@@ -15,14 +15,13 @@ import pandas as pd
 from tuningfork.errors import PackError, TuningforkError
 from tuningfork.evaluation import main_figures, paired_difference, read_evaluation
 from tuningfork.files import write_text
-from tuningfork.inference import evaluate_model
-from tuningfork.jobs import Inputs, Job, within
+from tuningfork.inference import evaluate_into
 from tuningfork.manifests import StudyManifest
 from tuningfork.models import read_manifest
 from tuningfork.packs import Pack, open_pack
 from tuningfork.report import write_report
 from tuningfork.study.curves import draw_curves
-from tuningfork.study.study import RECORD, Study
+from tuningfork.study.study import Rows, Study, study_job
 from tuningfork.training import fingerprint, prepare, resolve, train
 
 log = logging.getLogger(__name__)
@@ -78,12 +77,7 @@ def run_study(
     if not len(data.rows(split, where)):
         raise PackError(f"{data.path} has no galaxies in its {' and '.join([f'{split} split', *where])}")
     runs = [fingerprint(recipe, data, named) for recipe, named in zip(recipes, given, strict=True)]
-    job = Job(
-        Inputs("study", StudyManifest.VERSION, {"runs": runs, "split": split, "rows": list(where)}),
-        folder,
-        within(folder),
-        record=folder / RECORD,
-    )
+    job = study_job(runs, Rows(split, where), folder)
     job.refuse_others()
     with job.run():
         rows = []
@@ -95,7 +89,7 @@ def run_study(
             places = folder / "models" / name, folder / "evaluations" / name
             try:
                 train(recipe, data.path, places[0])
-                evaluate_model(places[0], data, split=split, where=where).save(places[1])
+                evaluate_into(places[0], data, places[1], split=split, where=where)
                 row |= {"folder": name} | _outcome(*places)
             except TuningforkError as error:
                 log.warning("%s failed: %s", run.label, error)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from tuningfork.bundled import Bundle
 from tuningfork.errors import OutputError, RecipeError
 from tuningfork.files import read_toml
-from tuningfork.jobs import refuse_occupied
-from tuningfork.manifests import PackManifest
+from tuningfork.jobs import Inputs, Job, within
+from tuningfork.manifests import PackManifest, StudyManifest
 from tuningfork.training import Recipe, load_recipe
+from tuningfork.training.places import fixed, recorded
 
-RECORD = "claim.json"  # in the folder of a study: what it was asked for
+_RECORD = "claim.json"  # in the folder of a study: what it was asked for
 
 
 class StudyRun(BaseModel):
@@ -36,6 +38,14 @@ class StudyRun(BaseModel):
         if isinstance(table, dict) and not table.get("label"):
             return {**table, "label": table.get("recipe", "")}
         return table
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a pack that the runs of a study are compared on: of a split, those with values ``column=value``."""
+
+    split: str = "val"
+    where: Sequence[str] = ()
 
 
 class Study(BaseModel):
@@ -71,17 +81,26 @@ class Study(BaseModel):
         return [*self.set, *run.set, *more]
 
 
-def check_places(pack: Path, out: Path) -> None:
-    """Refuse what is no pack, and a folder to write that holds anything but a study.
+def study_job(runs: Sequence[Mapping[str, Any]], rows: Rows, out: Path) -> Job:
+    """The job that runs a study; `runs` are what fixes each of its models."""
+    asked = {"runs": list(runs), "split": rows.split, "rows": list(rows.where)}
+    return Job(Inputs("study", StudyManifest.VERSION, asked), out, within(out), record=out / _RECORD)
+
+
+def check_places(recipes: Sequence[Recipe], rows: Rows, pack: Path, out: Path) -> None:
+    """Refuse what is no pack, and a folder to write that holds anything but a study of these recipes on this pack.
 
     Raises
     ------
     PackError, OutputError
         If there is no pack or packing has not finished, or `out` is a file or holds something else.
     """
-    PackManifest.read(pack)
-    if not (out / RECORD).is_file():
-        refuse_occupied(out, OutputError)
+    hashes = PackManifest.read(pack).sha256
+    earlier = recorded(out / _RECORD, OutputError).get("runs")
+    known = [run if isinstance(run, dict) else {} for run in earlier] if isinstance(earlier, list) else []
+    known += [{}] * (len(recipes) - len(known))
+    runs = [run | fixed(recipe, hashes) for run, recipe in zip(known, recipes, strict=False)]
+    study_job(runs, rows, out).refuse_others()
 
 
 BUNDLE = Bundle(

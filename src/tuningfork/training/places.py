@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tuningfork.errors import ModelError
+from tuningfork.errors import ModelError, TuningforkError
 from tuningfork.files import read_json
 from tuningfork.jobs import Inputs, Job, within
 from tuningfork.manifests import ModelManifest, PackManifest
@@ -48,13 +48,12 @@ def check_places(recipe: Recipe, pack: Path, out: Path) -> None:
         If `out` is a file, or holds something else.
     """
     now = fixed(recipe, PackManifest.read(pack).sha256)
-    training_job(_recorded(out) | now, out).refuse_others()
+    training_job(recorded(out / _RECORD, ModelError) | now, out).refuse_others()
 
 
-def _recorded(out: Path) -> dict[str, Any]:
-    """What an earlier run in this folder was asked for."""
-    record = out / _RECORD
-    found = read_json(record, ModelError) if record.is_file() else {}
+def recorded(record: Path, error: type[TuningforkError]) -> dict[str, Any]:
+    """What an earlier run was asked for, by its record."""
+    found = read_json(record, error) if record.is_file() else {}
     inputs = found.get("inputs") if isinstance(found, dict) else None
     asked = inputs.get("asked") if isinstance(inputs, dict) else found  # earlier records held what was asked alone
     return asked if isinstance(asked, dict) else {}

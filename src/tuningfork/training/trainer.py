@@ -18,7 +18,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from tuningfork.errors import ModelError, RecipeError, one_line
+from tuningfork.errors import ModelError, RecipeError, first_line, one_line
 from tuningfork.files import whole_file
 from tuningfork.training.additions import Additions
 from tuningfork.training.tables import Recipe, RunTable
@@ -83,7 +83,7 @@ def build_trainer(
             plugins=[WholeCheckpoints()],
         )
     except (MisconfigurationException, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise RecipeError(
             f"can't train on {nodes} x {devices} x {accelerator!r} here: {reason}; use --accelerator auto"
         ) from error

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tuningfork.errors import CatalogError
+from tuningfork.errors import CatalogError, first_line
 
 log = logging.getLogger(__name__)
 
@@ -74,5 +74,5 @@ def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:
         try:
             columns.append(values.cast(entry.type))
         except pa.ArrowException as error:
-            raise CatalogError(f"the column {entry.name} can't be written: {str(error).splitlines()[0]}") from error
+            raise CatalogError(f"the column {entry.name} can't be written: {first_line(error)}") from error
     return pa.Table.from_arrays(columns, schema=schema)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuningfork.errors import ImageError
+from tuningfork.errors import ImageError, first_line
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
@@ -46,7 +46,7 @@ class Grid:
                 grid = Grid(wcs, height, width)
                 usable = wcs.naxis == 2 and bool(np.isfinite(grid.centre).all()) and grid.pixel_scale > 0
         except Exception as error:  # whatever a WCS that is wrong ends in
-            raise ImageError(f"its WCS can't be used ({str(error).splitlines()[0]})") from error
+            raise ImageError(f"its WCS can't be used ({first_line(error)})") from error
         if not usable:
             raise ImageError("it has no WCS of the sky; solve its astrometry first")
         return grid

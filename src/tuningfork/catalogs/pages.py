@@ -1,0 +1,109 @@
+"""What the pages of a Parquet file unpack to, by the header of each: the metadata at its end may say anything.
+
+Headers are read as Thrift's compact protocol has them, as far as they tell of sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import pyarrow.parquet as pq
+
+LONGEST_HEADER = 1 << 20  # bytes: it may hold a smallest and a largest value
+DEEPEST = 16
+_FIXED = {1: 0, 2: 0, 3: 1, 7: 8}  # bytes of a value by its type: true, false, a byte, a float
+_WHOLE, _TEXT, _LISTS, _TABLE = (4, 5, 6), 8, (9, 10), 12
+_SIZES, _VALUES = (2, 3), {5: False, 7: True, 8: False}  # by field, the headers that count values: of a dictionary?
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page unpacks to, in bytes; how many values it holds; whether these are the dictionary."""
+
+    unpacked: int
+    values: int
+    dictionary: bool
+
+
+def pages(file: BinaryIO, column: pq.ColumnChunkMetaData) -> Iterator[Page]:
+    """The pages of a column of a row group, by their headers alone.
+
+    Raises
+    ------
+    ValueError
+        If a header can't be read.
+    """
+    at = column.data_page_offset
+    if column.has_dictionary_page and 0 < (column.dictionary_page_offset or 0) < at:
+        at = column.dictionary_page_offset
+    end = at + column.total_compressed_size
+    while 0 <= at < end:
+        file.seek(at)
+        header = _Header(file.read(min(LONGEST_HEADER, end - at)))
+        found = header.table()
+        unpacked, packed = (found.get(field) for field in _SIZES)
+        if not isinstance(unpacked, int) or not isinstance(packed, int) or min(unpacked, packed) < 0:
+            raise ValueError("the header of a page does not say its size")
+        field, counts = next(((key, found[key]) for key in _VALUES if isinstance(found.get(key), dict)), (0, {}))
+        values = counts.get(1) if isinstance(counts, dict) else None
+        yield Page(unpacked, max(0, values) if isinstance(values, int) else 0, _VALUES.get(field, False))
+        at += header.at + packed
+
+
+class _Header:
+    """A table in Thrift's compact protocol, read from its bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def table(self, deep: int = 0) -> dict[int, object]:
+        """The values of a table by the numbers of their fields: whole numbers and tables; of others None."""
+        if deep > DEEPEST:
+            raise ValueError("the header of a page is nested too deeply")
+        found: dict[int, object] = {}
+        field = 0
+        while (byte := self._byte()) != 0:
+            field = field + (byte >> 4) if byte >> 4 else self._signed()
+            found[field] = self._value(byte & 15, deep)
+        return found
+
+    def _value(self, kind: int, deep: int) -> object:
+        if kind in _WHOLE:
+            return self._signed()
+        if kind == _TABLE:
+            return self.table(deep + 1)
+        if kind in _LISTS:
+            byte = self._byte()
+            for _ in range(self._unsigned() if byte >> 4 == 15 else byte >> 4):
+                self._skip(1) if byte & 15 in (1, 2) else self._value(byte & 15, deep + 1)
+        elif kind == _TEXT:
+            self._skip(self._unsigned())
+        elif kind in _FIXED:
+            self._skip(_FIXED[kind])
+        else:
+            raise ValueError("the header of a page is damaged")
+        return None
+
+    def _byte(self) -> int:
+        self._skip(1)
+        return self.data[self.at - 1]
+
+    def _skip(self, length: int) -> None:
+        self.at += length
+        if self.at > len(self.data):
+            raise ValueError("the header of a page is cut or too long")
+
+    def _unsigned(self) -> int:
+        number, shift = 0, 0
+        while True:
+            byte = self._byte()
+            number |= (byte & 127) << shift
+            shift += 7
+            if byte < 128 or shift > 63:
+                return number
+
+    def _signed(self) -> int:
+        number = self._unsigned()
+        return (number >> 1) ^ -(number & 1)
