@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import anyio.to_thread
 import numpy as np
@@ -169,7 +169,7 @@ def _image(state: ExploreState, request: Request) -> Response:
         raise HTTPException(404, "the images of this catalogue are not found; name them with --images")
     look = Look(
         _whole(query.get("size"), "size", 96, SMALLEST, LARGEST),
-        "frame" if query.get("view") == "frame" else "model",
+        _view(query.get("view", "model")),
         _stretch(query.get("stretch")),
         None if query.get("band") is None else _whole(query.get("band"), "band", 0, 0, 1000),
     )
@@ -187,6 +187,12 @@ def _whole(said: str | None, name: str, default: int, least: int, most: int) -> 
     if not (said.isascii() and said.isdigit() and len(said) < 10 and least <= int(said) <= most):
         raise AskedWrongError(f"{name} is a whole number from {least} to {most}")
     return int(said)
+
+
+def _view(said: str) -> Literal["model", "frame"]:
+    if said == "model" or said == "frame":  # noqa: PLR1714 -- mypy understands this
+        return said
+    raise AskedWrongError("view is model or frame")
 
 
 def _stretch(said: str | None) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import threading
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -51,6 +53,7 @@ class Pictures:
     def __init__(self, catalogue: Catalogue, images: Images) -> None:
         self.catalogue, self.images = catalogue, images
         self._made = Recent[bytes](HELD, len)
+        self._turns = threading.BoundedSemaphore((os.cpu_count() or 1) + 1)  # a large frame takes much memory
 
     @cached_property
     def geometry(self) -> Geometry:
@@ -65,7 +68,12 @@ class Pictures:
         ImageError
             If it has none, or none that can be read.
         """
-        return self._made.get((row, look), lambda: encoded(self.pixels(row, look)))
+
+        def made() -> bytes:
+            with self._turns:
+                return encoded(self.pixels(row, look))
+
+        return self._made.get((row, look), made)
 
     def pixels(self, row: int, look: Look) -> np.ndarray:
         """The same as pixels (size, size, C) uint8."""
@@ -85,7 +93,8 @@ class Pictures:
 
     def bands(self, row: int) -> list[str]:
         """The names of the channels that are shown of a galaxy."""
-        frame, _ = self._frame(row, Geometry(1.0, SMALLEST, 3), whole=True)
+        with self._turns:
+            frame, _ = self._frame(row, Geometry(1.0, SMALLEST, 3), whole=True)
         n = frame.values.shape[2]
         if frame.bands:
             return list(frame.bands)
