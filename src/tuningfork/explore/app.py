@@ -190,9 +190,10 @@ def _whole(said: str | None, name: str, default: int, least: int, most: int) -> 
 
 
 def _view(said: str) -> Literal["model", "frame"]:
-    if said == "model" or said == "frame":  # noqa: PLR1714 -- mypy understands this
-        return said
-    raise AskedWrongError("view is model or frame")
+    views: dict[str, Literal["model", "frame"]] = {"model": "model", "frame": "frame"}
+    if said not in views:
+        raise AskedWrongError("view is model or frame")
+    return views[said]
 
 
 def _stretch(said: str | None) -> float:

@@ -114,7 +114,7 @@ def _rows_of(places: np.ndarray, n: int, catalogue: Catalogue, path: Path) -> np
     rows[places[found]] = found
     if np.count_nonzero(rows >= 0) != len(found):
         raise EmbeddingError(
-            f"{catalogue.path} has galaxies twice, whose features can't be told apart; keep one of each"
+            f"{catalogue.path} has galaxies twice, so that it is not known whose features are whose; keep one of each"
         )
     return rows
 

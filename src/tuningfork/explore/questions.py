@@ -66,8 +66,8 @@ def answered_schemas(names: Sequence[str], manifest: Mapping[str, Any], also: Se
 
     Columns that one has claimed are not counted for another.
     """
-    told, claimed, found = manifest.get("schemas"), set[str](), []
-    own = _own(told) if isinstance(told, list) else []
+    said, claimed, found = manifest.get("schemas"), set[str](), []
+    own = _own(said) if isinstance(said, list) else []
     for schema in (*own, *also, *map(load_schema, bundled_schemas())):
         columns = set(columns_of(schema, names).values())
         if columns and not columns & claimed:
@@ -76,8 +76,8 @@ def answered_schemas(names: Sequence[str], manifest: Mapping[str, Any], also: Se
     return found
 
 
-def _own(told: Iterable[Any]) -> Iterator[Schema]:
-    for table in told:
+def _own(said: Iterable[Any]) -> Iterator[Schema]:
+    for table in said:
         try:
             yield schema_from_dict(table, "the catalogue")
         except SchemaError:  # of another version: the bundled ones are tried

@@ -96,7 +96,7 @@ class Texts:
             If there are too many different ones.
         """
         if self._counted is None:
-            raise CatalogError(f"it has more than {LISTED} different texts, too many to be told apart by colour")
+            raise CatalogError(f"it has more than {LISTED} different texts, too many for as many colours")
         place = {name: index for index, (name, _) in enumerate(self._counted)}
         values = [place.get(name, np.nan) for name in self.array.dictionary.to_pylist()]
         return np.asarray(np.array([*values, np.nan], np.float32)[self._codes])
