@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -13,7 +14,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from tuningfork.errors import ImageError
+from tuningfork.errors import ImageError, TuningforkError
 from tuningfork.explore.catalogue import Catalogue
 from tuningfork.explore.galaxy_images import Images
 from tuningfork.explore.recent import Recent
@@ -74,6 +75,11 @@ class Pictures:
                 return encoded(self.pixels(row, look))
 
         return self._made.get((row, look), made)
+
+    def begin(self) -> None:
+        """Draw a picture, so that the first that is asked for need not wait for what is imported and compiled."""
+        with suppress(TuningforkError):
+            self.jpeg(0, Look())
 
     def pixels(self, row: int, look: Look) -> np.ndarray:
         """The same as pixels (size, size, C) uint8."""

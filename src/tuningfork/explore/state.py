@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,9 +81,12 @@ def open_state(asked: Asked) -> ExploreState:
     question = load_schema(asked.schema) if asked.schema else None
     catalogue = open_catalogue(asked.catalogue, [question] if question else [])
     images = find_images(catalogue, asked.images, asked.model)
+    pictures = Pictures(catalogue, images) if images else None
+    if pictures is not None:
+        threading.Thread(target=pictures.begin, daemon=True).start()
     return ExploreState(
         catalogue,
-        Pictures(catalogue, images) if images else None,
+        pictures,
         _features(catalogue, asked.embedding),
         Explained.of(asked.model) if asked.model else None,
         tuple(catalogue.schemas),
