@@ -168,7 +168,7 @@ def catalogue_of(rows: list[tuple[Any, ...]], path: Path) -> tuple[Catalogue, li
     return open_catalogue(path), [(None if f is not None and math.isnan(f) else f, *rest) for f, *rest in stored]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(rows=ROWS, low=LIMITS, high=LIMITS, column=st.sampled_from("fi"))
 def test_limits_compare_exactly(tmp_path_factory, rows, low, high, column) -> None:
     catalogue, known = catalogue_of(rows, tmp_path_factory.mktemp("limits") / "table.parquet")
@@ -182,7 +182,7 @@ def test_limits_compare_exactly(tmp_path_factory, rows, low, high, column) -> No
     assert kept.tolist() == expected
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(rows=ROWS, wanted=st.lists(st.one_of(TEXTS, WHOLE, st.booleans()), max_size=4))
 def test_lists_texts_and_missing_values_are_found(tmp_path_factory, rows, wanted) -> None:
     catalogue, known = catalogue_of(rows, tmp_path_factory.mktemp("texts") / "table.parquet")
@@ -205,7 +205,7 @@ def test_lists_texts_and_missing_values_are_found(tmp_path_factory, rows, wanted
         assert rows_of(column="t", contains=text) == found
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(rows=ROWS, column=st.sampled_from("fitb"), descending=st.booleans())
 def test_orders_are_stable_with_missing_values_last(tmp_path_factory, rows, column, descending) -> None:
     catalogue, known = catalogue_of(rows, tmp_path_factory.mktemp("orders") / "table.parquet")
@@ -228,7 +228,7 @@ class _Reversed:
         return bool(other.value < self.value)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 @given(rows=ROWS, bins=st.integers(1, 200))
 def test_any_table_is_described_shown_and_counted_in_valid_json(tmp_path_factory, rows, bins) -> None:
     path = tmp_path_factory.mktemp("any") / "table.parquet"
@@ -483,6 +483,23 @@ def test_a_catalogue_may_hold_its_images(folder: Path, tmp_path: Path) -> None:
         whole = np.asarray(shown(client.get(f"/image/{row}?size=72&view=frame"))).astype(int)
         assert np.abs(whole - np.asarray(Image.open(files[row]))).mean() < 3
     assert read(client.get("/api/galaxy/4"))["columns"][1]["value"] == 4
+
+
+def test_ids_and_classes_are_read_as_everywhere(tmp_path: Path) -> None:
+    classes = {"kind": {"_type": "ClassLabel", "names": ["round", "spiral"]}}
+    described = {"huggingface": json.dumps({"info": {"features": classes}})}
+    table = pa.table({"objid": [7.0, 8.0, 9.0], "kind": [1, -1, 0]}).replace_schema_metadata(described)
+    pq.write_table(table, tmp_path / "cat.parquet")
+    client = served(tmp_path / "cat.parquet")
+    rows = read(client.post("/api/rows", json={"columns": ["objid", "kind"]}))["rows"]
+    assert [(entry["id"], *entry["values"].values()) for entry in rows] == [
+        *(("7", "7", "spiral"), ("8", "8", None), ("9", "9", "round")),
+    ]
+    galaxy = read(client.get("/api/galaxy/0"))
+    assert [column["value"] for column in galaxy["columns"]] == ["7", "spiral"]
+    pq.write_table(pa.table({"objid": [5.8772298173612e17]}), tmp_path / "rounded.parquet")
+    with pytest.raises(CatalogError, match="rounded"):
+        open_catalogue(tmp_path / "rounded.parquet")
 
 
 def test_an_embedding_of_other_galaxies_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def to_frame(table: pa.Table, ids: Sequence[str] = ()) -> pd.DataFrame:
     columns = dict.fromkeys([*index, *table.column_names])
     series: dict[str, pd.Series] = {}
     for name in columns:
-        column = _named(table[name], name, classes[name]) if name in classes else table[name]
+        column = named(table[name], name, classes[name]) if name in classes else table[name]
         if name != UNNAMED:
             series[name] = _series(column, exact=are_ids(name, ids))
         elif not pa.types.is_integer(column.type):  # else the numbers of the rows in a longer table
@@ -191,8 +191,14 @@ def _index(table: pa.Table) -> tuple[list[str], dict[str, pd.Series]]:
     return stored, {name: numbers for name, numbers in counted.items() if len(numbers) == table.num_rows}
 
 
-def _named(codes: pa.ChunkedArray, column: str, names: list[str]) -> pa.ChunkedArray:
-    """The names of class codes; -1, as Hugging Face has it, is missing."""
+def named(codes: pa.ChunkedArray, column: str, names: list[str]) -> pa.ChunkedArray:
+    """The names of class codes; -1, as Hugging Face has it, is missing.
+
+    Raises
+    ------
+    CatalogError
+        If a code has no name.
+    """
     if not pa.types.is_integer(codes.type):
         return codes
     codes = codes.cast(pa.int64())

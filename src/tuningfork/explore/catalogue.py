@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tuningfork.catalogs import About
+from tuningfork.catalogs import About, id_text
 from tuningfork.errors import CatalogError
 from tuningfork.explore.columns import WIDTH, Column, describe
 from tuningfork.explore.filters import AskedWrongError, Contains, Filter, Missing, OneOf, Selected, Sort, Within
@@ -60,6 +60,11 @@ class Catalogue:
         self._made = Recent[np.ndarray](RECENT)
         self._selections: OrderedDict[str, np.ndarray] = OrderedDict()
         self._lock = threading.RLock()
+        for column in [each for each in self._columns.values() if each.role == "id" and each.kind == "number"]:
+            # Refused where they were rounded; else shown without their decimals.
+            texts = id_text(self.table.read(column.name).to_pandas(), str(path))
+            self._put[column.name] = values_of(pa.chunked_array([pa.array(texts, pa.string())]))
+            self._columns[column.name] = replace(column, kind="text")
         self.id_column = next((each.name for each in self._columns.values() if each.role == "id"), None)
 
     @property
@@ -72,6 +77,12 @@ class Catalogue:
         """Every column, those put beside the table last."""
         with self._lock:
             return list(self._columns.values())
+
+    @property
+    def put_names(self) -> list[str]:
+        """The columns that are not read from the table."""
+        with self._lock:
+            return list(self._put)
 
     def column(self, name: str) -> Column:
         """A column by its name.

@@ -21,12 +21,11 @@ Row = Mapping[str, Any]
 def galaxy(catalogue: Catalogue, pictures: Pictures | None, row: int) -> dict[str, Any]:
     """All that is known of a row, ready for JSON."""
     values = {name: cell(value) for name, value in catalogue.table.row(row).items()}
+    values |= {name: catalogue.values(name).at(np.array([row]))[0] for name in catalogue.put_names}
     shown = []
     for column in catalogue.columns:
         if column.role == "width":
             values[column.name] = _width(values, str(column.of))
-        elif column.name not in values:
-            values[column.name] = catalogue.values(column.name).at(np.array([row]))[0]
         shown.append(
             {
                 "name": column.name,

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tuningfork.catalogs.bounds import refuse_cells
+from tuningfork.catalogs.parquet import class_names, named
 from tuningfork.errors import CatalogError, one_line
 from tuningfork.sources.files import file_stamp
 from tuningfork.sources.parquet import is_image_type
@@ -44,7 +45,14 @@ class ParquetTable:
     @cached_property
     def schema(self) -> pa.Schema:
         """The plain columns: those of lists, bytes and pixels are left out."""
-        return pa.schema([entry for entry in self._stored if is_plain(entry.type) and entry.name != HIDDEN])
+        kept = [entry for entry in self._stored if is_plain(entry.type) and entry.name != HIDDEN]
+        return pa.schema([entry.with_type(pa.string()) if entry.name in self._classes else entry for entry in kept])
+
+    @cached_property
+    def _classes(self) -> dict[str, list[str]]:
+        """The names of the classes of each column of codes."""
+        kept = class_names(self._stored)
+        return {name: names for name, names in kept.items() if pa.types.is_integer(self._stored.field(name).type)}
 
     @cached_property
     def _stored(self) -> pa.Schema:
@@ -84,7 +92,11 @@ class ParquetTable:
             _reading(path, lambda file: file.read(columns=[name]), metadata, repeated)[name]
             for path, metadata in zip(self.paths, self.metadata, strict=True)
         ]
-        return pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type)
+        return self._named(pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type), name)
+
+    def _named(self, column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+        """A column, by the names of its classes where it holds codes of them."""
+        return named(column, name, self._classes[name]) if name in self._classes else column
 
     def _repeats(self, name: str) -> bool:
         """Whether the values of a column take so little room in the files that many must be the same."""
@@ -105,7 +117,8 @@ class ParquetTable:
             # In batches: a group may be all of a million rows.
             for start, batch in zip(count(0, BATCH), file.iter_batches(BATCH, [group], names), strict=False):
                 if place < start + len(batch):
-                    return dict(batch.slice(place - start, 1).select(names).to_pylist()[0])
+                    table = pa.Table.from_batches([batch.slice(place - start, 1)])
+                    return {name: self._named(table[name], name)[0].as_py() for name in names}
             raise CatalogError(f"{path} has fewer rows than it says; get it again")
 
         found: dict[str, Any] = _reading(path, find, metadata)
@@ -123,7 +136,7 @@ class ParquetTable:
 
     def span(self, name: str) -> Span | None:
         """From what the files say of each group of rows; None where one says nothing."""
-        return self._spans.get(name)
+        return None if name in self._classes else self._spans.get(name)
 
     @cached_property
     def _spans(self) -> dict[str, Span]:
