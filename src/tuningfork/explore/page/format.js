@@ -4,6 +4,9 @@ const WHOLE = new Intl.NumberFormat("en");
 
 export const count = (n) => WHOLE.format(n);
 
+/** "1 galaxy", "2 galaxies". */
+export const galaxies = (n) => `${count(n)} ${n === 1 ? "galaxy" : "galaxies"}`;
+
 /** A value of a column as text: few digits, never a long tail. */
 export function value(given) {
   if (given === null || given === undefined || Number.isNaN(given)) return "–";

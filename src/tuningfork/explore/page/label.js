@@ -1,6 +1,6 @@
 // The label view: one galaxy after another, an answer a key.
 import { html, useEffect } from "./vendor/ui.js";
-import { catalogue, cursor, filter, look } from "./state.js";
+import { catalogue, cursor, filter, look, sheet } from "./state.js";
 import { answers, Answers, answerOf, labels, recent, setup, unsent } from "./labels.js";
 import { beginLabelling, chooseOrder, current, fill, order, queue, skip, undo } from "./queue.js";
 import { LabelSetup, settingUp } from "./setup.js";
@@ -78,6 +78,7 @@ export function Label() {
         </select>
       </label>
       <${ViewSwitch} /><${Stretch} />
+      <button class="button small only-narrow" onClick=${() => (sheet.value = "galaxy")}>Learning</button>
       <button class="link push" onClick=${() => (settingUp.value = true)}>Change the question</button>
     </div>
     <h2 class="question">${setup.value.question || "What is it?"}</h2>

@@ -1,7 +1,7 @@
 // What is learned of the labels: fitted after every few, with its validation accuracy, interval and history; then a model folder.
 import { effect, html, signal, untracked, useState } from "./vendor/ui.js";
 import { get, post, server } from "./api.js";
-import { catalogue, map, revision, sort, view } from "./state.js";
+import { catalogue, map, revision, sheet, sort, view } from "./state.js";
 import { answers, labels, setup, sinceLearned, unsent } from "./labels.js";
 import { fill, order } from "./queue.js";
 import { tried } from "./notices.js";
@@ -17,6 +17,7 @@ const history = signal([]);
 const busy = signal(false);
 const LEAST = 2; // labels that each of two classes needs
 const trouble = signal("");
+const refused = signal(null); // how many labels there were when the server had too few to learn from
 const made = signal(null);
 
 function take(result) {
@@ -36,6 +37,7 @@ export async function learn() {
     if (view.value === "label" && order.value !== "random") await fill({ anew: true });
   } catch (error) {
     trouble.value = error.message;
+    refused.value = setup.value.counts.labels;
   }
   busy.value = false;
 }
@@ -44,8 +46,11 @@ export async function followLearning() {
   if (!catalogue.value.has.labels || !catalogue.value.has.embedding) return;
   take((await tried(() => get("api/learn"))) ?? null);
   effect(() => {
-    const enough = Object.values(setup.value?.counts.by_answer ?? {}).filter((n) => n >= LEAST).length >= 2;
-    if (enough && sinceLearned.value >= EVERY && !unsent.value.length && server.value === "here") untracked(learn);
+    const { counts } = setup.value ?? {};
+    const enough = Object.values(counts?.by_answer ?? {}).filter((n) => n >= LEAST).length >= 2;
+    const first = !learned.value && view.value === "label" && counts?.labels !== refused.value;
+    const due = sinceLearned.value >= EVERY || first;
+    if (enough && due && !unsent.value.length && server.value === "here") untracked(learn);
   });
 }
 
@@ -150,7 +155,10 @@ export function Learn() {
     </div>`;
   }
   const { by_answer: byAnswer = {} } = setup.value?.counts ?? {};
-  return html`<header class="galaxy-head"><h2>Learning</h2></header>
+  return html`<header class="galaxy-head">
+      <h2>Learning</h2>
+      <button class="icon-button only-narrow" aria-label="Close" onClick=${() => (sheet.value = null)}><${Icon} name="close" /></button>
+    </header>
     <section class="learning">
       <${Figure} /><${History} />
       ${trouble.value && html`<p class="note">${trouble.value}</p>`}

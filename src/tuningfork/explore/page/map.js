@@ -10,7 +10,7 @@ import { Picture } from "./thumb.js";
 import { renderer } from "./link.js";
 import { Cloud, fetchCloud } from "./map/cloud.js";
 import { indices, limits } from "./map/colours.js";
-import { HOME, zoomed } from "./map/camera.js";
+import { zoomed } from "./map/camera.js";
 import { Legend } from "./map/legend.js";
 import { listen } from "./map/gestures.js";
 import { Scene } from "./map/scene.js";
@@ -74,7 +74,7 @@ class Feed {
       if (this.key !== `${x} ${y}`) {
         const { width, height } = this.scene.size;
         this.scene.setCloud(new Cloud(found, { equal: ofEmbedding(x), backwards: x === "ra", aspect: Math.max(0.6, width / (height || 1)) }));
-        if (this.key) this.scene.look(HOME);
+        this.scene.look(null);
         this.key = `${x} ${y}`;
       }
       const range = kind === "scale" ? limits(found.colour) : [0, 1];
@@ -195,7 +195,7 @@ export function MapView() {
     scene.look(zoomed(scene.camera, scene.size, factor, scene.size.width / 2, scene.size.height / 2));
   };
   const pressed = (event) => {
-    const actions = { "+": () => zoom(1.4), "=": () => zoom(1.4), "-": () => zoom(1 / 1.4), 0: () => live.value.scene.look(HOME) };
+    const actions = { "+": () => zoom(1.4), "=": () => zoom(1.4), "-": () => zoom(1 / 1.4), 0: () => live.value.scene.look(null) };
     if (!actions[event.key] || !live.value) return;
     event.preventDefault();
     actions[event.key]();
@@ -204,7 +204,7 @@ export function MapView() {
   const { scene, feed } = live.value ?? {};
   const { kind, limits: range, by } = painted.value;
   return html`<div class="map-view">
-    <${MapTools} zoom=${zoom} home=${() => live.value?.scene.look(HOME)} />
+    <${MapTools} zoom=${zoom} home=${() => live.value?.scene.look(null)} />
     <div class="map-box" ref=${box} tabindex="0" role="application" aria-label="Map of ${catalogue.value.name}" onKeyDown=${pressed}>
       <div class="map-host" ref=${host}></div>
       <span class="map-ink" aria-hidden="true"></span>

@@ -64,7 +64,7 @@ export function TakeAway() {
         ${choices().map(
           ([name, title, n]) => html`<label class="card" key=${name}>
             <input type="radio" name="what" value=${name} checked=${what === name} disabled=${!n} onChange=${() => setWhat(name)} />
-            <span class="card-title">${title}</span><span class="hint">${format.count(n)} galaxies</span>
+            <span class="card-title">${title}</span><span class="hint">${format.galaxies(n)}</span>
           </label>`,
         )}
       </div>

@@ -103,7 +103,7 @@ export const Top = () => html`<header class="top">
   <div class="top-tools">
     <${Sort} />
     <${Selection} />
-    <button class="button primary" onClick=${() => (dialog.value = "take")}><${Icon} name="take" /><span>Take away</span></button>
+    <button class="button primary" aria-label="Take away" onClick=${() => (dialog.value = "take")}><${Icon} name="take" /><span>Take away</span></button>
     <button class="icon-button" aria-label="Copy a link to this view" title="Copy a link to this view" onClick=${copyLink}><${Icon} name="link" /></button>
     <button class="icon-button" aria-label=${dark.value ? "Light colours" : "Dark colours"} title="Light or dark" onClick=${switchTheme}>
       <${Icon} name=${dark.value ? "sun" : "moon"} />

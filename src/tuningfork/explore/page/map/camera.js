@@ -1,7 +1,14 @@
 // Where one looks: a scale and a shift, the same for both ways of drawing. A scale of 1 shows -1 to 1 from bottom to top.
 
-export const HOME = { scale: 0.9, x: 0, y: 0 };
-const LEAST = 0.4;
+const MARGIN = 0.9;
+
+/** All of a cloud in view, whatever the shape of the screen. */
+export function home({ box: [left, bottom, across, up] }, { width, height }) {
+  const scale = MARGIN * Math.min(2 / up, (2 * width) / (height || 1) / across);
+  return { scale, x: -(left + across / 2) * scale, y: -(bottom + up / 2) * scale };
+}
+
+const LEAST = 0.1;
 const MOST = 4000;
 
 /** A point of the map in pixels. */

@@ -2,18 +2,19 @@
 import { signal } from "../vendor/ui.js";
 import { hasWebGL, WebGLPoints } from "./webgl.js";
 import { CanvasPoints } from "./canvas.js";
-import { HOME, fromPixels, toPixels } from "./camera.js";
+import { fromPixels, home, toPixels } from "./camera.js";
 import { OUT, css, palette } from "./colours.js";
 import { drawOverlay, inside } from "./overlay.js";
 import { nearThumbs } from "./thumbs.js";
 
+const NOWHERE = { scale: 1, x: 0, y: 0 }; // before there are points
 const REACH = 14; // pixels from the pointer to a point
 
 export class Scene {
   constructor(host, overlay) {
     this.host = host;
     this.overlay = overlay;
-    this.camera = HOME;
+    this.given = null; // a camera, once one has moved
     this.size = { width: 0, height: 0 };
     this.lasso = [];
     this.hovered = signal(null);
@@ -50,8 +51,13 @@ export class Scene {
   colourOf = (i) => css(this.palette[this.colours[i]]);
 
   look(camera) {
-    this.camera = camera;
+    this.given = camera;
     this.change();
+  }
+
+  /** Where one looks: where one went, or at all of it. */
+  get camera() {
+    return this.given ?? (this.cloud ? home(this.cloud, this.size) : NOWHERE);
   }
 
   resize(width, height) {
