@@ -91,6 +91,36 @@ function Figure() {
   </div>`;
 }
 
+/** Of each class: its labels, how many of it among those set aside are found, how many called so are right. */
+function Tally() {
+  const { by_answer: byAnswer = {} } = setup.value?.counts ?? {};
+  const judged = learned.value?.validation?.classes ?? {};
+  const of = (part, all) => (all ? `${part} of ${all}` : "–");
+  return html`<section>
+    <table class="tally">
+      <thead>
+        <tr>
+          <th>Class</th>
+          <th>Labels</th>
+          <th title="Of those set aside that are of this class, how many are called so">Found</th>
+          <th title="Of those set aside that are called so, how many are">Right</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${answers().map((one, i) => {
+          const { n = 0, found = 0, called = 0 } = judged[one.name] ?? {};
+          return html`<tr key=${one.name}>
+            <td><span class="swatch tone-${i % 8}"></span>${one.title}</td>
+            <td>${format.count(byAnswer[one.name] ?? 0)}</td>
+            <td>${of(found, n)}</td>
+            <td>${of(found, called)}</td>
+          </tr>`;
+        })}
+      </tbody>
+    </table>
+  </section>`;
+}
+
 const byColumn = (name) => {
   sort.value = { column: name, descending: true };
   view.value = "grid";
@@ -154,7 +184,6 @@ export function Learn() {
       <p>Once there is a question, what is learned of the labels is shown here.</p>
     </div>`;
   }
-  const { by_answer: byAnswer = {} } = setup.value?.counts ?? {};
   return html`<header class="galaxy-head">
       <h2>Learning</h2>
       <button class="icon-button only-narrow" aria-label="Close" onClick=${() => (sheet.value = null)}><${Icon} name="close" /></button>
@@ -167,12 +196,7 @@ export function Learn() {
         <span class="hint">by itself after every ${EVERY} labels${learned.value?.seconds ? `; the last took ${learned.value.seconds.toFixed(1)} s` : ""}</span>
       </div>
     </section>
-    <section>
-      <h3>Labels</h3>
-      ${answers().map(
-        (one, i) => html`<div class="tally" key=${one.name}><span class="swatch tone-${i % 8}"></span><span>${one.title}</span><span>${format.count(byAnswer[one.name] ?? 0)}</span></div>`,
-      )}
-    </section>
+    <${Tally} />
     <${Found} />
     <${Train} />`;
 }

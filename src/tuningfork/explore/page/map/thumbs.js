@@ -5,7 +5,7 @@ import { toPixels, viewed } from "./camera.js";
 
 export const SIDE = 60;
 const MOST_IN_VIEW = 450;
-const SHARE = 0.3; // of the points in view that must find a free place, or points say more than pictures
+const SHARE = 0.18; // of the points in view that must find a free place, or points say more than pictures
 
 /** Which points become pictures: [] where too many are in view. */
 export function nearThumbs({ camera, size, cloud, shown }) {

@@ -52,7 +52,9 @@ export const MapTools = ({ zoom, home }) => html`<div class="view-tools">
     <${Tool} name="pan" icon="hand" title="Drag to move; with shift, to select" />
     <${Tool} name="lasso" icon="lasso" title="Drag round galaxies to select them; with ctrl, to add" />
   </div>
-  <button class="icon-button" aria-label="Nearer" title="Nearer (+)" onClick=${() => zoom(1.6)}>+</button>
-  <button class="icon-button" aria-label="Farther" title="Farther (-)" onClick=${() => zoom(1 / 1.6)}>−</button>
-  <button class="icon-button" aria-label="Show all" title="Show all (0)" onClick=${home}><${Icon} name="whole" /></button>
+  <div class="zoom" role="group" aria-label="Zoom">
+    <button class="icon-button" aria-label="Nearer" title="Nearer (+)" onClick=${() => zoom(1.6)}>+</button>
+    <button class="icon-button" aria-label="Farther" title="Farther (-)" onClick=${() => zoom(1 / 1.6)}>−</button>
+    <button class="icon-button" aria-label="Show all" title="Show all (0)" onClick=${home}><${Icon} name="whole" /></button>
+  </div>
 </div>`;
