@@ -630,3 +630,24 @@ def test_dark_colours_follow_the_system_and_the_switch(browser, server: Server) 
         assert page.evaluate(
             "() => getComputedStyle(document.querySelector('.caret') ?? document.body).transitionDuration"
         ) in ("0s", "")
+
+
+def test_what_goes_wrong_is_said_where_it_is_looked_for(visit: Visit, server: Server, folder: Path) -> None:
+    page = visit.open(server, "selection=of-another-day")
+    page.get_by_text("The galaxies can't be listed.").wait_for()
+    page.get_by_role("button", name="Clear the filter").click()
+    kept(page, 120)
+    page.route("**/image/**", lambda route: route.fulfill(status=404, json={"error": "gone"}))
+    page.keyboard.press("t")
+    page.keyboard.press("g")
+    page.get_by_role("button", name="Whole frame").click()
+    page.locator(".cell .no-image").first.wait_for()
+
+
+def test_a_catalogue_without_images_begins_as_a_table(browser, tmp_path: Path) -> None:
+    pd.DataFrame({"id_str": ["a", "b"], "size": [1.5, None]}).to_csv(tmp_path / "plain.csv", index=False)
+    with Server(tmp_path / "plain.csv") as server, Visit(browser) as visit:
+        page = visit.open(server)
+        page.locator("#row-1").click()
+        page.get_by_text("There are no images").wait_for()
+        assert page.locator("#row-1").inner_text().split() == ["b", "–"]

@@ -1,10 +1,19 @@
 // Said where nothing is left to show, with the way out.
 import { html } from "./vendor/ui.js";
-import { catalogue, clearFilter } from "./state.js";
+import { catalogue, clearFilter, filter } from "./state.js";
+import { trouble } from "./list.js";
 
-export const Empty = () => html`<div class="empty">
-  <p class="empty-title">${catalogue.value.rows ? "No galaxy fits this filter." : "This catalogue has no rows."}</p>
-  ${catalogue.value.rows > 0 &&
-  html`<p>Widen a range, take a condition away, or begin again.</p>
-    <button class="button" onClick=${clearFilter}>Clear the filter</button>`}
-</div>`;
+function said() {
+  if (trouble.value) return ["The galaxies can't be listed.", trouble.value];
+  if (!catalogue.value.rows) return ["This catalogue has no rows.", ""];
+  return ["No galaxy fits this filter.", "Widen a range, take a condition away, or begin again."];
+}
+
+export function Empty() {
+  const [title, more] = said();
+  return html`<div class="empty">
+    <p class="empty-title">${title}</p>
+    ${more && html`<p>${more}</p>`}
+    ${filter.value.all.length > 0 && html`<button class="button" onClick=${clearFilter}>Clear the filter</button>`}
+  </div>`;
+}

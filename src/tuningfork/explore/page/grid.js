@@ -35,7 +35,7 @@ function Cell({ galaxy, index, size, style }) {
     aria-selected=${chosen}
     aria-setsize=${kept.value}
     aria-posinset=${index + 1}
-    aria-label=${`${galaxy.id}, ${caption(galaxy)}`}
+    aria-label=${[...new Set([galaxy.id, caption(galaxy), label?.title])].filter(Boolean).join(", ")}
     onClick=${(event) => clicked(event, index, galaxy)}
   >
     <${Picture} row=${galaxy.row} size=${size} />

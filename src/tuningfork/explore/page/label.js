@@ -18,7 +18,7 @@ const ORDERS = {
 function Progress() {
   const { counts } = setup.value;
   const total = Math.max(1, counts.labels);
-  return html`<div class="label-progress" aria-label="Labels so far">
+  return html`<div class="label-progress" role="group" aria-label="Labels so far">
     <span class="big">${format.count(counts.labels)}</span>
     <span class="hint">labels, ${format.count(counts.validation)} of them set aside for validation</span>
     <div class="split" role="img" aria-label="Labels by answer">
@@ -31,7 +31,7 @@ function Progress() {
   </div>`;
 }
 
-const Recent = () => html`<div class="recent" aria-label="Last labels">
+const Recent = () => html`<div class="recent" role="group" aria-label="Last labels">
   ${recent.value.map(
     (row) => html`<button key=${row} class="recent-one" aria-label="Back to this galaxy" onClick=${() => (cursor.value = { row, index: null })}>
       <${Picture} row=${row} size=${56} stretch=${0} />

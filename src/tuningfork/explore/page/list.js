@@ -13,6 +13,9 @@ export const arrived = signal(0);
 /** Rises when the list is another one (filter or order), which is shown from its beginning. */
 export const begun = signal(0);
 
+/** Why there is no list; "" where there is one. */
+export const trouble = signal("");
+
 /** The columns each row comes with: those of the table and the one it is sorted by. */
 export const fetched = computed(() => {
   const names = new Set(tableColumns.value);
@@ -34,7 +37,7 @@ export function followQuery() {
     const question = query.value;
     revision.value;
     clearTimeout(timer);
-    timer = setTimeout(() => untracked(() => begin(question)), 60);
+    timer = setTimeout(() => untracked(() => begin(question)), 10);
   });
 }
 
@@ -62,12 +65,14 @@ function fetchPage(question, number, stop) {
       into.set(number, answer.rows);
       forgetFar(number);
       kept.value = answer.total;
+      trouble.value = "";
       previous = new Map();
       arrived.value += 1;
     } catch (error) {
       into.delete(number);
-      if (error.name !== "AbortError" && number === 0) kept.value ??= 0;
-      throw error;
+      if (error.name === "AbortError" || number > 0) throw error;
+      trouble.value = error.message;
+      kept.value = 0;
     }
   });
 }
