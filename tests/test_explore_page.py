@@ -117,7 +117,7 @@ class Visit:
     def __init__(self, browser, **options: object) -> None:
         self.context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
         self.context.grant_permissions(["clipboard-read", "clipboard-write"])
-        self.context.set_default_timeout(8_000)
+        self.context.set_default_timeout(30_000)
         self.asked: list[str] = []
         self.complaints: list[str] = []
 

@@ -2,7 +2,7 @@
 import { html, useEffect } from "./vendor/ui.js";
 import { catalogue, cursor, filter, look, sheet } from "./state.js";
 import { answers, Answers, answerOf, labels, recent, setup, unsent } from "./labels.js";
-import { beginLabelling, chooseOrder, current, fill, order, queue, skip, undo } from "./queue.js";
+import { beginAnew, beginLabelling, chooseOrder, current, order, queue, skip, undo } from "./queue.js";
 import { LabelSetup, settingUp } from "./setup.js";
 import { Picture } from "./thumb.js";
 import { Stretch, ViewSwitch } from "./large.js";
@@ -52,7 +52,7 @@ function Stage() {
     return html`<div class="empty">
       <p class="empty-title">Nothing is left to label.</p>
       <p>Every galaxy${filter.value.all.length ? " that the filter keeps" : ""} has a label or was skipped.</p>
-      <button class="button" onClick=${() => fill({ anew: true })}>Look again</button>
+      <button class="button" onClick=${() => beginAnew()}>Look again</button>
     </div>`;
   }
   const aside = current.value?.row === row && current.value.validation;
@@ -74,7 +74,7 @@ export function Label() {
       <label class="choice">
         <span>Queue</span>
         <select value=${order.value} onChange=${(event) => chooseOrder(event.target.value)}>
-          ${(setup.value.orders ?? Object.keys(ORDERS)).map((name) => html`<option key=${name} value=${name}>${ORDERS[name] ?? name}</option>`)}
+          ${setup.value.orders.map((name) => html`<option key=${name} value=${name}>${ORDERS[name] ?? name}</option>`)}
         </select>
       </label>
       <${ViewSwitch} /><${Stretch} />

@@ -3,7 +3,7 @@ import { effect, html, signal, untracked, useState } from "./vendor/ui.js";
 import { get, post, server } from "./api.js";
 import { catalogue, map, revision, sheet, sort, view } from "./state.js";
 import { answers, labels, setup, sinceLearned, unsent } from "./labels.js";
-import { fill, order } from "./queue.js";
+import { beginAnew, order } from "./queue.js";
 import { tried } from "./notices.js";
 import { Icon } from "./icons.js";
 import { copy } from "./copy.js";
@@ -34,7 +34,7 @@ export async function learn() {
     trouble.value = "";
     catalogue.value = await get("api/catalogue");
     revision.value += 1;
-    if (view.value === "label" && order.value !== "random") await fill({ anew: true });
+    if (view.value === "label" && order.value !== "random") await beginAnew({ keep: true });
   } catch (error) {
     trouble.value = error.message;
     refused.value = setup.value.counts.labels;

@@ -1,48 +1,57 @@
-// The queue of galaxies to label: in the order chosen, within the filter, begun anew when the head has learned.
-import { signal } from "./vendor/ui.js";
+// The queue of galaxies to label: in the order chosen, within the filter, begun anew when either or what is learned changes.
+import { effect, signal, untracked } from "./vendor/ui.js";
 import { post } from "./api.js";
-import { catalogue, cursor, filter } from "./state.js";
-import { afterAnswer, give, labels, undo as takeBack } from "./labels.js";
+import { cursor, filter } from "./state.js";
+import { afterAnswer, give, labels, setup, undo as takeBack } from "./labels.js";
 import { tried } from "./notices.js";
 
 const AHEAD = 20;
 const FEW = 5;
 
-export const order = signal("uncertainty");
+/** One of those that the server has for this catalogue. */
+export const order = signal(null);
 /** What comes next: [{row, id, validation}]; null while it is on its way. */
 export const queue = signal(null);
 export const current = signal(null);
 
-let filling = false;
 const passed = new Set(); // answered or skipped here: they do not come again in this page
+let round = 0; // rises when the queue begins anew: answers to earlier questions are dropped
+let empty = false; // the server has no more
+let asked = null; // the filter that the queue is of
 
-export async function fill({ anew = false } = {}) {
-  if (filling) return;
-  filling = true;
-  await tried(async () => {
-    const { rows } = await post("api/labels/next", { order: order.value, filter: filter.value, n: AHEAD });
-    const waiting = anew ? [] : (queue.value ?? []);
-    const known = new Set([...waiting.map((one) => one.row), current.value?.row, ...passed]);
-    queue.value = [...waiting, ...rows.filter((one) => !known.has(one.row) && !labels.value.has(one.row))];
-  });
-  filling = false;
-  queue.value ??= [];
-  if (!current.value) advance();
+async function fill() {
+  const mine = round;
+  const answer = await tried(() => post("api/labels/next", { order: order.value, filter: filter.value, n: AHEAD }));
+  if (mine !== round) return;
+  const waiting = queue.value ?? [];
+  const known = new Set([...waiting.map((one) => one.row), current.value?.row, ...passed]);
+  const fresh = (answer?.rows ?? []).filter((one) => !known.has(one.row) && !labels.value.has(one.row));
+  empty = !fresh.length;
+  queue.value = [...waiting, ...fresh];
+  if (!current.value && fresh.length) advance();
 }
 
-export function advance() {
-  const [first, ...others] = queue.value ?? [];
-  current.value = first ?? null;
-  queue.value = others;
-  if (first) cursor.value = { row: first.row, index: null };
-  if (others.length < FEW) fill();
+/** Asks for a new queue; the galaxy that is looked at stays unless another question is asked. */
+export function beginAnew({ keep = false } = {}) {
+  round += 1;
+  empty = false;
+  asked = filter.value;
+  queue.value = null;
+  if (!keep) current.value = null;
+  return fill();
 }
 
 export function chooseOrder(name) {
   order.value = name;
-  current.value = null;
-  queue.value = null;
-  fill({ anew: true });
+  return beginAnew();
+}
+
+function advance() {
+  const [first, ...others] = queue.value ?? [];
+  current.value = first ?? null;
+  queue.value = queue.value && others;
+  cursor.value = { row: first?.row ?? null, index: null };
+  if (queue.value && others.length < FEW && !empty) fill();
 }
 
 export function skip() {
@@ -61,15 +70,23 @@ export async function undo() {
   cursor.value = { row, index: null };
 }
 
-/** In the label view an answer brings the next galaxy. */
+/** In the label view an answer brings the next galaxy. Gives a function that ends this. */
 export function beginLabelling() {
+  const { orders } = setup.value;
+  if (!orders.includes(order.value)) order.value = orders[0];
   afterAnswer.next = (row) => {
     passed.add(row);
     if (current.value?.row === row) advance();
   };
-  if (!queue.value && catalogue.value.has.labels) fill({ anew: true });
-  else if (current.value) cursor.value = { row: current.value.row, index: null };
+  const stop = effect(() => {
+    const now = filter.value;
+    untracked(() => {
+      if (now !== asked) beginAnew();
+      else if (current.value) cursor.value = { row: current.value.row, index: null };
+    });
+  });
   return () => {
+    stop();
     afterAnswer.next = () => {};
   };
 }

@@ -1,7 +1,7 @@
 // A question of one's own: a name and its classes, made in the page.
 import { html, signal, useState } from "./vendor/ui.js";
 import { answers, define, setup } from "./labels.js";
-import { chooseOrder, order } from "./queue.js";
+import { beginAnew, order } from "./queue.js";
 import { say } from "./notices.js";
 
 const MOST = 9;
@@ -22,7 +22,7 @@ export function LabelSetup() {
       await define(name.trim() || "labels", given);
       settingUp.value = false;
       setWrong("");
-      chooseOrder(order.value);
+      if (order.value) beginAnew();
       return say("The question is set.");
     } catch (error) {
       return setWrong(error.message);
