@@ -644,10 +644,27 @@ def test_what_goes_wrong_is_said_where_it_is_looked_for(visit: Visit, server: Se
     page.locator(".cell .no-image").first.wait_for()
 
 
-def test_a_catalogue_without_images_begins_as_a_table(browser, tmp_path: Path) -> None:
+def test_a_catalogue_of_names_alone_is_a_table_and_can_be_labelled(browser, tmp_path: Path) -> None:
     pd.DataFrame({"id_str": ["a", "b"], "size": [1.5, None]}).to_csv(tmp_path / "plain.csv", index=False)
     with Server(tmp_path / "plain.csv") as server, Visit(browser) as visit:
         page = visit.open(server)
         page.locator("#row-1").click()
         page.get_by_text("There are no images").wait_for()
         assert page.locator("#row-1").inner_text().split() == ["b", "–"]
+
+        page.keyboard.press("l")
+        page.get_by_placeholder("rings").fill("odd")
+        page.get_by_label("Class 1", exact=True).fill("odd")
+        page.get_by_label("Class 2", exact=True).fill("plain")
+        page.get_by_role("button", name="Begin to label").click()
+        page.wait_for_selector(".question")
+        assert page.locator(".label-view select option").all_text_contents() == ["At random"]
+        for labelled in ("1", "2"):
+            page.wait_for_selector(".stage-picture")
+            page.keyboard.press(labelled)
+            page.wait_for_function(
+                "n => document.querySelector('.label-progress .big').textContent === n", arg=labelled
+            )
+        page.get_by_text("Nothing is left to label.").wait_for()
+        page.wait_for_timeout(500)
+        assert sum(url.endswith("/api/labels/next") for url in visit.asked) < 6
