@@ -250,6 +250,16 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str, says: str) -> None:
         Journal(path, "ann")
 
 
+def test_a_journal_is_read_where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "labels.jsonl"
+    Journal(path, "ann").define(RINGS)
+    monkeypatch.setattr(os, "open", lambda *_, **__: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    journal = Journal(path, "ann")
+    assert journal.refresh().schema == RINGS
+    with pytest.raises(OutputError, match="Permission denied"):
+        journal.label("rings", "g", "ring", queued=True)
+
+
 def test_a_journal_takes_the_place_of_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "other.txt").write_text("something else\n")
     with pytest.raises(CatalogError, match="no JSON"):
@@ -629,7 +639,7 @@ def test_without_features_or_ids_it_says_what_to_do(folder: Path, tmp_path: Path
     assert "no id" in plain.post("/api/labels", json={"row": 0, "answer": "ring"}).json()["error"]
     pd.DataFrame({"id_str": ["a", "b"]}).to_csv(tmp_path / "named.csv", index=False)
     vote = client_of(Asked(tmp_path / "named.csv")).post("/api/anomaly", json={"row": 0, "up": True})
-    assert "calibrated" in vote.json()["error"]
+    assert "--embedding" in vote.json()["error"]
     with pytest.raises(SchemaError, match="list of classes"):
         client_of(asked_of(folder, schema="gz-challenge"))
 

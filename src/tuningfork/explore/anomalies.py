@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tuningfork.errors import TuningforkError
 from tuningfork.explore.learner import Learner
-from tuningfork.explore.queue import Rows, Values, highest
+from tuningfork.explore.queue import Values, highest
 
 RANKED = 50_000  # the most unusual galaxies, which alone are ranked anew
 TREES = 100
@@ -33,7 +33,7 @@ class Anomalies:
     def prepare(self) -> None:
         """Let the catalogue be sorted so by the votes there are, where that can be done and was not yet."""
         if not self._ranked and self.learner.unusual is not None:
-            self.rank()
+            self._rank(self.learner.unusual)
 
     def vote(self, row: int, *, up: bool) -> int:
         """Say of a row whether it is interesting, and rank anew; how many votes there are.
@@ -41,36 +41,28 @@ class Anomalies:
         Raises
         ------
         TuningforkError
-            If the catalogue has no OOD scores and there are no features.
+            If there are no features.
         """
-        labelling = self.learner.labelling
+        labelling, known = self.learner.labelling, self.learner.features.known
+        if not known[row]:
+            raise TuningforkError("the embedding has no features of this galaxy; nothing could be learned from a vote")
         labelling.journal.vote(labelling.id_of(row), interesting=up)
-        self.rank()
+        assert self.learner.unusual is not None  # since there are features
+        self._rank(self.learner.unusual)
         return len(labelling.labels.votes)
 
-    def rank(self) -> None:
-        """Let the catalogue be sorted so.
-
-        Raises
-        ------
-        TuningforkError
-            If the catalogue has no OOD scores and there are no features.
-        """
+    def _rank(self, unusual: Values) -> None:
+        """Let the catalogue be sorted by how unusual a galaxy is, and by the votes on others."""
         with self._ranking:
-            unusual, catalogue = self.learner.unusual, self.learner.catalogue
-            if unusual is None:
-                raise TuningforkError(
-                    "what is unusual is not known; predict with a calibrated model (ood_score), or give --embedding"
-                )
-            rows = highest(unusual, np.arange(catalogue.rows), min(RANKED, catalogue.rows))
-            votes = self._votes()
-            if votes and (embedding := self.learner.labelling.state.embedding) is not None:
-                rows = rows[embedding.known[rows]]
-                voted = np.array(list(votes), np.int64)
-                points, known = (self.learner.scale.of(embedding.values[each]) for each in (rows, voted))
+            n = len(unusual)
+            rows, votes = highest(unusual, np.arange(n), min(RANKED, n)), self._votes()
+            if votes:
+                features = self.learner.features
+                rows, voted = rows[features.known[rows]], np.array(list(votes), np.int64)
+                points, known = (self.learner.scale.of(features.values[each]) for each in (rows, voted))
                 scores = interest(points, _ranks(len(rows)), known, np.array(list(votes.values()), np.float64))
                 rows = rows[np.argsort(-scores, kind="stable")]
-            catalogue.put_order("anomaly", rows)
+            self.learner.catalogue.put_order("anomaly", rows)
             self._ranked = True
 
     def _votes(self) -> Mapping[int, bool]:
@@ -78,9 +70,9 @@ class Anomalies:
         labelling = self.learner.labelling
         if labelling.state.embedding is None:
             return {}
-        votes = dict(labelling.labels.votes)
+        votes, known = dict(labelling.labels.votes), labelling.state.embedding.known
         rows = zip(labelling.rows_of(votes), votes.values(), strict=True)
-        return {row: up for row, up in rows if row is not None and labelling.state.embedding.known[row]}
+        return {row: up for row, up in rows if row is not None and known[row]}
 
 
 def interest(points: NDArray[np.float64], scores: Values, voted: NDArray[np.float64], votes: Values) -> Values:
@@ -100,5 +92,5 @@ def interest(points: NDArray[np.float64], scores: Values, voted: NDArray[np.floa
 
 def _ranks(n: int) -> Values:
     """Scores of galaxies that are in order already, from 1 down to 0, whatever the scale of what ordered them."""
-    scores: Rows | Values = 1 - np.arange(n) / max(n, 1)
-    return np.asarray(scores, np.float64)
+    scores: Values = 1 - np.arange(n) / max(n, 1)
+    return scores

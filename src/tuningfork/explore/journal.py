@@ -76,11 +76,16 @@ class Journal:
 
     def refresh(self) -> Labels:
         """What the journal adds up to now, with what others have written since."""
-        with self._held():
-            if self.path.exists():
+        with self._threads:
+            if not self.path.exists():
+                if self._lines:
+                    self._begin()
+                return self._labels
+            try:
                 self._read()
-            elif self._lines:
-                self._begin()
+            except CatalogError:  # perhaps of a line that another was mending
+                with self._held():
+                    self._read()
             return self._labels
 
     def define(self, schema: ClassSchema) -> None:
@@ -165,7 +170,7 @@ class Journal:
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        """Hold the journal alone, as long as others leave it."""
+        """Hold the journal alone."""
         with self._threads, output_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             try:

@@ -79,7 +79,7 @@ class Learner:
             return queue.highest(self.unusual, rows, n)
         if order == "random":
             return queue.at_random(self._hashes, rows, n)
-        features = self._features()
+        features = self.features
         pool = queue.at_random(self._hashes, rows[features.known[rows]], queue.POOL)
         centres = np.array([row for row in self.labelling.seen() if features.known[row]][-CENTRES:], np.int64)
         points = self.scale.of(features.values[np.concatenate([pool, centres])])
@@ -148,7 +148,7 @@ class Learner:
             If there are no features, or too few labels.
         """
         with self._learning:
-            features, schema = self._features(), self.labelling.required()
+            features, schema = self.features, self.labelling.required()
             train, validation = self.examples(schema)
             learned = learn(features.values, self.scale, train, validation, schema.class_names)
             probabilities = learned.head.probabilities(features.values)
@@ -182,7 +182,7 @@ class Learner:
 
         To judge by are those that came from the queue: galaxies that somebody chose for what they are would flatter.
         """
-        features, labels = self._features(), list(self.labelling.labels.labelled(schema.name))
+        features, labels = self.features, list(self.labelling.labels.labelled(schema.name))
         rows = self.labelling.rows_of(event.id for event in labels)
         known = [
             (event, row) for event, row in zip(labels, rows, strict=True) if row is not None and features.known[row]
@@ -194,9 +194,17 @@ class Learner:
     @cached_property
     def scale(self) -> Scale:
         """The scale of the features."""
-        return scale_of(self._features().values)
+        return scale_of(self.features.values)
 
-    def _features(self) -> Features:
+    @property
+    def features(self) -> Features:
+        """The features of the galaxies.
+
+        Raises
+        ------
+        TuningforkError
+            If there are none.
+        """
         if self.labelling.state.embedding is None:
             raise TuningforkError(
                 "learning needs the features of the galaxies: make them with `tuningfork embed`, and start again with "
