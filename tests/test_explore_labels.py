@@ -32,12 +32,13 @@ from tuningfork.errors import CatalogError, ModelError, OutputError, SchemaError
 from tuningfork.explore import queue
 from tuningfork.explore.anomalies import interest
 from tuningfork.explore.app import application
+from tuningfork.explore.asked import Asked
 from tuningfork.explore.journal import BORDER, Journal, hash_of
 from tuningfork.explore.label_routes import made_schema
 from tuningfork.explore.labelling import default_journal
 from tuningfork.explore.learn import Examples, judge, learn, scale_of
 from tuningfork.explore.security import Place
-from tuningfork.explore.state import Asked, open_state
+from tuningfork.explore.state import open_state
 from tuningfork.inference import embed, predict
 from tuningfork.manifests import LabelEvent
 from tuningfork.models import load_model, read_manifest

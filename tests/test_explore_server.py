@@ -11,7 +11,9 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -34,10 +36,12 @@ from tuningfork.models import DEFAULT_MODEL
 testclient = pytest.importorskip("starlette.testclient", reason="Starlette is not installed (the extra explore)")
 
 from tuningfork.explore.app import application  # noqa: E402
+from tuningfork.explore.asked import Asked  # noqa: E402
 from tuningfork.explore.catalogue import Catalogue, open_catalogue  # noqa: E402
 from tuningfork.explore.filters import AskedWrongError, Filter, Selected, Sort, filter_of, sort_of  # noqa: E402
+from tuningfork.explore.recent import Recent  # noqa: E402
 from tuningfork.explore.security import Place  # noqa: E402
-from tuningfork.explore.state import Asked, ExploreState, open_state  # noqa: E402
+from tuningfork.explore.state import ExploreState, open_state  # noqa: E402
 from tuningfork.explore.tables import open_table  # noqa: E402
 
 TOKEN, HOST = "the-token-of-this-start", "127.0.0.1:8765"
@@ -322,6 +326,30 @@ def test_columns_and_orders_can_be_put_beside_the_table(folder: Path) -> None:
         catalogue.put("ood_score", values, Column("ood_score", "", "number"))
 
 
+def test_what_was_made_lately_is_bounded_and_never_outlives_its_origin() -> None:
+    held, begun, go_on = Recent[bytes](10, len), threading.Event(), threading.Event()
+    for key in range(5):
+        held.get(key, lambda: b"four")
+    made: list[int] = []
+    for key in (3, 4, 2):
+        held.get(key, lambda key=key: made.append(key) or b"four")
+    assert made == [2]  # the last two were kept
+
+    def slowly() -> bytes:
+        begun.set()
+        go_on.wait(10)
+        return b"old"
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(held.get, "slow", slowly)
+        begun.wait(10)
+        second = pool.submit(held.get, "slow", lambda: b"new")  # waits for the first
+        held.clear()
+        go_on.set()
+        assert (first.result(10), second.result(10)) == (b"old", b"new")
+    assert held.get("slow", lambda: b"other") == b"new"
+
+
 # Pictures, galaxies, similar ones, Grad-CAM
 
 
@@ -567,6 +595,24 @@ def test_the_usual_names_are_taken(state: ExploreState) -> None:
     assert everywhere.knows("192.168.1.5:80")
     assert not everywhere.knows("rebound.example:80")
     assert Place("::1", 80).knows("[::1]:80")
+    assert Place("127.0.0.1", 80).knows("127.0.0.1")
+    for wrong in (
+        "[::1]",
+        "::1",
+        "localhost:",
+        "localhost:x",
+        "localhost:8765:8765",
+        "a@localhost:8765",
+        "[localhost]:8765",
+    ):
+        assert not Place("127.0.0.1", 8765).knows(wrong), wrong
+
+
+def test_cookies_of_others_do_no_harm(client) -> None:
+    cookie = f'_xsrf=2|a"b; {{"x": 1}}; tuningfork-8765={TOKEN}; other=é'.encode()
+    plain = testclient.TestClient(client.app, base_url=f"http://{HOST}")
+    assert plain.get("/api/catalogue", headers={"cookie": cookie}).status_code == 200
+    assert plain.get("/api/catalogue", headers={"cookie": b"tuningfork-8765="}).status_code == 403
 
 
 def test_changes_are_taken_from_the_page_alone(client) -> None:

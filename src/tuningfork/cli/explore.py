@@ -33,8 +33,8 @@ def command(
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
 ) -> None:
     """Look at a catalogue on a page of this machine: its galaxies, maps and histograms; label them, and learn."""
+    from tuningfork.explore.asked import Asked
     from tuningfork.explore.serve import explore
-    from tuningfork.explore.state import Asked
 
     asked = Asked(catalogue, images, embedding, model, labels, schema)
     explore(asked, host, port, browser=browser, say=say)

@@ -22,7 +22,7 @@ class Recent(Generic[_T]):
     """
 
     def __init__(self, most: int, size: Callable[[_T], int] = lambda value: 1) -> None:
-        self._most, self._size, self._total = most, size, 0
+        self._most, self._size, self._total, self._cleared = most, size, 0, 0
         self._held: OrderedDict[Hashable, _T] = OrderedDict()
         self._lock, self._making = threading.Lock(), dict[Hashable, threading.Lock]()
 
@@ -37,25 +37,28 @@ class Recent(Generic[_T]):
             with self._lock:
                 if key in self._held:
                     return self._held[key]
+                cleared = self._cleared
             try:
                 value = make()
-            except BaseException:
+                with self._lock:
+                    if cleared == self._cleared:  # else it may be made of what is no more
+                        self._keep(key, value)
+            finally:
                 with self._lock:
                     self._making.pop(key, None)
-                raise
-            self._keep(key, value)
             return value
 
     def _keep(self, key: Hashable, value: _T) -> None:
-        with self._lock:
-            self._making.pop(key, None)
-            self._held[key] = value
-            self._total += self._size(value)
-            while self._total > self._most and len(self._held) > 1:
-                self._total -= self._size(self._held.popitem(last=False)[1])
+        if key in self._held:
+            self._total -= self._size(self._held.pop(key))
+        self._held[key] = value
+        self._total += self._size(value)
+        while self._total > self._most and len(self._held) > 1:
+            self._total -= self._size(self._held.popitem(last=False)[1])
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything, and what is being made, too."""
         with self._lock:
             self._held.clear()
             self._total = 0
+            self._cleared += 1

@@ -6,12 +6,13 @@ Cookies don't know ports, so the cookie's name says the port: two explorers on o
 from __future__ import annotations
 
 import ipaddress
+import re
 import secrets
 import socket
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
+from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,6 +24,7 @@ MAP = "/map.html"  # the frame whose WebGL library makes functions at run time, 
 LARGEST_BODY = 8 << 20  # bytes
 BINARY = "/api/select"  # takes rows as numbers of four bytes, too
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 -- recognised, not used
+NAMED = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(?::(?P<port>[0-9]{1,5}))?")  # a Host header
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -60,10 +62,10 @@ class Place:
         Of a server that listens everywhere any address is one, but no name that is not this machine's: names may be
         made to lead here by others, addresses can't.
         """
-        host, _, port = named.rpartition(":")
-        host = host.strip("[]").lower()
-        if port != str(self.port):
+        found = NAMED.fullmatch(named)
+        if found is None or int(found["port"] or 80) != self.port:
             return False
+        host = found["host"].strip("[]").lower()
         if host in ("127.0.0.1", "localhost", "::1", self.host.lower()):
             return True
         return self.host in EVERYWHERE and (_is_address(host) or host == socket.gethostname().lower())
@@ -139,11 +141,7 @@ class Guard:
         return f"tuningfork-{self.place.port}"
 
     def _is_known(self, headers: Headers) -> bool:
-        try:
-            found = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
-        except CookieError:
-            return False
-        return found is not None and self._is_ours(found.value)
+        return self._is_ours(cookie_parser(headers.get("cookie", "")).get(self.cookie, ""))
 
     def _is_ours(self, token: str) -> bool:
         return secrets.compare_digest(token.encode(errors="surrogateescape"), self.token.encode())

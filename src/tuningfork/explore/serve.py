@@ -16,7 +16,7 @@ from tuningfork.extras import require
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from tuningfork.explore.state import Asked
+    from tuningfork.explore.asked import Asked
 
 log = logging.getLogger(__name__)
 

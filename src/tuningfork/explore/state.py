@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuningfork.explore.asked import Asked
 from tuningfork.explore.catalogue import Catalogue, open_catalogue
 from tuningfork.explore.galaxy_images import find_images
 from tuningfork.explore.gradcam import Explained
@@ -15,28 +16,6 @@ from tuningfork.schemas import Schema, load_schema
 
 if TYPE_CHECKING:
     from tuningfork.explore.features import Features
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is to be explored.
-
-    Parameters
-    ----------
-    catalogue
-        A predictions table or any catalogue: a file, or a folder of Parquet.
-    images, embedding, model
-        The images, the features and the model of its galaxies.
-    labels, schema
-        The journal that labels are added to, and the schema they are given by.
-    """
-
-    catalogue: Path
-    images: str | None = None
-    embedding: Path | None = None
-    model: str | None = None
-    labels: Path | None = None
-    schema: str | None = None
 
 
 @dataclass(frozen=True)
