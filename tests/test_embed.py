@@ -150,7 +150,10 @@ def test_what_stands_beside_a_labelled_embedding(embedded: Path) -> None:
     names = {path.name for path in embedded.parent.iterdir()}
     assert names == {
         "features.parquet",
+        "features-maps.png",
         "features-maps-five-classes.png",
+        "features-maps-predicted-five-classes.png",
+        "features-maps-predicted-gz-challenge.png",
         "features-purity.json",
         *(f"features-mixing-five-classes-{split}.png" for split in ("train", "val", "test")),
     }

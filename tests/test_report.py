@@ -12,15 +12,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from PIL import Image
 from typer.testing import CliRunner
 
 from tuningfork.cli.app import build
 from tuningfork.errors import TuningforkError
 from tuningfork.evaluation import evaluate_file
+from tuningfork.inference import evaluate_model
 from tuningfork.report import write_report
 from tuningfork.report.answers import label_words
+from tuningfork.report.blocks import round_ticks
+from tuningfork.report.histograms import histogram
+from tuningfork.report.pictures import stretched
 from tuningfork.report.provenance import flat
+from tuningfork.report.thumbnails import Crop, middle, saturated
 from tuningfork.schemas import load_schema
 from tuningfork.schemas.load import schema_to_dict
 
@@ -142,7 +150,7 @@ def test_every_image_is_whole(pack, evaluation, tmp_path):
     page = Page(write_report([pack, evaluation], tmp_path / "report.html"))
     plots = [image for image in page.images if image["src"].startswith("data:image/webp")]
     thumbnails = [image for image in page.images if image["src"].startswith("data:image/jpeg")]
-    assert len(plots) == 5 and len(thumbnails) == 24
+    assert len(plots) == 4 and len(thumbnails) == 16
     for image in page.images:
         data = base64.b64decode(image["src"].split(",", 1)[1], validate=True)
         target = tmp_path / "image"
@@ -188,7 +196,7 @@ def test_a_pack_on_the_page_lends_its_pictures(predictions, pack, tmp_path):
     alone = tmp_path / "predictions.csv"
     pd.read_parquet(predictions).drop(columns="file_loc").to_csv(alone, index=False)
     page = Page(write_report([pack, alone], tmp_path / "report.html"))
-    assert len(page.images) > 24
+    assert len(page.images) > 2 * 16
 
 
 def test_training_curves_show_losses_then_metrics(model_folder, tmp_path):
@@ -278,3 +286,111 @@ def test_labels_in_words():
 def test_nested_tables_become_dotted_lines():
     nested = {"a": 1, "b": {"c": [1, 2], "d": None}, "head": [{"kind": "tree"}, {"kind": "classes"}]}
     assert flat(nested) == [("a", "1"), ("b.c", "1, 2"), ("head[1].kind", "tree"), ("head[2].kind", "classes")]
+
+
+def test_a_page_of_an_evaluation_begins_with_galaxies_and_four_questions(model, pack, tmp_path):
+    evaluate_model(model, pack, n_bootstrap=40).save(tmp_path / "evaluation")
+    path = write_report([tmp_path / "evaluation"], tmp_path / "report.html")
+    page, source = Page(path), path.read_text()
+    first = [image["alt"] for image in page.images[:8]]
+    assert sum("right: " in said for said in first) >= 3 and sum("wrong: " in said for said in first) >= 1
+    places = [
+        source.index(said) for said in ("What was asked", "How good", "How sure", "Where it breaks", "Error by q")
+    ]
+    assert places == sorted(places) and source.index('<img src="data:image/jpeg') < places[0]
+    manifest = json.loads((tmp_path / "evaluation" / "evaluation.json").read_text())
+    figure = manifest["schemas"]["gz-challenge"]["figures"]["rmse"]
+    assert f"RMSE {figure['value']:.3f}" in page.text
+    questions = manifest["schemas"]["gz-challenge"]["questions"]
+    worst = max((q for q in questions if questions[q]["rmse"]["value"]), key=lambda q: questions[q]["rmse"]["value"])
+    assert f"{worst.replace('-', ' ').capitalize()}: RMSE {questions[worst]['rmse']['value']:.3f}" in page.text
+    assert path.stat().st_size < 1_500_000
+
+
+def test_a_strip_that_is_gone_or_of_another_length_is_left_out(model, pack, tmp_path):
+    out = evaluate_model(model, pack, n_bootstrap=40).save(tmp_path / "evaluation")
+    Image.new("RGB", (64, 32)).save(out / "galaxies.png")
+    assert not any("right: " in image["alt"] for image in Page(write_report([out], tmp_path / "a.html")).images)
+    (out / "galaxies.png").unlink()
+    assert "What was asked" in Page(write_report([out], tmp_path / "b.html")).text
+
+
+def calibrated(predictions: Path, folder: Path) -> pd.DataFrame:
+    """The table with intervals, two flagged images and one with a note; the images lie beside it."""
+    table = pd.read_parquet(predictions)
+    for column in (*TREE.prediction_columns, *TREE.columns):
+        if column in table:
+            table[f"{column}_low"], table[f"{column}_high"] = table[column] - 0.1, table[column] + 0.1
+    table["ood_score"], table["ood"] = 0.5, False
+    table.loc[3, ["Class1.1_low", "Class1.1_high"]] = 0.0, 1.0
+    table["note"] = pd.Series([None] * len(table), dtype=object)
+    return table
+
+
+def test_predictions_show_the_flagged_the_doubtful_and_histograms_with_intervals(predictions, tmp_path):
+    table = calibrated(predictions, tmp_path)
+    table.loc[[5, 9], "ood"], table.loc[[5, 9], "ood_score"] = True, [1.5, 2.5]
+    table.to_parquet(predictions.parent / "flagged.parquet")
+    page = Page(write_report([predictions.parent / "flagged.parquet"], tmp_path / "report.html"))
+    assert "2 out of distribution (1.7%)" in page.text and "not measured" in page.text
+    scores = [image["alt"] for image in page.images if "OOD score" in image["alt"]]
+    assert scores == ["Galaxy: OOD score 2.50 · g0009", "Galaxy: OOD score 1.50 · g0005"]
+    widest = next(image["alt"] for image in page.images if "wide" in image["alt"])
+    assert widest.endswith("g0003")
+    assert page.source.count('class="band"') > 5 and "median 90 % interval" in page.text
+    assert "The least sure of each class" in page.text
+
+
+def test_the_surest_are_no_flagged_and_no_saturated_images(predictions, galaxies, tmp_path):
+    table = calibrated(predictions, tmp_path)
+    (tmp_path / "images").mkdir()
+    star = np.zeros((72, 72, 3), np.uint8)
+    star[20:52, 20:52] = 255  # a fifth of the frame: more than any galaxy
+    Image.fromarray(star).save(tmp_path / "images" / "star.png")
+    table["file_loc"] = [str(galaxies.parent / place) for place in table["file_loc"]]
+    names = list(FIVE.prediction_columns)
+    table.loc[1:4, names] = [[1.0, 0, 0, 0, 0], [0.99, 0.01, 0, 0, 0], [0.98, 0.02, 0, 0, 0], [0.97, 0.03, 0, 0, 0]]
+    table.loc[1:4, "five_class"] = "round"
+    table.loc[1, "file_loc"] = str(tmp_path / "images" / "star.png")
+    table.loc[2, "ood"] = True
+    table.loc[3, "note"] = "the brightest light is far from the middle"
+    table.to_parquet(tmp_path / "p.parquet")
+    page = Page(write_report([tmp_path / "p.parquet"], tmp_path / "report.html"))
+    surest = [image["alt"] for image in page.images if "completely round smooth" in image["alt"]]
+    left_out = {"1.00 · g0001", "0.99 · g0002", "0.98 · g0003"}
+    assert not left_out & {said.partition("smooth ")[2] for said in surest}
+    assert any("0.97 · g0004" in said for said in surest)
+
+
+def test_thumbnails_show_what_the_model_sees_and_faint_light(tmp_path):
+    pixels = np.full((60, 60, 3), 4, np.uint8)
+    pixels[25:35, 25:35] = 40  # faint
+    seen = stretched(pixels)
+    assert seen[30, 30].min() > 90 and seen[0, 0].max() == 0
+    assert (stretched(np.full((9, 9, 3), 200, np.uint8)) == 200).all()  # no sky: nothing is changed
+    assert middle(pixels, 0.5).shape == (30, 30, 3)
+    assert saturated(np.full((9, 9, 3), 255, np.uint8)) and not saturated(pixels)
+    said = {"geometry": {"field": 0.8, "size": 36, "channels": 3}, "reading": {"looked": 0.5}}
+    assert Crop.of_predictions(said).field == pytest.approx(0.4)
+    for wrong in (
+        {},
+        {"geometry": 3, "reading": []},
+        {"geometry": {"field": 9}, "reading": None},
+        said | {"reading": {"looked": 7}},
+    ):
+        assert Crop.of_predictions(wrong) == Crop()
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
+def test_ticks_are_few_and_round_and_lie_between_the_ends(low, span):
+    ticks = round_ticks(low, low + span)
+    assert len(ticks) <= 7
+    assert all(low - span * 1e-6 <= value <= low + span * (1 + 1e-6) for value, _ in ticks)
+
+
+@given(arrays(np.float64, st.integers(1, 60), elements=st.floats(0, 1)))
+def test_a_histogram_has_a_bar_for_every_value_and_stays_in_its_box(values):
+    drawn = histogram("x", values, (values - 0.1, values + 0.1))
+    numbers = [float(number) for number in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?", drawn.path.replace("-", " -"))]
+    assert drawn.path.count("M") == len(np.unique(np.minimum((values * 20).astype(int), 19)))
+    assert all(-60 <= number <= 200 for number in numbers)

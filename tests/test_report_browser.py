@@ -8,7 +8,9 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tuningfork.inference import evaluate_model, predict
 from tuningfork.report import write_report
@@ -74,7 +76,7 @@ def test_whatever_gets_into_the_page_runs_and_fetches_nothing(browser, report: P
     context.close()
 
 
-SCREENS = pytest.mark.parametrize("page", [390, 1200], indirect=True)
+SCREENS = pytest.mark.parametrize("page", [390, 1280, 1440], indirect=True)
 # What stands out of the page on the right, but for what lies in a part that scrolls by itself.
 OUTSIDE = """() => [...document.querySelectorAll("body *")].filter(e => {
   const scrolls = e.parentElement.closest(".scroll");
@@ -97,12 +99,13 @@ def test_every_image_is_there_before_anyone_scrolls_to_it(page) -> None:
     widths = page.evaluate("[...document.images].map(image => image.complete ? image.naturalWidth : 0)")
     assert len(widths) > 40  # galaxies of the pack, curves, plots, the surest predictions
     assert min(widths) > 0
-    assert page.locator('img[alt*="largest loss"]').count() == 1
+    assert page.locator('h3:has-text("Most wrong of")').count() == 2
 
 
 @pytest.mark.parametrize("page", [390], indirect=True)
 def test_a_wide_table_scrolls_inside_itself_with_its_names_in_sight(page) -> None:
     table = page.locator('.scroll[aria-label="Questions of gz-challenge"]')
+    page.locator("details", has=table).locator("summary").click()
     inner, outer = table.evaluate("e => [e.scrollWidth, e.clientWidth]")
     assert inner > outer
     moved = table.evaluate("e => { e.scrollLeft = 1000; return e.scrollLeft }")
@@ -160,3 +163,81 @@ def test_it_prints_as_a_pdf_of_which_no_page_is_blank(page) -> None:
         assert len(re.findall(rb"T[jJ]\b", zlib.decompressobj().decompress(drawn))) > 10
     rasters = "new Set([...document.images].map(image => image.src).filter(src => !src.includes('svg'))).size"
     assert printed.count(b"/Subtype /Image") >= page.evaluate(rasters) > 30
+
+
+@pytest.fixture(scope="module")
+def evaluated(report: Path) -> Path:
+    """A page of one evaluation."""
+    return write_report([report.parent / "evaluation"], report.parent / "evaluated.html")
+
+
+def test_one_evaluation_takes_six_screens_and_its_summary_the_first(browser, evaluated: Path) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    opened = context.new_page()
+    opened.goto(evaluated.as_uri())
+    assert opened.evaluate("document.documentElement.scrollHeight") <= 6 * 900
+    assert opened.locator(".summary").bounding_box()["y"] + opened.locator(".summary").bounding_box()["height"] < 900
+    first = opened.locator("section .thumbnails").first.bounding_box()
+    assert first["y"] < opened.locator(".summary").bounding_box()["y"]
+    assert opened.locator(".summary .answer").count() == 4
+    context.close()
+    assert evaluated.stat().st_size < 1_500_000
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_table_shows_that_there_is_more_of_it(browser, report: Path, width: int, theme: str, tmp_path: Path) -> None:
+    """At the edge where more is hidden there is a shadow, which goes where the table ends; names stay at the left."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+    opened = context.new_page()
+    opened.goto(report.as_uri())
+    table = opened.locator('.scroll[aria-label="Questions of gz-challenge"]')
+    opened.locator("details", has=table).locator("summary").click()
+    if width == 1280:
+        table.evaluate("e => { e.style.width = '600px' }")
+    inner, outer = table.evaluate("e => [e.scrollWidth, e.clientWidth]")
+    assert inner > outer
+
+    def edge(name: str) -> np.ndarray:
+        """The mean brightness of columns at the right, below the header."""
+        table.screenshot(path=tmp_path / f"{name}.png")
+        pixels = np.asarray(Image.open(tmp_path / f"{name}.png").convert("L"), dtype=float)
+        return np.median(pixels[60:-20, -14:-1], axis=0)
+
+    cut = edge("cut")
+    table.evaluate("e => { e.scrollLeft = 1e6 }")
+    end = edge("end")
+    assert (end - cut).max() > (6 if theme == "dark" else 15)
+    names = table.locator("tbody th").first
+    left = "e => e.getBoundingClientRect().left"
+    assert abs(names.evaluate(left) - table.evaluate(left)) < 1
+    context.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_words_can_be_read_in_both_themes(browser, report: Path, theme: str) -> None:
+    """The contrast of WCAG 2, level AA, of every kind of text against its ground."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=theme)
+    opened = context.new_page()
+    opened.goto(report.as_uri())
+    colours = opened.evaluate(
+        """() => [
+          ".summary p", ".summary .answer", ".note", ".dots .text", ".dots small", "figcaption span", "td", "th",
+          ".what", ".about"
+        ].map(name => document.querySelector(name)).filter(Boolean).map(e => {
+          let ground = e;
+          while (getComputedStyle(ground).backgroundColor === "rgba(0, 0, 0, 0)") ground = ground.parentElement;
+          return [getComputedStyle(e).color, getComputedStyle(ground).backgroundColor];
+        })"""
+    )
+    context.close()
+
+    def luminance(colour: str) -> float:
+        parts = np.array([int(part) / 255 for part in re.findall(r"\d+", colour)[:3]])
+        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    assert len(colours) >= 8
+    for ink, ground in colours:
+        light, dark = sorted((luminance(ink), luminance(ground)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, ground)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import ttest_ind
 from typer.testing import CliRunner
 
 from tuningfork.cli.app import build
 from tuningfork.errors import CatalogError, OutputError, PackError, RecipeError
 from tuningfork.evaluation import paired_difference
+from tuningfork.evaluation.seeds import OverSeeds, difference_of_means
 from tuningfork.inference import evaluate_model, predict_pack
 from tuningfork.packs import open_pack
 from tuningfork.study import bundled_studies, load_study, run_study
@@ -86,6 +93,13 @@ def test_curves_and_report_hold_every_run(study: Path) -> None:
     page = (study / "report.html").read_text()
     for text in ("Two rates and one that cannot be", "Fast!", "none failed", "Difference from", "01-slow", "02-fast"):
         assert text in page
+    assert "no run is said to be better" in page  # with one seed
+    assert page.index("best: ") < page.index("RMSE of gz-challenge (lower is better)") < page.index("Difference from")
+    assert "runs-gz-challenge_rmse.png" in manifest["plots"]
+    for name, digest in manifest["sha256"].items():
+        assert hashlib.sha256((study / name).read_bytes()).hexdigest() == digest
+    best = min(manifest["over_seeds"], key=lambda entry: (entry["figure"] != "rmse", entry["mean"]))
+    assert f"best: {best['label']}" in page
 
 
 def test_a_study_run_again_goes_on(study: Path, study_file: Path, pack: Path, tmp_path: Path) -> None:
@@ -219,3 +233,96 @@ def test_unreadable_images_leave_the_pairs_in_step(study: Path, pack: Path) -> N
     assert paired_difference(tables[0], shuffled, data.catalog, schema) == paired_difference(
         *whole, data.catalog, schema
     )
+
+
+@pytest.fixture(scope="module")
+def repeated(recipe_file: Path, pack: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A study of two runs with two seeds each, through the command; its file and its folder."""
+    folder = tmp_path_factory.mktemp("seeds")
+    (folder / "s.toml").write_text(
+        f"""
+title = "Two rates, two seeds"
+set = ["optim.epochs=1"]
+[[run]]
+label = "slow"
+recipe = "{recipe_file}"
+set = ["optim.lr=1e-4"]
+[[run]]
+label = "fast"
+recipe = "{recipe_file}"
+"""
+    )
+    arguments = ["study", str(folder / "s.toml"), str(pack), str(folder / "out"), "--seeds", "2", "--plots", "svg"]
+    result = CliRunner().invoke(build(), arguments)
+    assert result.exit_code == 0, result.output
+    assert "Over the seeds" in result.output
+    return folder / "s.toml", folder / "out"
+
+
+def test_each_run_is_trained_with_each_seed(repeated: tuple[Path, Path]) -> None:
+    _, out = repeated
+    table = pd.read_csv(out / "comparison.csv")
+    assert table["label"].tolist() == ["slow", "slow", "fast", "fast"]
+    assert table["seed"].tolist() == [3, 4, 3, 4]  # the recipe's own, and the next
+    assert table["folder"].tolist() == ["01-slow-seed3", "01-slow-seed4", "02-fast-seed3", "02-fast-seed4"]
+    for row in table.itertuples():
+        assert load_recipe(out / "models" / row.folder / "recipe.toml").run.seed == row.seed
+    figures = table.groupby("label", sort=False)["gz-challenge rmse"]
+    assert (figures.nunique() == 2).all()  # another seed, another network
+    seeds = pd.read_csv(out / "seeds.csv")
+    np.testing.assert_allclose(seeds["gz-challenge rmse"], figures.mean())
+    np.testing.assert_allclose(seeds["gz-challenge rmse spread"], figures.std())
+    assert (seeds["gz-challenge rmse seeds"] == 2).all()
+    differences = table["gz-challenge rmse minus the first's"]
+    assert differences.notna().tolist() == [False, False, True, True]  # of the same seed
+    values = table["gz-challenge rmse"]
+    assert differences[2:].tolist() == pytest.approx([values[2] - values[0], values[3] - values[1]])
+
+
+def test_the_page_has_seeds_before_any_difference(repeated: tuple[Path, Path]) -> None:
+    _, out = repeated
+    page = (out / "report.html").read_text()
+    places = [
+        page.index(said) for said in ("best: ", "(lower is better)", "Means and spreads", "Difference from “slow”")
+    ]
+    assert places == sorted(places)
+    assert "no run is said to be better" not in page
+    assert page.index('<details class="part"') > places[-1]  # the rest is folded
+    assert (out / "report.html").stat().st_size < 3_000_000
+    assert (out / "runs-gz-challenge_rmse.svg").is_file()
+    manifest = json.loads((out / "study.json").read_text())
+    assert {name for name in manifest["sha256"] if name.endswith(".svg")} == {path.name for path in out.glob("*.svg")}
+    rmse = {e["label"]: e for e in manifest["over_seeds"] if (e["schema"], e["figure"]) == ("gz-challenge", "rmse")}
+    slow, fast = rmse["slow"]["values"], rmse["fast"]["values"]
+    welch = ttest_ind(fast, slow, equal_var=False).confidence_interval(0.95)
+    np.testing.assert_allclose(rmse["fast"]["interval"], [welch.low, welch.high])
+
+
+def test_a_study_of_seeds_that_lost_a_training_makes_it_again(repeated: tuple[Path, Path], pack: Path) -> None:
+    study_file, out = repeated
+    kept = (out / "models" / "01-slow-seed3" / "model.safetensors").stat().st_mtime_ns
+    lost = out / "models" / "02-fast-seed4"
+    before = (out / "comparison.csv").read_text()
+    shutil.rmtree(lost)
+    run_study(load_study(study_file), pack, out, seeds=2)
+    assert (lost / "model.json").is_file()
+    assert (out / "models" / "01-slow-seed3" / "model.safetensors").stat().st_mtime_ns == kept
+    columns = ["label", "seed", "gz-challenge rmse", "five-classes accuracy"]
+    pd.testing.assert_frame_equal(pd.read_csv(out / "comparison.csv")[columns], pd.read_csv(StringIO(before))[columns])
+    with pytest.raises(OutputError, match="the work of another study"):
+        run_study(load_study(study_file), pack, out, seeds=3)
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=6), st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=6))
+def test_the_interval_of_a_difference_of_seeds_is_welchs(first: list[float], second: list[float]) -> None:
+    value, interval = difference_of_means(OverSeeds(tuple(first)), OverSeeds(tuple(second)))
+    assert value == pytest.approx(np.mean(second) - np.mean(first), abs=1e-9)
+    assert interval is not None and interval[0] <= value <= interval[1]
+    if min(np.std(first), np.std(second)) > 1e-3:
+        expected = ttest_ind(second, first, equal_var=False).confidence_interval(0.95)
+        np.testing.assert_allclose(interval, [expected.low, expected.high], rtol=1e-6, atol=1e-9)
+
+
+def test_one_seed_has_no_spread_and_no_interval() -> None:
+    one, two = OverSeeds((0.1,)), OverSeeds((0.1, 0.3))
+    assert one.spread is None and difference_of_means(one, two) == (pytest.approx(0.1), None)

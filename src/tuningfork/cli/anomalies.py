@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tuningfork.cli.options import Plots
 from tuningfork.cli.say import say
 
 
@@ -17,9 +18,10 @@ def command(
     ] = Path("anomalies.csv"),
     n: Annotated[int, typer.Option("-n", min=1, help="How many to show on the contact sheets.")] = 24,
     seed: Annotated[int, typer.Option(help="Of the isolation forest.")] = 0,
+    plots: Plots = "png",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist already.")] = False,
 ) -> None:
     """Rank galaxies by how much they differ from the others: isolation forest, and distance to neighbours."""
     from tuningfork.embeddings import anomalies
 
-    say(anomalies(embedding, out, n=n, seed=seed, overwrite=overwrite))
+    say(anomalies(embedding, out, n=n, seed=seed, plots=plots, overwrite=overwrite))

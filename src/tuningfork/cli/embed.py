@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuningfork.cli.options import SPEED, Look, with_image_options
+from tuningfork.cli.options import SPEED, Look, Plots, with_image_options
 from tuningfork.cli.say import say
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def command(
     model: Annotated[str, typer.Option(help="A model folder, or the name of a bundled model.")] = "default",
     maps: Annotated[str, typer.Option(help="Maps to make: pca, tsne, umap, with commas between; or none.")] = "pca",
     seed: Annotated[int, typer.Option(help="Of the maps, and of the intervals of the purity.")] = 0,
+    plots: Plots = "png",
     device: Annotated[str, typer.Option(rich_help_panel=SPEED, help="cpu, cuda, cuda:1, mps, or auto.")] = "auto",
     engine: Annotated[
         str,
@@ -59,6 +60,7 @@ def command(
         model=model,
         maps=names,
         seed=seed,
+        plots=plots,
         device=device,
         engine=engine,
         options=options,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tuningfork.cli.options import Plots
 from tuningfork.cli.say import say
 
 
@@ -26,16 +27,27 @@ def command(
         typer.Option(help="What a predictions table answers: a schema's name or .toml file. Repeatable."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap resamples behind the intervals.")] = 0,
+    plots: Plots = "png",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another evaluation that is there.")] = False,
 ) -> None:
     """Measure a model, or anyone's predictions, against labels: figures with 95 % intervals, calibration, plots."""
     from tuningfork.catalogs import is_table
+    from tuningfork.plotting.style import check_format
 
+    check_format(plots)
     if is_table(Path(predictor)):
         from tuningfork.evaluation import evaluate_file
 
         evaluate_file(
-            predictor, labels, out, split=split, where=where, schemas=schema or (), seed=seed, overwrite=overwrite
+            predictor,
+            labels,
+            out,
+            split=split,
+            where=where,
+            schemas=schema or (),
+            seed=seed,
+            plots=plots,
+            overwrite=overwrite,
         )
     elif schema:
         raise typer.BadParameter(
@@ -44,7 +56,7 @@ def command(
     else:
         from tuningfork.inference import evaluate_into
 
-        evaluate_into(predictor, labels, out, split=split, where=where, seed=seed, overwrite=overwrite)
+        evaluate_into(predictor, labels, out, split=split, where=where, seed=seed, plots=plots, overwrite=overwrite)
 
     from tuningfork.evaluation import figures_text, read_evaluation
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuningfork.cli.options import with_image_options
+from tuningfork.cli.options import Plots, with_image_options
 from tuningfork.cli.say import say
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def command(
         str | None, typer.Option(help="The answer to explain, a prediction column; Default: the most likely one.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many images.")] = 12,
+    plots: Plots = "png",
     *,
     options: ImageOptions,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an explanation that is there.")] = False,
@@ -30,5 +31,7 @@ def command(
     """Grad-CAM, occlusion, feature maps layer by layer and the channels apart, for each image."""
     from tuningfork.explain import explain_images
 
-    written = explain_images(model, images, out, answer=answer, limit=limit, options=options, overwrite=overwrite)
+    written = explain_images(
+        model, images, out, answer=answer, limit=limit, plots=plots, options=options, overwrite=overwrite
+    )
     say(f"explanations: {written}")

@@ -17,6 +17,7 @@ Look = Annotated[
     int | None,
     typer.Option("--look", min=1, metavar="N", help="Only draw the first N images as they will be seen, and stop."),
 ]
+Plots = Annotated[str, typer.Option("--plots", help="Plots as pdf or svg for a paper, too, beside the png.")]
 
 
 def image_options(

@@ -75,6 +75,11 @@ class Embedding:
         present = set(self.table["split"].iloc[self.readable].dropna())
         return tuple(split for split in ("train", "val", "test") if split in present)
 
+    @property
+    def predicted(self) -> dict[str, dict[str, Any]]:
+        """The columns of what the model answers: of each its `title`, and the `names` it may hold (none: a number)."""
+        return dict(self.manifest.get("predicted", {}))
+
     def positions(self, name: str) -> np.ndarray:
         """The positions on a map.
 
@@ -126,7 +131,7 @@ class Embedding:
         return nearest(self, query, n)
 
     def plot(self, schema: ClassSchema | None = None) -> Figure:
-        """Its maps as a Matplotlib figure, coloured by class where classes are known.
+        """Its maps as a Matplotlib figure, coloured by class where classes are known, else by what the model answers.
 
         Parameters
         ----------
@@ -142,13 +147,16 @@ class Embedding:
         EmbeddingError
             If it has no map.
         """
-        from tuningfork.embeddings.draw import maps_figure
+        from tuningfork.embeddings.draw import by_class, by_prediction, maps_figure
         from tuningfork.plotting.style import styled
 
         if not self.maps:
             raise EmbeddingError('it has no map; embed with maps=["pca"], "tsne" or "umap"')
+        known, answer = schema or next(iter(self.schemas), None), next(iter(self.predicted), None)
         with styled():
-            return maps_figure(self, schema or next(iter(self.schemas), None))
+            if known is not None:
+                return maps_figure(self, by_class(self, known))
+            return maps_figure(self, by_prediction(self, answer) if answer else None)
 
     def save(self, path: str | Path) -> Path:
         """Write it as Parquet, as `tuningfork embed` does, whole or not at all.

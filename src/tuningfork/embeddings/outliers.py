@@ -19,7 +19,8 @@ from tuningfork.embeddings.pictures import finder
 from tuningfork.embeddings.similarity import labels_of
 from tuningfork.errors import EmbeddingError
 from tuningfork.files import refuse_existing
-from tuningfork.plotting.sheet import Tile, contact_sheet
+from tuningfork.plotting.sheet import Sheet, Tile
+from tuningfork.plotting.style import check_format, plot_files
 from tuningfork.progress import progress_bar
 
 K = 10
@@ -34,7 +35,15 @@ MEASURES = {
 }
 
 
-def anomalies(embedding: str | Path, out: str | Path, *, n: int = 24, seed: int = 0, overwrite: bool = False) -> Path:
+def anomalies(
+    embedding: str | Path,
+    out: str | Path,
+    *,
+    n: int = 24,
+    seed: int = 0,
+    plots: str = "png",
+    overwrite: bool = False,
+) -> Path:
     """Rank every galaxy by how strange it is, and show the `n` strangest by each measure on contact sheets.
 
     The table (.csv, .parquet, .fits, .vot) has a row for every image, strangest first: `id_str`, `file_loc`, `label`
@@ -52,6 +61,8 @@ def anomalies(embedding: str | Path, out: str | Path, *, n: int = 24, seed: int 
         How many are shown.
     seed : int
         Of the forest.
+    plots : {'png', 'pdf', 'svg'}
+        The sheets are PNG; as PDF or SVG, for a paper, they lie beside it.
     overwrite : bool
         Replace a table that is there already.
 
@@ -67,9 +78,11 @@ def anomalies(embedding: str | Path, out: str | Path, *, n: int = 24, seed: int 
     CatalogError, OutputError
         If the table has another ending, can't be written, or exists already and `overwrite` is not set.
     """
+    check_format(plots)
     space, target = read_embedding(embedding), Path(out)
+    sheets = {measure: target.with_name(f"{target.stem}-{measure}.png") for measure in MEASURES}
     refuse_existing(
-        [target, *[target.with_name(f"{target.stem}-{measure}.png") for measure in MEASURES]], overwrite=overwrite
+        [target, *(file for path in sheets.values() for file in plot_files(path, plots))], overwrite=overwrite
     )
     if len(space.readable) < 2:
         raise EmbeddingError(f"{space.path} has fewer than two readable galaxies; there is nothing to compare")
@@ -84,7 +97,7 @@ def anomalies(embedding: str | Path, out: str | Path, *, n: int = 24, seed: int 
     write_table(table.sort_values("mean_rank", kind="stable", na_position="last"), target)
     for measure, values in scores.items():
         strangest = space.readable[np.argsort(-values, kind="stable")[:n]]
-        _sheet(space, strangest, labels, measure, target.with_name(f"{target.stem}-{measure}.png"))
+        _sheet(space, strangest, labels, measure).save(sheets[measure], plots)
     return target
 
 
@@ -97,11 +110,11 @@ def strangeness(features: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     return {"forest": -forest.score_samples(points), "distance": distances.mean(axis=1)}
 
 
-def _sheet(embedding: Embedding, rows: np.ndarray, labels: np.ndarray, measure: str, out: Path) -> None:
+def _sheet(embedding: Embedding, rows: np.ndarray, labels: np.ndarray, measure: str) -> Sheet:
     find, ids = finder(embedding), embedding.table["id_str"]
     tiles = [
         Tile(find(row), [f"{place}. {ids.iloc[row]}", *([labels[row]] if labels[row] else [])])
         for place, row in enumerate(rows, 1)
     ]
     title, note = MEASURES[measure]
-    contact_sheet(title, note, [tiles[start : start + ACROSS] for start in range(0, len(tiles), ACROSS)], out)
+    return Sheet(title, note, [tiles[start : start + ACROSS] for start in range(0, len(tiles), ACROSS)])

@@ -17,20 +17,27 @@ from tuningfork.embeddings.embedding import Embedding, read_embedding
 from tuningfork.embeddings.pictures import finder
 from tuningfork.errors import EmbeddingError
 from tuningfork.files import refuse_existing
-from tuningfork.plotting.sheet import Tile, contact_sheet
+from tuningfork.plotting.sheet import Sheet, Tile
+from tuningfork.plotting.style import check_format, plot_files
 from tuningfork.schemas import class_indices
 
 ACROSS = 6  # neighbours a line of the sheet
 
 
 def similar(
-    embedding: str | Path, ids: Sequence[str], out: str | Path, *, n: int = 12, overwrite: bool = False
+    embedding: str | Path,
+    ids: Sequence[str],
+    out: str | Path,
+    *,
+    n: int = 12,
+    plots: str = "png",
+    overwrite: bool = False,
 ) -> Path:
     """List the `n` galaxies nearest to each of those named, and show them on a contact sheet beside the table.
 
     The table (.csv, .parquet, .fits, .vot) has `query`, `rank` (1 is nearest), `id_str`, `file_loc`, `distance`
     (Euclidean, on standardised features) and `label`, the class where the embedding knows it. The sheet has the table's
-    name and the ending .png.
+    name and the ending .png; `plots` may ask for ``pdf`` or ``svg`` beside it.
 
     Raises
     ------
@@ -39,8 +46,10 @@ def similar(
     CatalogError, OutputError
         If the table has another ending, can't be written, or exists already and `overwrite` is not set.
     """
+    check_format(plots)
     space, target = read_embedding(embedding), Path(out)
-    refuse_existing([target, *[target.with_suffix(".png")]], overwrite=overwrite)
+    sheet = target.with_suffix(".png")
+    refuse_existing([target, *plot_files(sheet, plots)], overwrite=overwrite)
     rows = [_row(space, identity) for identity in ids]
     n = min(n, len(space.readable) - 1)
     distances, found = neighbours(
@@ -52,7 +61,7 @@ def similar(
     table.insert(0, "rank", np.tile(np.arange(1, n + 1), len(rows)))
     table.insert(0, "query", np.repeat(list(ids), n))
     write_table(table.assign(distance=distances.ravel(), label=labels[found.ravel()]), target)
-    _sheet(space, rows, found, labels, target.with_suffix(".png"))
+    _sheet(space, rows, found, labels).save(sheet, plots)
     return target
 
 
@@ -106,7 +115,7 @@ def _row(embedding: Embedding, identity: str) -> int:
     return int(rows[0])
 
 
-def _sheet(embedding: Embedding, queries: Sequence[int], found: np.ndarray, labels: np.ndarray, out: Path) -> None:
+def _sheet(embedding: Embedding, queries: Sequence[int], found: np.ndarray, labels: np.ndarray) -> Sheet:
     """A query at the left, its neighbours in order beside it."""
     find, ids = finder(embedding), embedding.table["id_str"]
 
@@ -119,4 +128,4 @@ def _sheet(embedding: Embedding, queries: Sequence[int], found: np.ndarray, labe
             first = None if start else tile(query, framed=True)
             lines.append([first, *(tile(row) for row in nearest[start : start + ACROSS])])
     note = "framed: the galaxy asked about; beside it the nearest by its features, nearest first"
-    contact_sheet("Similar galaxies", note, lines, out)
+    return Sheet("Similar galaxies", note, lines)

@@ -7,7 +7,7 @@ which bias the ECE less than bins of equal width and leave none empty where pred
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from tuningfork.evaluation.bootstrap import Array
 from tuningfork.evaluation.metrics import ratio
 
 BINS = 10
+GALAXIES_A_BIN = 20  # at least, in a curve that is drawn; fewer would show their noise
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,12 @@ class Reliability:
             return np.asarray((csr_array((values, (bins, counts)), shape=shape) @ weights.T).T)
 
         return total(volume), total(volume * self.predicted[counts]), total(volume * self.observed[counts])
+
+    @property
+    def drawn(self) -> Reliability:
+        """The same in bins for a curve: fewer where few galaxies count, by the effective number of their volumes."""
+        effective = self.volume.sum() ** 2 / max((self.volume**2).sum(), 1e-300)
+        return replace(self, n_bins=int(np.clip(effective // GALAXIES_A_BIN, 2, self.n_bins)))
 
     def curve(self, weights: Array) -> tuple[Array, Array]:
         """Mean predicted and mean observed fraction of each bin: two of (B, bins)."""

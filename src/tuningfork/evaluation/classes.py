@@ -51,9 +51,10 @@ def class_measures(
     if probabilities is not None:
         result["figures"] |= _probability_figures(truth, probabilities, labelled)
         curve = top_label(truth[labelled], probabilities[labelled])
+        drawn = curve.drawn
         result["reliability"] = {
-            "predicted": [float(value) for value in curve.curve(np.ones((1, n)))[0][0]],
-            "observed": Measure(lambda weights: curve.curve(weights[:, labelled])[1], curve.galaxies()),
+            "predicted": [float(value) for value in drawn.curve(np.ones((1, n)))[0][0]],
+            "observed": Measure(lambda weights: drawn.curve(weights[:, labelled])[1], drawn.galaxies()),
         }
         result["figures"]["ece"] = Measure(lambda weights: curve.ece(weights[:, labelled]), n)
     return result

@@ -10,11 +10,12 @@ import pandas as pd
 from tuningfork.catalogs import find_column, matching, read_table
 from tuningfork.errors import PredictionsError, SchemaError
 from tuningfork.evaluation.evaluate import N_BOOTSTRAP, evaluate_predictions
-from tuningfork.evaluation.place import Place
+from tuningfork.evaluation.place import PLOTS, Place
 from tuningfork.evaluation.write import write_evaluation
 from tuningfork.files import read_json, sha256
 from tuningfork.jobs import fingerprint
 from tuningfork.manifests import EvaluationManifest
+from tuningfork.plotting.style import check_format
 from tuningfork.schemas import ClassSchema, Schema, load_schema, schema_from_dict, schema_to_dict
 
 
@@ -28,6 +29,7 @@ def evaluate_file(
     schemas: Sequence[str | Path] = (),
     seed: int = 0,
     n_bootstrap: int = N_BOOTSTRAP,
+    plots: str = "png",
     overwrite: bool = False,
 ) -> Path:
     """Evaluate a predictions table against the labels of a pack or a catalog; write the evaluation to the folder `out`.
@@ -48,6 +50,8 @@ def evaluate_file(
         Names of schemas, or TOML files. A pack knows its own: by default those that the predictions answer.
     seed, n_bootstrap : int
         Of the resamples behind the intervals.
+    plots : {'png', 'pdf', 'svg'}
+        Plots are PNG, which pages show; as PDF or SVG, for a paper, they lie beside it.
     overwrite : bool
         Replace another evaluation that is in `out`.
 
@@ -65,8 +69,9 @@ def evaluate_file(
     PredictionsError
         If the split is empty, or as `evaluate_predictions` says.
     OutputError
-        If `out` can't be written, or holds another evaluation and `overwrite` is not set.
+        If `out` can't be written, or holds another evaluation and `overwrite` is not set; if `plots` is none of these.
     """
+    check_format(plots)
     predictions, labels, out = Path(predictions), Path(labels), Path(out)
     given = read_table(predictions)
     table, known = _labels(labels)
@@ -84,12 +89,13 @@ def evaluate_file(
         "rows": list(where),
     }
     asked = {"where": origin, "inputs": inputs, "seed": seed, "n_bootstrap": n_bootstrap}
+    asked |= {PLOTS: plots}
     if Place(EvaluationManifest, out, asked, overwrite).finished():
         return out
     evaluation = evaluate_predictions(
         given, rows, chosen, origin=origin, inputs=inputs, n_bootstrap=n_bootstrap, seed=seed
     )
-    return write_evaluation(out, evaluation, given, rows, chosen, overwrite=overwrite)
+    return write_evaluation(out, evaluation, given, rows, chosen, plots=plots, overwrite=overwrite)
 
 
 def _labels(path: Path) -> tuple[pd.DataFrame, tuple[Schema, ...]]:

@@ -62,7 +62,7 @@ def tree_losses(ids: pd.Series, truth: Votes, predicted: Votes, schema: TreeSche
         is largest, in it the answer whose fraction is most wrong, and that answer's fractions.
     """
     errors = np.abs(predicted.fractions - truth.fractions)
-    losses = _rms(errors)
+    losses = row_losses(truth, predicted)
     found = []
     for row in _worst(losses):
         by_question = [_rms(errors[row : row + 1, answers])[0] for answers in schema.slices.values()]
@@ -80,6 +80,11 @@ def tree_losses(ids: pd.Series, truth: Votes, predicted: Votes, schema: TreeSche
             }
         )
     return found
+
+
+def row_losses(truth: Votes, predicted: Votes) -> Array:
+    """The root mean square error of each galaxy's fractions: (N,), NaN where none is known."""
+    return _rms(np.abs(predicted.fractions - truth.fractions))
 
 
 def _worst(losses: Array) -> NDArray[np.int64]:

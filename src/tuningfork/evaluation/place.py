@@ -15,6 +15,7 @@ from tuningfork.files import software
 from tuningfork.jobs import Inputs, Job, make_at_once, within
 from tuningfork.manifests import Manifest
 
+PLOTS = "plots_as"  # the format of the plots that lie beside the PNG; png: none
 MEASURED = ("where", "inputs", "seed", "n_bootstrap")  # what fixes a measurement, as its manifest has it
 
 
@@ -41,7 +42,7 @@ class Place:
 
     @cached_property
     def _job(self) -> Job:
-        asked = json.loads(json.dumps({name: self.content[name] for name in MEASURED}))
+        asked = json.loads(json.dumps({name: self.content[name] for name in (*MEASURED, PLOTS)}))
         inputs = Inputs(self.kind.WHAT, self.kind.VERSION, asked)
         return Job(inputs, self.out, within(self.out), anew="begin anew with --overwrite")
 
@@ -60,10 +61,13 @@ class Place:
         path = self.out / self.kind.NAME
         if self.overwrite or not os.path.lexists(path):
             return False
-        if not self._holds():
+        held = self._held()
+        if held is None:
             raise OutputError(
                 f"{path} exists, and is of something else; choose another name, or replace it with --overwrite"
             )
+        if self.content[PLOTS] not in ("png", held.content.get(PLOTS)):
+            return False  # it is drawn again, in another format, too
         if self._job.matches:
             self._job.clear()
         return True
@@ -71,14 +75,15 @@ class Place:
     def write(self, make: Callable[[Path], object]) -> None:
         """Have `make` fill the folder, unless what it would make is there already."""
         if not self.finished():
-            make_at_once(self._job, self.kind.NAME, make, overwrite=self.overwrite)
+            make_at_once(self._job, self.kind.NAME, make, overwrite=self.overwrite or self._held() is not None)
 
-    def _holds(self) -> bool:
-        """Whether the folder holds a measurement of these inputs by this software, its files unaltered."""
+    def _held(self) -> Manifest | None:
+        """The measurement of these inputs by this software that the folder holds, its files unaltered."""
         try:
             found = self.kind.read(self.out)
             found.check(self.out)
         except self.kind.ERROR:
-            return False
-        asked = self._job.inputs.asked
-        return found.made_by == software() and asked == {name: found.content.get(name) for name in MEASURED}
+            return None
+        asked = {name: self._job.inputs.asked[name] for name in MEASURED}
+        ours = found.made_by == software() and asked == {name: found.content.get(name) for name in MEASURED}
+        return found if ours else None

@@ -73,13 +73,15 @@ class Evaluation:
             drawn = draw(self.content, kept, known, self.schemas, self.pixels)
             return Plots({plot.name: plot.figure for plot in drawn})
 
-    def save(self, out: str | Path, *, overwrite: bool = False) -> Path:
+    def save(self, out: str | Path, *, plots: str = "png", overwrite: bool = False) -> Path:
         """Write the folder that `tuningfork evaluate` writes: ``evaluation.json``, rows and plots.
 
         Parameters
         ----------
         out : str or path
             The folder to write. Where it holds this evaluation already, nothing is done.
+        plots : {'png', 'pdf', 'svg'}
+            Plots are PNG, which pages show; as PDF or SVG, for a paper, they lie beside it.
         overwrite : bool
             Replace another evaluation that is in `out`.
 
@@ -91,7 +93,8 @@ class Evaluation:
         Raises
         ------
         OutputError
-            If the folder can't be written, or holds another evaluation and `overwrite` is not set.
+            If the folder can't be written, or holds another evaluation and `overwrite` is not set; if `plots`
+            is none of these.
         """
         return write_evaluation(
             Path(out),
@@ -100,6 +103,7 @@ class Evaluation:
             self.labels,
             self.schemas,
             pixels=self.pixels,
+            plots=plots,
             overwrite=overwrite,
         )
 

@@ -32,6 +32,13 @@ NAMES = {
     "within_limits": "within limits",
 }
 
+HIGHER = ("accuracy", "precision", "recall", "f1", "pearson", "spearman", "coverage", "volunteers", "within_limits")
+
+
+def lower_is_better(name: str) -> bool:
+    """Whether a smaller value of a figure is a better one; False of those that are shares of what is right."""
+    return not name.endswith(HIGHER)
+
 
 def figures_text(evaluation: dict[str, Any]) -> str:
     """The main figures as aligned lines: schema, figure, value, 95 % interval, galaxies."""

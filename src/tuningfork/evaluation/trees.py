@@ -75,7 +75,7 @@ def _question(
                 "predicted": [float(value) for value in curve.curve(np.ones((1, len(observed))))[0][0]],
                 "observed": Measure(lambda weights, curve=curve: curve.curve(weights)[1], curve.galaxies()),  # type: ignore[misc]
             }
-            for answer, curve in zip(question.answers, reliability, strict=True)
+            for answer, curve in zip(question.answers, [each.drawn for each in reliability], strict=True)
             if curve.n
         },
     }

@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 
 from tuningfork.evaluation.draw import Pixels, draw
-from tuningfork.evaluation.place import Place
+from tuningfork.evaluation.examples import STRIP, examples, write_strip
+from tuningfork.evaluation.place import PLOTS, Place
 from tuningfork.evaluation.tables import join
 from tuningfork.files import whole_file
 from tuningfork.manifests import EvaluationManifest
-from tuningfork.plotting.style import save, styled
+from tuningfork.plotting.style import check_format, save, styled
 from tuningfork.schemas import Schema
 
 
@@ -25,11 +26,13 @@ def write_evaluation(
     schemas: Sequence[Schema],
     pixels: Pixels | None = None,
     *,
+    plots: str = "png",
     overwrite: bool = False,
 ) -> Path:
     """Write what `evaluate_predictions` found into the folder `out`, from the same tables and schemas; returns `out`.
 
     `pixels` gives the picture of a galaxy by its id, (H, W, C) uint8; with it the galaxies of largest loss are drawn.
+    Plots are PNG; `plots` may ask for ``pdf`` or ``svg`` beside it.
     Where the folder holds this evaluation already, nothing is done.
 
     Raises
@@ -38,20 +41,26 @@ def write_evaluation(
         If the folder can't be written, or holds another evaluation, or files of these names, and `overwrite` is not
         set.
     """
+    check_format(plots)
+    asked = evaluation | {PLOTS: plots}
     kept, known, _ = join(predictions, labels, schemas, evaluation["where"])
 
     def make(making: Path) -> None:
-        captions = {}
+        captions, files = {}, ["predictions.parquet"]
         with styled():
             for plot in draw(evaluation, kept, known, schemas, pixels):
-                save(plot.figure, making / plot.name)
+                files += save(plot.figure, making / plot.name, plots)
                 captions[plot.name] = plot.caption
+        galaxies = examples(kept, known, schemas, evaluation) if pixels is not None else []
+        if pixels is not None and galaxies:
+            write_strip(galaxies, pixels, making / STRIP)
+            files.append(STRIP)
         with whole_file(making / "predictions.parquet") as temporary:
             kept.to_parquet(temporary, index=False)
-        content = evaluation | {"plots": list(captions), "captions": captions}
-        EvaluationManifest.write(making, content, [*captions, "predictions.parquet"])
+        content = asked | {"plots": list(captions), "captions": captions, "galaxies": galaxies}
+        EvaluationManifest.write(making, content, files)
 
-    Place(EvaluationManifest, out, evaluation, overwrite).write(make)
+    Place(EvaluationManifest, out, asked, overwrite).write(make)
     return out
 
 

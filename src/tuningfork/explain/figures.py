@@ -14,14 +14,13 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from tuningfork.explain.features import FeatureMap
-from tuningfork.plotting.style import INK, ORANGE, figure, head, styled
+from tuningfork.plotting.style import DOUBLE, INK, ORANGE, figure, head, styled
 
-PANEL = 2.6  # inches
-TILE = 1.05
-CHANNELS = 8  # of a stage, the strongest
+CHANNELS = 7  # of a stage, the strongest
 STAGES = 6  # shown of a network with more
+LEVELS = (0.25, 0.5, 0.75)  # of the Grad-CAM contours, as shares of the strongest evidence
+LOOKS = ("dotted", "dashed", "solid")
 # Over a grey galaxy: nothing where nothing is found, so that the galaxy itself is seen there.
-FOR = LinearSegmentedColormap.from_list("for", [(0.84, 0.37, 0.0, 0.0), (0.9, 0.42, 0.0, 0.6), (1.0, 0.75, 0.3, 0.95)])
 BOTH = LinearSegmentedColormap.from_list(
     "both",
     [
@@ -96,7 +95,7 @@ class Explanation:
         matplotlib.figure.Figure
         """
         with styled():
-            return features_figure("Layer by layer, the mean and the strongest channels", self.maps)
+            return features_figure("Layer by layer, the mean and the strongest channels", self)
 
     def __repr__(self) -> str:
         return f"Explanation: {self.title}"
@@ -110,9 +109,10 @@ def explanation_figure(shown: Explanation) -> Figure:
     """The image, Grad-CAM, occlusion, the image's channels apart, and the model's answers."""
     channels = shown.image.shape[2] if shown.image.shape[2] > 1 else 0
     across = max(3, channels)
-    drawn = figure(shown.title, PANEL * across + 3.4, (PANEL + 0.42) * (2 if channels else 1) + 0.45)
-    drawn.get_layout_engine().set(wspace=0.04)  # type: ignore[call-arg, union-attr]
-    grid = drawn.add_gridspec(2 if channels else 1, across + 1, width_ratios=[1] * across + [1.3])
+    panel = DOUBLE / (across + 1.35)
+    drawn = figure(shown.title, DOUBLE, (panel + 0.42) * (2 if channels else 1) + 0.3)
+    drawn.get_layout_engine().set(wspace=0.03)  # type: ignore[call-arg, union-attr]
+    grid = drawn.add_gridspec(2 if channels else 1, across + 1, width_ratios=[1] * across + [1.35])
     _seen(drawn.add_subplot(grid[0, 0]), shown.image)
     _evidence(drawn.add_subplot(grid[0, 1]), shown)
     _drops(drawn.add_subplot(grid[0, 2]), shown)
@@ -125,39 +125,52 @@ def explanation_figure(shown: Explanation) -> Figure:
     return drawn
 
 
-def features_figure(title: str, maps: Sequence[FeatureMap]) -> Figure:
-    """A row for each stage: the mean of its channels and the strongest of them, those that vary most over the map."""
+def features_figure(title: str, shown: Explanation) -> Figure:
+    """A row for each stage: the image, the mean of its channels, and those that vary most; dead ones are left out."""
+    maps = shown.maps
     steps = np.unique(np.linspace(0, len(maps) - 1, min(STAGES, len(maps))).round().astype(int))
-    drawn = figure(title, TILE * (CHANNELS + 1) + 0.4, (TILE + 0.3) * len(steps) + 0.5)
-    grid = drawn.subplots(len(steps), CHANNELS + 1, squeeze=False)
+    tile = DOUBLE / (CHANNELS + 2)
+    drawn = figure(title, DOUBLE, (tile + 0.32) * len(steps) + 0.3)
+    grid = drawn.subplots(len(steps), CHANNELS + 2, squeeze=False)
     for row, stage in zip(grid, (maps[step] for step in steps), strict=True):
         values = stage.values[0]
-        order = np.argsort(-values.std(axis=(1, 2)), kind="stable")[:CHANNELS]
-        for axes, plane in zip(row, [values.mean(axis=0), *values[order]], strict=False):
-            axes.imshow(plane, cmap="magma")
+        variation = values.std(axis=(1, 2))
+        alive = int((variation > 0).sum())
+        order = np.argsort(-variation, kind="stable")[: min(CHANNELS, alive)]
         for axes in row:
-            _bare(axes)
-        for axes in row[len(order) + 1 :]:
-            axes.set_visible(False)
-        text = f"{values.shape[1]} × {values.shape[2]} pixels, {len(values)} channels, after {stage.layer}"
+            _bare(axes).set_visible(False)
+        _picture(row[0], shown.image)
+        for axes, plane, name in zip(
+            row[1:], [values.mean(axis=0), *values[order]], ["mean", *map(str, order)], strict=False
+        ):
+            axes.set_visible(True)
+            axes.imshow(plane, cmap="viridis")
+            axes.set_xlabel(name, fontsize=6, labelpad=1)
+        row[0].set_visible(True)
+        row[0].set_xlabel("image", fontsize=6, labelpad=1)
+        text = f"After {stage.layer}: {len(values)} channels of {values.shape[1]} × {values.shape[2]} pixels"
+        text += f"; {len(values) - alive} dead ones left out" if alive < len(values) else ""
         row[0].set_title(" ")  # keeps the room; the words reach over several tiles, which the layout must not know
-        row[0].annotate(text, (0, 1), (0, 5), "axes fraction", "offset points", fontweight="bold").set_in_layout(False)
-        for axes, channel in zip(row[1:], order, strict=False):
-            axes.set_xlabel(str(channel), fontsize=7)
-        row[0].set_xlabel("mean", fontsize=7)
+        row[0].annotate(text, (0, 1), (0, 4), "axes fraction", "offset points", fontweight="bold").set_in_layout(False)
     return drawn
 
 
 def _seen(axes: Axes, image: np.ndarray) -> None:
     size = len(image)
-    _bare(axes).imshow(image if image.shape[2] == 3 else image[:, :, 0], cmap="gray", vmin=0, vmax=1)
+    _picture(_bare(axes), image)
     head(axes, "What the network sees", f"{size} × {size} pixels")
 
 
+def _picture(axes: Axes, image: np.ndarray) -> None:
+    axes.imshow(image if image.shape[2] == 3 else image[:, :, 0], cmap="gray", vmin=0, vmax=1)
+
+
 def _evidence(axes: Axes, shown: Explanation) -> None:
-    _over(axes, shown.image)
-    axes.imshow(shown.evidence, cmap=FOR, vmin=0, vmax=1)
-    head(axes, "Grad-CAM", f"evidence for it, from {shown.side} × {shown.side} maps")
+    """Contours on the galaxy, so that all of it is seen; none where there is no evidence."""
+    _picture(_bare(axes), shown.image)
+    if shown.evidence.max() > LEVELS[0]:
+        axes.contour(shown.evidence, levels=LEVELS, colors=["#f0e442"], linewidths=(0.7, 0.9, 1.2), linestyles=LOOKS)
+    head(axes, "Grad-CAM", f"{shown.side} × {shown.side} maps at ¼, ½, ¾")
 
 
 def _drops(axes: Axes, shown: Explanation) -> None:
@@ -167,7 +180,7 @@ def _drops(axes: Axes, shown: Explanation) -> None:
     axes.imshow(shown.drops, cmap=BOTH, vmin=-most, vmax=most)
     fall, rise = max(shown.extremes[0], 0), max(-shown.extremes[1], 0)
     title = f"Occlusion, {shown.patch} × {shown.patch} pixels"
-    head(axes, title, f"answer −{fall:.2f} (orange), +{rise:.2f} (blue)")
+    head(axes, title, f"−{fall:.2f} (orange), +{rise:.2f} (blue)")
 
 
 def _over(axes: Axes, image: np.ndarray) -> None:
@@ -182,8 +195,8 @@ def _answers(axes: Axes, shown: Explanation) -> None:
     axes.barh(places - 0.22, [share for _, _, share, _ in answers], height=0.3, color=colours)
     for place, (text, value, _, explained) in zip(places, answers, strict=True):
         weight = "bold" if explained else "normal"
-        axes.text(0, place + 0.02, text, va="bottom", color=INK, fontsize=8.5, fontweight=weight)
-        axes.text(1, place + 0.02, value, va="bottom", ha="right", color=INK, fontsize=8.5, fontweight=weight)
+        axes.text(0, place + 0.02, text, va="bottom", color=INK, fontsize=6.5, fontweight=weight)
+        axes.text(1, place + 0.02, value, va="bottom", ha="right", color=INK, fontsize=6.5, fontweight=weight)
     axes.set(xlim=(0, 1), ylim=(-0.6, rows - 0.4))
     axes.set_axis_off()
     head(axes, "Answers", shown.unit)

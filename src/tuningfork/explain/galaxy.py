@@ -61,14 +61,15 @@ def explain_pixels(model: GalaxyModel, identity: str, pixels: np.ndarray, answer
     )
 
 
-def draw_galaxy(identity: str, shown: Explanation, plots: Sequence[Path]) -> dict[str, Any]:
-    """Write the two plots of a galaxy; its record for the manifest."""
+def draw_galaxy(identity: str, shown: Explanation, paths: Sequence[Path], plots: str) -> dict[str, Any]:
+    """Write the two plots of a galaxy, as PNG and in the format `plots`; its record for the manifest."""
+    heading = f"{identity}: layer by layer, the mean and the strongest channels"
     with styled():
-        save(explanation_figure(shown), plots[0])
-        heading = f"{identity}: layer by layer, the mean and the strongest channels"
-        save(features_figure(heading, shown.maps), plots[1])
-    hashes = {path.name: sha256(path) for path in plots}
-    return {**shown.record, "plots": [path.name for path in plots], "sha256": hashes}
+        files = save(explanation_figure(shown), paths[0], plots) + save(
+            features_figure(heading, shown), paths[1], plots
+        )
+    hashes = {name: sha256(paths[0].with_name(name)) for name in files}
+    return {**shown.record, "plots": [path.name for path in paths], "sha256": hashes}
 
 
 def evidence_figures(cam: np.ndarray) -> dict[str, float | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,23 @@ from tuningfork.jobs import Inputs, Job, Journal, refuse_occupied, within
 from tuningfork.manifests import ExplanationManifest
 from tuningfork.models import GalaxyModel, load_model, model_folder, read_manifest
 from tuningfork.packs import ImageSource, Pack, PackSource, open_images
+from tuningfork.plotting.style import check_format
 from tuningfork.progress import progress_bar
 from tuningfork.sources import ImageOptions, Images
 
 log = logging.getLogger(__name__)
 
 JOURNAL, PLOTS = "journal.jsonl", "plots"  # in the work folder
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What is drawn: of which network, which answer (None: the leading one), of how many galaxies, in which format."""
+
+    network: GalaxyModel
+    answer: str | None
+    limit: int
+    plots: str
 
 
 def explain_images(
@@ -37,6 +49,7 @@ def explain_images(
     *,
     answer: str | None = None,
     limit: int = 12,
+    plots: str = "png",
     options: ImageOptions | None = None,
     overwrite: bool = False,
 ) -> Path:
@@ -57,6 +70,8 @@ def explain_images(
         The answer explained, a prediction column. Default: for each galaxy the one most worth explaining.
     limit : int
         How many images are taken, the first of them.
+    plots : {'png', 'pdf', 'svg'}
+        Plots are PNG, which pages show; as PDF or SVG, for a paper, they lie beside it.
     options : ImageOptions, optional
         What is said of the images: which columns name them, how they are to be read.
     overwrite : bool
@@ -73,6 +88,7 @@ def explain_images(
         If the images or the model can't be opened, the model has no such answer, or `out` can't be written or holds
         anything else.
     """
+    check_format(plots)
     folder = Path(out)
     members = load_model(model).members
     network = members[0]
@@ -82,11 +98,12 @@ def explain_images(
         find_target(network, answer)
     source = open_images(images, network.spec.geometry, options=options, trained=network.spec.trained)
     inputs = {"model": read_manifest(model)["sha256"], "images": source.describe(), "answer": answer, "limit": limit}
+    drawing = Drawing(network, answer, limit, plots)
     job = Job(
         Inputs(
             "explain",
             ExplanationManifest.VERSION,
-            {"answer": answer, "limit": limit},
+            {"answer": answer, "limit": limit, "plots": plots},
             inputs["images"],
             inputs["model"],
         ),
@@ -104,7 +121,7 @@ def explain_images(
         if job.made(job.fingerprint):
             records = Journal(job.work / JOURNAL).read()
         else:
-            records = _explain_rest(job.work, network, source, inputs)
+            records = _explain_rest(job.work, source, drawing)
             manifest = _manifest(records, model_folder(model).name, network, inputs)
             ExplanationManifest.write(job.work / PLOTS, manifest)
             job.seal(job.work / PLOTS, job.fingerprint)
@@ -125,9 +142,7 @@ def _refuse_others(folder: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{folder} holds an explanation; choose another folder, or replace it with --overwrite")
 
 
-def _explain_rest(
-    work: Path, network: GalaxyModel, source: PackSource | ImageSource, inputs: dict[str, Any]
-) -> list[dict[str, Any]]:
+def _explain_rest(work: Path, source: PackSource | ImageSource, drawing: Drawing) -> list[dict[str, Any]]:
     """Explain the galaxies that are not in the journal yet; the records of all."""
     journal, plots = Journal(work / JOURNAL), work / PLOTS
     with output_errors(plots):
@@ -135,13 +150,13 @@ def _explain_rest(
     records = journal.read()
     if records:
         log.info("going on after the %d galaxies that an earlier run left in %s", len(records), work)
-    total = min(inputs["limit"], source.n)
+    total = min(drawing.limit, source.n)
     taken = {name.casefold() for record in records for name in record.get("plots", ())}
     notes: Counter[str] = Counter()
     with progress_bar("explain", total) as advance:
         advance(len(records))
         for decoded in islice(source.decoded(len(records)), total - len(records)):
-            record = _explain_one(plots, network, decoded, inputs["answer"], taken)
+            record = _explain_one(plots, decoded, drawing, taken)
             journal.add(record)
             records.append(record)
             notes.update([decoded.note] if decoded.note else [])
@@ -151,25 +166,23 @@ def _explain_rest(
     return records
 
 
-def _explain_one(
-    folder: Path, network: GalaxyModel, decoded: Decoded, answer: str | None, taken: set[str]
-) -> dict[str, Any]:
+def _explain_one(folder: Path, decoded: Decoded, drawing: Drawing, taken: set[str]) -> dict[str, Any]:
     record: dict[str, Any] = {"id_str": decoded.id_str, "file_loc": decoded.file_loc}
     if decoded.pixels is None:
         log.warning("unreadable: %s: %s", decoded.file_loc or decoded.id_str, decoded.error)
         return record | {"error": decoded.error}
     plots = _file_names(decoded.id_str, taken)
     record |= {"note": decoded.note} if decoded.note else {}
-    shown = explain_pixels(network, decoded.id_str, decoded.pixels, answer)
-    return record | draw_galaxy(decoded.id_str, shown, [folder / name for name in plots])
+    shown = explain_pixels(drawing.network, decoded.id_str, decoded.pixels, drawing.answer)
+    return record | draw_galaxy(decoded.id_str, shown, [folder / name for name in plots], drawing.plots)
 
 
 def _remove_old(folder: Path, records: list[dict[str, Any]]) -> None:
     """Take away the plots of an explanation that is replaced, but for those whose names come again."""
     if (folder / ExplanationManifest.NAME).exists():
-        ours = {name for record in records for name in record.get("plots", ())}
+        ours = {name for record in records for name in record.get("sha256", ())}
         for galaxy in ExplanationManifest.read(folder).galaxies:
-            for name in set(galaxy.plots) - ours:
+            for name in {*galaxy.plots, *galaxy.sha256} - ours:
                 (folder / name).unlink(missing_ok=True)
 
 

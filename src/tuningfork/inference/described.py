@@ -138,6 +138,12 @@ def label_column(schema: ClassSchema) -> pa.Field:
     return column(schema.label_column, pa.string(), About("The class, as the catalogue has it", ucd="src.morph"))
 
 
+def predicted_column(schema: Schema) -> pa.Field:
+    """What the model answers first, for the colours of a map."""
+    kind = pa.float32() if isinstance(schema, QuantitySchema) else pa.string()
+    return column(f"predicted_{schema.name}", kind, About("The model's leading answer", ucd="src.morph"))
+
+
 def features_column(kind: pa.DataType) -> pa.Field:
     """What the encoder makes of an image."""
     return column("features", kind, About("What the encoder makes of the image", ucd="stat.param"))

@@ -30,12 +30,14 @@ from tuningfork.inference.described import (
     remarks,
     table_of,
 )
+from tuningfork.inference.leading import leading_answers, predicted_manifest
 from tuningfork.inference.origin import model_origin
 from tuningfork.inference.output import check_target
 from tuningfork.inference.shards import nothing_read
 from tuningfork.manifests import EmbeddingManifest
 from tuningfork.models import DEFAULT_MODEL, Model, load_model
 from tuningfork.packs import Pack, PackSource
+from tuningfork.plotting.style import check_format
 from tuningfork.schemas import ClassSchema, Schema, class_indices, schema_to_dict
 from tuningfork.sources import ImageOptions, Images
 
@@ -47,6 +49,7 @@ def embed(
     model: str | Path = DEFAULT_MODEL,
     maps: Sequence[str] = ("pca",),
     seed: int = 0,
+    plots: str = "png",
     device: str = "auto",
     engine: str | Path = "auto",
     options: ImageOptions | None = None,
@@ -62,15 +65,17 @@ def embed(
     images
         A folder, a glob, a catalog, Parquet or HDF5 with images, or a pack.
     out
-        The embedding to write (.parquet). A row for every image: `id_str`, `ra`, `dec`, `file_loc`; `features` (F
-        float32, what the encoder makes of the image); `error`, null where the image was read; `split` and class names,
-        where a pack or catalog gives them (by the schemas of the pack, or else of the model); `<map>_x` and `<map>_y`;
-        and the catalogue's columns, as in `predict`. Plots of the maps and the purity of the classes are written beside
-        it.
+        The embedding to write (.parquet). A row for every image: `id_str`, `ra`, `dec`, `file_loc`;
+        `predicted_<schema>`, the model's leading answer; `features` (F float32, what the encoder makes of the image);
+        `error`, null where the image was read; `split` and class names, where a pack or catalog gives them (by the
+        schemas of the pack, or else of the model); `<map>_x` and `<map>_y`; and the catalogue's columns, as in
+        `predict`. Plots of the maps and the purity of the classes are written beside it.
     maps
         Any of ``pca``, ``tsne``, ``umap``; empty for the features alone.
     seed
         Of the maps and of the intervals of the purity.
+    plots
+        Plots are PNG; ``pdf`` or ``svg`` lie beside it.
     engine
         As of `predict`.
     options
@@ -95,6 +100,7 @@ def embed(
     target = Path(out)
     network = load_model(model)
     check_maps(maps)
+    check_format(plots)
     bulk = Bulk(
         "embed",
         EmbeddingManifest.VERSION,
@@ -123,13 +129,14 @@ def embed(
             "seed": seed,
             "maps": settings,
             "schemas": [schema_to_dict(schema) for schema in schemas],
+            "predicted": predicted_manifest(network.schemas),
         }
         catalogue = source.asked.drop(columns="split", errors="ignore")
         rows = join(shards, catalogue, table_of([*labels, *positions]))
         write_embedding(place, rows.schema, rows, manifest)
-        write_summary(place, seed=seed)
+        write_summary(place, seed=seed, plots=plots)
 
-    bulk.write(make, partial(_check, target, overwrite=overwrite), [list(maps), seed])
+    bulk.write(make, partial(_check, target, overwrite=overwrite), [list(maps), seed, plots])
     return target
 
 
@@ -155,11 +162,15 @@ def _labels(table: pd.DataFrame, asked: Sequence[Schema], origin: str) -> tuple[
 def _batch_rows(batch: list[Decoded], network: Model, device: torch.device) -> pa.Table:
     readable = np.array([entry.pixels is not None for entry in batch])
     features = np.zeros((len(batch), network.n_features), np.float32)
+    answers = {schema.name: np.zeros((0, len(schema.prediction_columns))) for schema in network.schemas}
     if readable.any():
         pixels = torch.from_numpy(np.stack([entry.pixels for entry in batch if entry.pixels is not None]))
-        features[readable] = network.infer(pixels.to(device)).features.cpu().numpy()
+        found = network.infer(pixels.to(device))
+        features[readable] = found.features.cpu().numpy()
+        answers = {name: values.cpu().numpy() for name, values in found.answers.items()}
     values = pa.FixedSizeListArray.from_arrays(features.ravel(), features.shape[1], mask=pa.array(~readable))
-    return table_of([*names(batch), (features_column(values.type), values), *remarks(batch)])
+    leading = leading_answers(network.schemas, answers, readable)
+    return table_of([*names(batch), *leading, (features_column(values.type), values), *remarks(batch)])
 
 
 def _positions(shards: Sequence[Path], maps: Sequence[str], seed: int) -> tuple[Columns, dict[str, Any]]:

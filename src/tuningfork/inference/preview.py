@@ -13,7 +13,7 @@ from tuningfork.errors import ModelError
 from tuningfork.images import Decoded, Geometry, decode
 from tuningfork.models import DEFAULT_MODEL, TRAINING, ModelSpec, View, crop, model_folder, read_manifest
 from tuningfork.packs import Pack, open_images
-from tuningfork.plotting.sheet import Row, Tile, contact_sheet
+from tuningfork.plotting.sheet import Row, Sheet, Tile
 from tuningfork.sources import ImageOptions, Images
 
 ACROSS = 6
@@ -89,12 +89,11 @@ def draw_preview(
     folder = model_folder(model) / manifest.get("members", ["."])[0]
     path = Path(out).with_name(f"{Path(out).stem}-look.png")
     side = preview.view.size
-    contact_sheet(
+    Sheet(
         "Images as they will be packed" if geometry else "Images as the model will see them",
         f"{len(tiles):,} of {source.n:,}: the central {preview.view.field:g} of each frame at {side} x {side} pixels",
         [*rows, *_training(folder, preview)],
-        path,
-    )
+    ).save(path)
     return path
 
 

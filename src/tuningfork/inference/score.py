@@ -11,11 +11,12 @@ import numpy as np
 
 from tuningfork.errors import PackError, SchemaError
 from tuningfork.evaluation import Evaluation, evaluate_predictions
-from tuningfork.evaluation.place import Place
+from tuningfork.evaluation.place import PLOTS, Place
 from tuningfork.inference.streaming import predict_pack
 from tuningfork.manifests import EvaluationManifest
 from tuningfork.models import read_manifest
 from tuningfork.packs import Pack, open_pack
+from tuningfork.plotting.style import check_format
 from tuningfork.schemas import Schema, schema_from_dict
 
 N_BOOTSTRAP = 1000
@@ -23,7 +24,10 @@ N_BOOTSTRAP = 1000
 
 @dataclass(frozen=True)
 class _Measurement:
-    """What is to be measured: a model on rows of a pack, by schemas that both know; `origin` names the rows."""
+    """What is to be measured: a model on rows of a pack, by schemas that both know; `origin` names the rows.
+
+    The model looks at the share `looked` of the side of the pack's squares.
+    """
 
     model: str | Path
     pack: Pack
@@ -31,6 +35,7 @@ class _Measurement:
     schemas: tuple[Schema, ...]
     origin: str
     inputs: dict[str, Any]
+    looked: float
 
 
 def evaluate_model(
@@ -75,21 +80,23 @@ def evaluate_into(
     split: str = "test",
     where: Sequence[str] = (),
     seed: int = 0,
+    plots: str = "png",
     overwrite: bool = False,
 ) -> Path:
-    """As `evaluate_model`, written to the folder `out`, which is looked at before any work.
+    """As `evaluate_model`, written to the folder `out`, which is looked at before any work; `plots` as of `Evaluation`.
 
     Raises
     ------
     ModelError, PackError, SchemaError
         As `evaluate_model`.
     OutputError
-        If `out` can't be written, or holds another evaluation and `overwrite` is not set.
+        If `out` can't be written, or holds another evaluation and `overwrite` is not set; if `plots` is no format.
     """
+    check_format(plots)
     what = _measurement(model, pack, split, where)
-    asked = {"where": what.origin, "inputs": what.inputs, "seed": seed, "n_bootstrap": N_BOOTSTRAP}
+    asked = {"where": what.origin, "inputs": what.inputs, "seed": seed, "n_bootstrap": N_BOOTSTRAP, PLOTS: plots}
     if not Place(EvaluationManifest, Path(out), asked, overwrite).finished():
-        _measured(what, seed, N_BOOTSTRAP).save(out, overwrite=overwrite)
+        _measured(what, seed, N_BOOTSTRAP).save(out, plots=plots, overwrite=overwrite)
     return Path(out)
 
 
@@ -109,7 +116,8 @@ def _measurement(model: str | Path, pack: str | Path | Pack, split: str, where: 
         names = ", ".join(schema.name for schema in answered)
         raise SchemaError(f"{data.path} has no labels for what the model answers ({names}); pack again with --schema")
     inputs = {"model": manifest["sha256"], "pack": data.manifest["sha256"], "split": split, "rows": list(where)}
-    return _Measurement(model, data, rows, schemas, f"{chosen} of {data.path.name}", inputs)
+    looked = manifest["input"]["field"] / manifest["geometry"]["field"]
+    return _Measurement(model, data, rows, schemas, f"{chosen} of {data.path.name}", inputs, looked)
 
 
 def _measured(what: _Measurement, seed: int, n_bootstrap: int) -> Evaluation:
@@ -125,6 +133,15 @@ def _measured(what: _Measurement, seed: int, n_bootstrap: int) -> Evaluation:
         seed=seed,
     )
     row_of = dict(zip(labels["id_str"], what.rows, strict=True))
-    return Evaluation(
-        evaluation, predictions, labels, what.schemas, pixels=lambda id_str: what.pack.pixels[row_of[id_str]]
-    )
+
+    def pixels(id_str: str) -> np.ndarray:
+        return _seen(what.pack.pixels[row_of[id_str]], what.looked)
+
+    return Evaluation(evaluation, predictions, labels, what.schemas, pixels)
+
+
+def _seen(pixels: np.ndarray, looked: float) -> np.ndarray:
+    """The middle of a galaxy's pixels (H, W, C), of which the model looks at the share `looked` of the side."""
+    side = max(1, round(looked * len(pixels)))
+    start = (len(pixels) - side) // 2
+    return np.asarray(pixels[start : start + side, start : start + side])

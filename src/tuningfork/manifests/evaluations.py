@@ -96,6 +96,15 @@ class EvaluatedEntry(Entry):
     top_losses: list[AnswerLossEntry] | list[ClassLossEntry] = Field(default_factory=list)
 
 
+class ExampleEntry(Entry):
+    """A galaxy of the strip of pictures, and what the model said of it."""
+
+    id_str: str
+    schema_: str = Field(alias="schema")
+    right: bool
+    said: str
+
+
 class EvaluationManifest(Manifest):
     """Of an evaluation: figures with their intervals, and plots."""
 
@@ -110,6 +119,7 @@ class EvaluationManifest(Manifest):
     seed: int
     plots: list[FileName]
     captions: dict[FileName, str]
+    galaxies: list[ExampleEntry] = Field(default_factory=list)
 
 
 class PointEntry(Entry):

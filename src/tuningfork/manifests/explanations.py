@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, FiniteFloat
 
 from tuningfork.errors import OutputError
-from tuningfork.manifests.base import Entry, FileName, Manifest, Size
+from tuningfork.manifests.base import Digest, Entry, FileName, Manifest, Size
 
 
 class LookEntry(Entry):
@@ -43,6 +43,7 @@ class ExplainedEntry(Entry):
     gradcam: GradCamEntry
     occlusion: OcclusionEntry
     plots: Annotated[list[FileName], Field(min_length=2)]
+    sha256: dict[FileName, Digest] = Field(default_factory=dict)
     note: str = ""
 
 

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, FiniteFloat, model_validator
 
 from tuningfork.errors import OutputError
-from tuningfork.manifests.base import Count, Entry, FileName, Manifest
+from tuningfork.manifests.base import Count, Entry, FileName, Interval, Manifest
 from tuningfork.manifests.evaluations import FigureEntry
 
 
@@ -26,10 +26,24 @@ class NamedFigureEntry(FigureEntry):
     figure: str
 
 
-class RunEntry(Entry):
-    """A run of a study; `folder` is its name in `models` and `evaluations`, absent where it failed."""
+class SeedsEntry(Entry):
+    """A figure of a run over its seeds, and the difference of its mean from the first run's, with its interval."""
 
     label: str
+    schema_: str = Field(alias="schema")
+    figure: str
+    mean: FiniteFloat
+    spread: FiniteFloat | None
+    values: list[FiniteFloat]
+    difference: FiniteFloat | None
+    interval: Interval | None
+
+
+class RunEntry(Entry):
+    """A run of a study, by one seed; `folder` is its name in `models` and `evaluations`, absent where it failed."""
+
+    label: str
+    seed: int = 0
     folder: FileName | None = None
     error: str = ""
     recipe: str = ""
@@ -67,5 +81,7 @@ class StudyManifest(Manifest):
     split: str
     rows: list[str]
     pack: str
+    seeds: Count = 1
     plots: list[FileName]
     runs: list[RunEntry]
+    over_seeds: list[SeedsEntry] = Field(default_factory=list)

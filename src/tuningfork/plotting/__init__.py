@@ -1,5 +1,5 @@
 """How plots and contact sheets are drawn, once for all of them."""
 
-from tuningfork.plotting.sheet import Row, Tile, contact_sheet
+from tuningfork.plotting.sheet import Row, Sheet, Tile
 
-__all__ = ["Row", "Tile", "contact_sheet"]
+__all__ = ["Row", "Sheet", "Tile"]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib.font_manager import FontProperties, findfont
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from tuningfork.files import software, whole_file
-from tuningfork.plotting.style import GRID, INK, MUTED, ORANGE
+from tuningfork.plotting.page import Page, font
+from tuningfork.plotting.style import GRID, INK, MUTED, ORANGE, plot_files, write
 
 SIDE = 192  # pixels of a galaxy; twice what a page shows, for sharp screens
 GAP, ROW_GAP, MARGIN = 14, 24, 28
@@ -42,33 +42,48 @@ class Tile:
 Row = Sequence[Tile | None] | str  # tiles (None: an empty place), or a heading
 
 
-def contact_sheet(title: str, note: str, rows: Sequence[Row], out: Path) -> None:
-    """Lay out rows of tiles and headings below a title and a quieter note, as a PNG.
+@dataclass(frozen=True)
+class Sheet:
+    """Rows of tiles and headings below a title and a quieter note."""
 
-    Raises
-    ------
-    OutputError
-        If `out` can't be written.
-    """
-    across = max(len(row) for row in rows if not isinstance(row, str))
-    heights = [_height(row) for row in rows]
-    top = MARGIN + TITLE + 2 * LINE
-    width = max(2 * MARGIN + across * (SIDE + GAP) - GAP, 2 * MARGIN + round(_font(TITLE, bold=True).getlength(title)))
-    sheet = Image.new("RGB", (width, top + sum(heights) + MARGIN - ROW_GAP), "white")
-    pen = ImageDraw.Draw(sheet)
-    pen.text((MARGIN, MARGIN - 6), title, INK, _font(TITLE, bold=True))
-    pen.text((MARGIN, MARGIN + TITLE + 4), _fitted(note, width - 2 * MARGIN, _font(SIZE)), MUTED, _font(SIZE))
-    for row, height in zip(rows, heights, strict=True):
-        if isinstance(row, str):
-            pen.line((MARGIN, top - ROW_GAP // 4, width - MARGIN, top - ROW_GAP // 4), GRID, 2)
-            pen.text((MARGIN, top + 6), row, INK, _font(SIZE, bold=True))
-        else:
-            for column, tile in enumerate(row):
-                if tile:
-                    _draw(sheet, pen, tile, MARGIN + column * (SIDE + GAP), top)
-        top += height
-    with whole_file(out) as temporary:
-        sheet.save(temporary, pnginfo=_made_by())
+    title: str
+    note: str
+    rows: Sequence[Row]
+
+    def save(self, out: Path, plots: str = "png") -> None:
+        """Write it as PNG to `out`, and beside it in the format `plots`, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            If `out` can't be written.
+        """
+        page = self._page()
+        with whole_file(out) as temporary:
+            page.picture().save(temporary, pnginfo=_made_by())
+        for file in plot_files(out, plots)[1:]:
+            write(page.figure(), file)
+
+    def _page(self) -> Page:
+        """All of it in its place."""
+        across = max(len(row) for row in self.rows if not isinstance(row, str))
+        heights = [_height(row) for row in self.rows]
+        top = MARGIN + TITLE + 2 * LINE
+        named = 2 * MARGIN + round(font(TITLE, bold=True).getlength(self.title))
+        page = Page(max(2 * MARGIN + across * (SIDE + GAP) - GAP, named), top + sum(heights) + MARGIN - ROW_GAP)
+        page.text((MARGIN, MARGIN - 6), self.title, INK, TITLE, bold=True)
+        note = _fitted(self.note, page.width - 2 * MARGIN, font(SIZE))
+        page.text((MARGIN, MARGIN + TITLE + 4), note, MUTED, SIZE)
+        for row, height in zip(self.rows, heights, strict=True):
+            if isinstance(row, str):
+                page.box((MARGIN, top - ROW_GAP // 4, page.width - MARGIN, top - ROW_GAP // 4 + 1), fill=GRID)
+                page.text((MARGIN, top + 6), row, INK, SIZE, bold=True)
+            else:
+                for column, tile in enumerate(row):
+                    if tile:
+                        _draw(page, tile, MARGIN + column * (SIDE + GAP), top)
+            top += height
+        return page
 
 
 def _made_by() -> PngInfo:
@@ -85,25 +100,26 @@ def _height(row: Row) -> int:
     return SIDE + ROW_GAP + max(words)
 
 
-def _draw(sheet: Image.Image, pen: ImageDraw.ImageDraw, tile: Tile, left: int, top: int) -> None:
+def _draw(page: Page, tile: Tile, left: int, top: int) -> None:
     box = (left, top, left + SIDE - 1, top + SIDE - 1)
     if tile.pixels is None:
-        pen.rectangle(box, GRID)
+        page.box(box, fill=GRID)
         lines = _wrapped(tile.missing, SIDE - 2 * PAD)
         first = top + (SIDE - len(lines) * SMALL_LINE) // 2
         for index, text in enumerate(lines):
-            pen.text((left + SIDE / 2, first + index * SMALL_LINE), text, INK, _font(SMALL), anchor="ma")
+            page.text((left + SIDE / 2, first + index * SMALL_LINE), text, INK, SMALL, centred=True)
     else:
-        sheet.paste(_square(tile.pixels), (left, top))
+        page.paste(_square(tile.pixels), (left, top))
     if tile.framed:
-        pen.rectangle((box[0] - 5, box[1] - 5, box[2] + 5, box[3] + 5), outline=ORANGE, width=4)
+        page.box((box[0] - 5, box[1] - 5, box[2] + 5, box[3] + 5), outline=ORANGE)
     place = top + SIDE + 7
     for index, text in enumerate(tile.lines):
-        font = _font(SIZE, bold=tile.framed and not index)
-        pen.text((left, place), _fitted(text, SIDE, font, ends=not index), MUTED if index else INK, font)
+        bold = tile.framed and not index
+        fitted = _fitted(text, SIDE, font(SIZE, bold=bold), ends=not index)
+        page.text((left, place), fitted, MUTED if index else INK, SIZE, bold=bold)
         place += LINE
     for text in _remarks(tile):
-        pen.text((left, place), text, MUTED, _font(SMALL))
+        page.text((left, place), text, MUTED, SMALL)
         place += SMALL_LINE
 
 
@@ -120,28 +136,23 @@ def _remarks(tile: Tile) -> list[str]:
 
 def _wrapped(text: str, width: int) -> list[str]:
     """The text in lines of small letters that fit; the last is shortened where there are too many."""
-    font, lines = _font(SMALL), [""]
+    letters, lines = font(SMALL), [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and font.getlength(longer) > width:
+        if lines[-1] and letters.getlength(longer) > width:
             lines.append(word)
         else:
             lines[-1] = longer
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], f"{lines[MOST_LINES - 1]} …"]
-    return [_fitted(line, width, font) for line in lines if line]
+    return [_fitted(line, width, letters) for line in lines if line]
 
 
-def _fitted(text: str, width: int, font: ImageFont.FreeTypeFont, *, ends: bool = False) -> str:
+def _fitted(text: str, width: int, letters: ImageFont.FreeTypeFont, *, ends: bool = False) -> str:
     """The text, or where it is too long its beginning, and its end too where `ends`: ids differ at theirs."""
     shown, kept = text, len(text)
-    while kept and font.getlength(shown) > width:
+    while kept and letters.getlength(shown) > width:
         kept -= 1
         tail = kept // 2 if ends else 0
         shown = f"{text[: kept - tail]}…{text[len(text) - tail :]}"
     return shown
-
-
-def _font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
-    weight = "bold" if bold else "normal"
-    return ImageFont.truetype(findfont(FontProperties(family="DejaVu Sans", weight=weight)), size)

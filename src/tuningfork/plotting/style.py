@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.collections import Collection
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 
+from tuningfork.errors import OutputError
 from tuningfork.files import whole_file
 
 INK = "#1f2933"
@@ -29,39 +33,22 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 SHADES = LinearSegmentedColormap.from_list("tuningfork", ["#f4f8fb", "#9ecae1", BLUE, "#06304d"])
 # For points on white, where even one must be seen.
 DENSITY = LinearSegmentedColormap.from_list("tuningfork-density", ["#b5d3e7", BLUE, "#06304d"])
-DPI = 160
-
-_SETTINGS: dict[Any, Any] = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 9,
-    "text.color": INK,
-    "axes.labelcolor": MUTED,
-    "axes.edgecolor": "#9aa5b1",
-    "axes.titlesize": 9.5,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.linewidth": 0.7,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": GRID,
-    "grid.linewidth": 0.7,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-    "legend.frameon": False,
-    "legend.fontsize": 7.5,
-    "figure.facecolor": "white",
+SINGLE, DOUBLE = 3.5, 7.1  # inches: a journal's column, and its page
+LETTER = 0.062  # inches, of a label
+FORMATS = ("png", "pdf", "svg")
+STYLE = Path(__file__).with_name("tuningfork.mplstyle")
+# No date and no version, so that the same figure gives the same bytes.
+METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "svg": {"Date": None, "Creator": None},
 }
 
 
 @contextmanager
 def styled() -> Iterator[None]:
     """Draw in the house style; the caller's own settings come back afterwards."""
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context(fname=STYLE):
         yield
 
 
@@ -83,16 +70,20 @@ def figure(title: str, width: float, height: float) -> Figure:
     """An empty figure with its title, `width` x `height` inches."""
     drawn = Drawing(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(drawn)
-    drawn.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
+    drawn.suptitle(title, x=0.01, ha="left")
     return drawn
 
 
-def panels(title: str, count: int, *, size: float = 2.6, extra: float = 0.0) -> tuple[Figure, list[Axes]]:
-    """Small multiples: `count` panels, at most four a row, each `size` inches wide and `size` + `extra` high."""
-    across = min(count, 4 if count > 6 else 3)
+def panels(title: str, count: int, *, across: int = 4, extra: float = 0.0) -> tuple[Figure, list[Axes]]:
+    """Small multiples: `count` panels, `across` of them a row of the page, each `extra` inches higher than wide.
+
+    One alone takes a column.
+    """
+    across = min(count, across)
+    width = SINGLE if across == 1 else DOUBLE
     down = math.ceil(count / across)
-    drawn = figure(title, max(size * across, 5.2), (size + extra) * down + 0.5)
-    drawn.get_layout_engine().set(hspace=0.05, wspace=0.03)  # type: ignore[call-arg, union-attr]
+    drawn = figure(title, width, (min(width / across, SINGLE) + extra) * down + 0.35)
+    drawn.get_layout_engine().set(hspace=0.04, wspace=0.03)  # type: ignore[call-arg, union-attr]
     axes = drawn.subplots(down, across, squeeze=False).ravel().tolist()
     for spare in axes[count:]:
         spare.remove()
@@ -101,22 +92,65 @@ def panels(title: str, count: int, *, size: float = 2.6, extra: float = 0.0) -> 
 
 def head(axes: Axes, title: str, note: str) -> None:
     """A panel's title with a quieter line below it."""
-    axes.set_title(title, pad=17)
-    axes.annotate(note, (0, 1), (0, 5), "axes fraction", "offset points", fontsize=8, color=MUTED)
+    axes.set_title(title, pad=13)
+    axes.annotate(note, (0, 1), (0, 4), "axes fraction", "offset points", fontsize=6.5, color=MUTED)
 
 
 def unit_square(axes: Axes) -> None:
     """Both axes from 0 to 1 with the diagonal where prediction and truth agree."""
-    axes.plot([0, 1], [0, 1], color="#9aa5b1", linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+    axes.plot([0, 1], [0, 1], color="#9aa5b1", linewidth=0.7, linestyle=(0, (4, 3)), zorder=1)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], aspect="equal")
     axes.set_xticklabels(["0", "0.5", "1"])
     axes.set_yticklabels(["0", "0.5", "1"])
 
 
-def save(drawn: Figure, path: Path) -> None:
-    """Write a PNG, whole or not at all; the same figure gives the same bytes."""
-    with whole_file(path) as temporary:
-        drawn.savefig(temporary, dpi=DPI, metadata={"Software": None})
+def check_format(plots: str) -> None:
+    """Refuse, before any work, a format that plots can't be had in.
+
+    Raises
+    ------
+    OutputError
+        If it is none of `FORMATS`.
+    """
+    if plots not in FORMATS:
+        raise OutputError(f"--plots {plots}: use {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
+
+
+def matrix_size(labels: Sequence[str], room: float) -> tuple[float, float]:
+    """The width of a matrix whose rows are named on its left within `room` inches, and the height below it: inches."""
+    longest = LETTER * max(map(len, labels))
+    return room - longest, 0.7 * longest
+
+
+def count_bar(drawn: Figure, shown: Sequence[Collection], axes: Sequence[Axes]) -> None:
+    """One colour bar for densities of several panels, all on one logarithmic scale."""
+    counts = [np.asarray(each.get_array()) for each in shown]
+    most = max((float(count.max()) for count in counts if count.size), default=1.0)
+    for each in shown:
+        each.set_norm(LogNorm(1, max(most, 2)))
+    bar = drawn.colorbar(shown[0], ax=list(axes), shrink=0.6, aspect=25, pad=0.02, label="Galaxies a cell")
+    bar.set_ticks([tick for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10000, 100000) if tick <= max(most, 2)])
+    bar.formatter = StrMethodFormatter("{x:,.0f}")
+    bar.minorticks_off()
+
+
+def plot_files(path: Path, plots: str) -> list[Path]:
+    """The files of a plot: `path`, the PNG that pages show, and with it the one for a paper if it is asked for."""
+    return [path.with_name(f"{path.name.removesuffix('.png')}.{ending}") for ending in dict.fromkeys(("png", plots))]
+
+
+def save(drawn: Figure, path: Path, plots: str = "png") -> list[str]:
+    """Write a figure as PNG and in the format `plots`; the names of the files."""
+    for file in plot_files(path, plots):
+        write(drawn, file)
+    return [file.name for file in plot_files(path, plots)]
+
+
+def write(drawn: Figure, path: Path) -> None:
+    """Write a figure by the ending of the path, whole or not at all; the same figure gives the same bytes."""
+    ending = path.suffix[1:]
+    with styled(), whole_file(path) as temporary:
+        drawn.savefig(temporary, format=ending, metadata=METADATA[ending])
 
 
 def words(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,12 @@ from matplotlib.figure import Figure
 from tuningfork.embeddings import Embedding, read_embedding, read_purity
 from tuningfork.embeddings.draw import NAMES, maps_figure, mixing_figure
 from tuningfork.embeddings.purity import EVERY, most_mixed
-from tuningfork.plotting.style import DPI, styled
+from tuningfork.embeddings.summary import colourings
+from tuningfork.plotting.style import SINGLE, styled
 from tuningfork.report.blocks import Block, Facts, Note, Picture, Pictures, Section, Table
-from tuningfork.report.pictures import data_uri
+from tuningfork.report.pictures import plot_uri
 from tuningfork.report.provenance import flat, provenance
 
-WIDE = 6.5  # inches; a wider plot gets a row of its own
 PAIRS_SHOWN = 6
 
 
@@ -49,10 +48,9 @@ def _settings(embedding: Embedding) -> Iterator[tuple[str, str]]:
 
 def _maps(embedding: Embedding) -> Iterator[Picture]:
     names = ", ".join(NAMES[name] for name in embedding.maps)
-    for schema in embedding.schemas or (None,):
-        drawn = maps_figure(embedding, schema)
-        caption = f"{names} of the features" + (f", coloured by class: {schema.title}" if schema else "")
-        yield _picture(drawn, caption)
+    for colours in colourings(embedding).values():
+        how = colours.title if colours else "by the number of galaxies on a spot"
+        yield _picture(maps_figure(embedding, colours), f"{names} of the features, {how}")
 
 
 def _purity(path: Path) -> Iterator[Block]:
@@ -112,7 +110,4 @@ def _cell(value: float | None, interval: list[float] | None) -> str:
 
 
 def _picture(drawn: Figure, caption: str) -> Picture:
-    """As PNG: a map has too many points to be drawn as lines and curves."""
-    buffer = io.BytesIO()
-    drawn.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
-    return Picture(data_uri(buffer.getvalue(), "image/png"), caption, wide=drawn.get_figwidth() > WIDE)
+    return Picture(plot_uri(drawn), caption, wide=drawn.get_figwidth() > SINGLE)

@@ -1,4 +1,4 @@
-"""The section of an evaluation: every figure with its interval and sample size, and the plots."""
+"""The section of an evaluation: galaxies and a summary, then charts, plots, and every figure with its interval."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from tuningfork.evaluation.evaluate import main_figures
+from tuningfork.evaluation.examples import STRIP
 from tuningfork.evaluation.text import in_words, interval, number
 from tuningfork.plotting.style import words
-from tuningfork.report.blocks import Block, Facts, Note, Picture, Pictures, Section, Table
-from tuningfork.report.pictures import file_uri, png_width
+from tuningfork.report.blocks import Block, Dot, Dots, Facts, Note, Picture, Pictures, Section, Table
+from tuningfork.report.pictures import file_uri, strip_uris
 from tuningfork.report.provenance import provenance
+from tuningfork.report.summary import evaluation_summary
 
-WIDE = 1100  # pixels; a wider plot gets a row of its own
+FIRST = 8  # galaxies that the section begins with
+WRONG = 8  # of each schema
+LARGE = ("-reliability.png", "-fractions.png", "-scatter.png")  # plots of many panels
 COUNTS = {
     "evaluated": "Galaxies evaluated",
     "predictions": "In the predictions",
@@ -24,22 +28,79 @@ COUNTS = {
 }
 
 
-def evaluation_section(folder: Path, manifest: dict[str, Any]) -> Section:
-    """Figures, then plots, then where they come from."""
-    counts = manifest.get("n") or {}
-    facts = [
-        (name, f"{counts[key]:,}") for key, name in COUNTS.items() if counts.get(key) or key == "evaluated" in counts
-    ]
-    facts.append(
-        ("Intervals", f"95 %, {manifest['n_bootstrap']:,} bootstrap resamples over galaxies, seed {manifest['seed']}")
-    )
-    blocks: list[Block] = [Facts(facts), _main(manifest)]
+def evaluation_section(folder: Path, manifest: dict[str, Any], *, brief: bool = False) -> Section:
+    """Galaxies, summary, charts, plots, figures, and where they come from; a `brief` one has no plots."""
+    galaxies = _galaxies(folder, manifest)
+    blocks: list[Block] = [*_beginning(galaxies), evaluation_summary(manifest)]
+    for name, schema in manifest["schemas"].items():
+        blocks += _charts(name, schema)
+        blocks += _wrong(galaxies, name)
+    blocks += _plots(folder, manifest, brief=brief)
+    blocks.append(_main(manifest))
     for name, schema in manifest["schemas"].items():
         blocks += _details(name, schema)
         blocks += _losses(name, schema.get("top_losses") or [])
-    blocks += _plots(folder, manifest)
-    blocks.append(provenance(manifest))
-    return Section("Evaluation", folder.name, str(manifest.get("where", "")), blocks)
+    blocks += [_counts(manifest), provenance(manifest)]
+    return Section("Evaluation", folder.name, str(manifest.get("where", "")), blocks, folded=brief)
+
+
+def first_galaxies(folder: Path, manifest: dict[str, Any]) -> Iterator[Pictures]:
+    """The galaxies that a section begins with: some that the model is right about, and some it is most wrong about."""
+    yield from _beginning(_galaxies(folder, manifest))
+
+
+def _galaxies(folder: Path, manifest: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
+    """Each galaxy of the strip with its picture."""
+    listed = manifest.get("galaxies") or []
+    uris = strip_uris(folder / STRIP) if listed else []
+    return list(zip(listed, uris, strict=True)) if len(uris) == len(listed) else []
+
+
+def _beginning(galaxies: list[tuple[dict[str, Any], str]]) -> Iterator[Pictures]:
+    if not galaxies:
+        return
+    first = galaxies[0][0]["schema"]
+    right = [entry for entry in galaxies if entry[0]["right"]]
+    wrong = [entry for entry in galaxies if not entry[0]["right"] and entry[0]["schema"] == first]
+    shown = right[: FIRST - min(3, len(wrong))]
+    shown += wrong[: FIRST - len(shown)]
+    pictures = [_picture(entry, uri, "right: " if entry["right"] else "wrong: ") for entry, uri in shown]
+    yield Pictures(pictures, note="Galaxies that were measured on, with what the model said of them.", thumbnails=True)
+
+
+def _picture(entry: dict[str, Any], uri: str, before: str = "") -> Picture:
+    return Picture(uri, f"{before}{entry['said']} · {entry['id_str']}")
+
+
+def _wrong(galaxies: list[tuple[dict[str, Any], str]], name: str) -> Iterator[Pictures]:
+    shown = [_picture(*pair) for pair in galaxies if pair[0]["schema"] == name and not pair[0]["right"]]
+    if shown:
+        note = "The galaxies of largest loss: odd, mislabelled, or the model's own faults."
+        yield Pictures(shown[:WRONG], f"Most wrong of {name}", note, thumbnails=True)
+
+
+def _charts(name: str, schema: dict[str, Any]) -> Iterator[Dots]:
+    """What is asked, each with its main figure and interval."""
+    if schema.get("questions"):
+        dots = [
+            _dot(words(question), entry["rmse"], entry["baseline_rmse"]["value"])
+            for question, entry in schema["questions"].items()
+            if entry["rmse"]["value"] is not None
+        ]
+        note = "RMSE of the vote fractions with its 95 % interval; tick: predicting the mean. Left is better."
+        yield Dots(f"Error by question of {name}", dots, note)
+    if schema.get("classes"):
+        dots = [
+            _dot(label, entry["recall"])
+            for label, entry in schema["classes"].items()
+            if entry["recall"]["value"] is not None
+        ]
+        note = "Recall: the share of each true class that is found, with its 95 % interval. Right is better."
+        yield Dots(f"Recall by class of {name}", dots, note)
+
+
+def _dot(name: str, figure: dict[str, Any], tick: float | None = None) -> Dot:
+    return Dot(name, figure["value"], f"{figure['value']:.3f}, n = {figure['n']:,}", figure["interval"], tick=tick)
 
 
 def _main(manifest: dict[str, Any]) -> Table:
@@ -48,6 +109,15 @@ def _main(manifest: dict[str, Any]) -> Table:
         for schema, key, figure in main_figures(manifest)
     ]
     return Table("Figures", ("figure", "value", "95 % interval", "galaxies"), rows)
+
+
+def _counts(manifest: dict[str, Any]) -> Facts:
+    counts = manifest.get("n") or {}
+    facts = [
+        (name, f"{counts[key]:,}") for key, name in COUNTS.items() if counts.get(key) or key == "evaluated" in counts
+    ]
+    resamples = f"95 %, {manifest['n_bootstrap']:,} bootstrap resamples over galaxies, seed {manifest['seed']}"
+    return Facts([*facts, ("Intervals", resamples)], "Which galaxies, and how intervals are made", folded=True)
 
 
 def _details(name: str, schema: dict[str, Any]) -> Iterator[Block]:
@@ -69,13 +139,15 @@ def _details(name: str, schema: dict[str, Any]) -> Iterator[Block]:
             + " Equivalent volunteers: how many volunteers' mean is as close to the crowd as the model is."
             * known
         )
-        yield Table(f"Questions of {name}", ("question", *(in_words(key) for key in keys)), rows, note=note)
+        header = ("question", *(in_words(key) for key in keys))
+        yield Table(f"Questions of {name}", header, rows, note=note, folded=True)
     if "classes" in schema:
         keys = ("precision", "recall", "f1")
         rows = [
             [c, *(_cell(entry[key]) for key in keys), f"{entry['support']:,}"] for c, entry in schema["classes"].items()
         ]
-        yield Table(f"Classes of {name}", ("class", *(in_words(key) for key in keys), "galaxies"), rows)
+        header = ("class", *(in_words(key) for key in keys), "galaxies")
+        yield Table(f"Classes of {name}", header, rows, folded=True)
         pairs = [
             (p["true"], p["predicted"], f"{p['count']:,}", f"{p['share']:.1%}") for p in schema.get("most_confused", [])
         ]
@@ -117,17 +189,19 @@ def _cell(figure: dict[str, Any]) -> str:
     return f"{figure['value']:.3f}\n{bounds}n = {figure['n']:,}"
 
 
-def _plots(folder: Path, manifest: dict[str, Any]) -> Iterator[Block]:
+def _plots(folder: Path, manifest: dict[str, Any], *, brief: bool) -> Iterator[Block]:
+    """Confusion in sight, plots of many panels folded; what the page draws itself is not shown twice."""
     captions = manifest.get("captions") or {}
-    pictures, absent = [], []
-    for name in manifest.get("plots") or []:
-        path = folder / Path(name).name
-        if path.is_file():
-            caption = captions.get(name, words(Path(name).stem))
-            pictures.append(Picture(file_uri(path), caption, wide=png_width(path) > WIDE))
-        else:
-            absent.append(name)
-    if pictures:
-        yield Pictures(pictures, "Plots")
-    if absent:
+    names = [str(name) for name in manifest.get("plots") or []]
+    there = [name for name in names if (folder / Path(name).name).is_file()]
+    for name in () if brief else there:
+        if name.endswith("-questions.png") or name.startswith("top-losses"):
+            continue
+        caption = captions.get(name, words(Path(name).stem))
+        picture = Picture(file_uri(folder / Path(name).name), caption, wide=True)
+        title, _, _ = caption.partition(":" if ":" in caption else ".")
+        yield Pictures([picture], title, folded=name.endswith(LARGE))
+    if absent := [name for name in names if name not in there]:
         yield Note(f"Plots that are no longer there: {', '.join(absent)}; evaluate again.", warning=True)
+    elif brief and names:
+        yield Note(f"Plots are in {folder.parent.name}/{folder.name}.")

@@ -28,7 +28,7 @@ def explanation_section(folder: Path, manifest: dict[str, Any]) -> Section:
         ("Unreadable images", f"{len(errors):,}"),
     ]
     header = ("galaxy", "answer", "predicted", "Grad-CAM centroid", "in the inner half", "largest drop", "at")
-    blocks: list[Block] = [Facts(facts)]
+    blocks: list[Block] = [*_plots(folder, galaxies), Facts(facts)]
     if galaxies:
         blocks.append(Table("Answers and where they come from", header, [_row(g) for g in galaxies], 2, NOTE))
     noted = [(galaxy["id_str"], galaxy["note"]) for galaxy in galaxies if "note" in galaxy]
@@ -37,7 +37,6 @@ def explanation_section(folder: Path, manifest: dict[str, Any]) -> Section:
     if errors:
         rows = [(error["id_str"], error["error"]) for error in errors]
         blocks.append(Table("Unreadable images", ("galaxy", "error"), rows, texts=2, folded=True))
-    blocks += _plots(folder, galaxies)
     blocks.append(provenance(manifest))
     return Section("Explanation", folder.name, f"what the model “{manifest['model']}” looks at", blocks)
 
@@ -59,7 +58,9 @@ def _plots(folder: Path, galaxies: list[dict[str, Any]]) -> list[Block]:
     there = [(folder / Path(name).name, caption) for name, caption in wanted if (folder / Path(name).name).is_file()]
     blocks: list[Block] = []
     if there:
-        blocks.append(Pictures([Picture(file_uri(path), caption, wide=True) for path, caption in there], "Plots"))
+        blocks.append(
+            Pictures([Picture(file_uri(path), caption, wide=True, photo=True) for path, caption in there], "Plots")
+        )
     if len(there) < len(wanted):
         blocks.append(Note("Some plots are no longer there; run explain again.", warning=True))
     return blocks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,21 @@ from matplotlib.ticker import MaxNLocator
 
 from tuningfork.errors import first_line
 from tuningfork.evaluation.text import in_words, number
-from tuningfork.plotting.style import BLUE, ORANGE, figure, styled, words
+from tuningfork.plotting.style import BLUE, ORANGE, SINGLE, figure, styled, words
 from tuningfork.report.blocks import Block, Facts, Note, Picture, Pictures, Section, Table, Text
-from tuningfork.report.pictures import chart_uri, file_uri
+from tuningfork.report.pictures import chart_uri, file_uri, strip_uris
 from tuningfork.report.provenance import flat, provenance
 
+STRIP = "training.png"  # of galaxies that a model was trained on
 
-def model_section(folder: Path, manifest: dict[str, Any]) -> Section:
-    """Encoder, heads, recipe, training curves, figures and card; what the folder lacks is left out."""
+
+def model_section(folder: Path, manifest: dict[str, Any], *, brief: bool = False) -> Section:
+    """Encoder, heads, recipe, training curves, figures and card; what the folder lacks is left out.
+
+    A `brief` one has no curves and no pictures.
+    """
     recipe, data = manifest.get("recipe") or {}, manifest.get("data") or {}
-    blocks: list[Block] = [Facts(_facts(manifest))]
+    blocks: list[Block] = [*(() if brief else _galaxies(folder)), Facts(_facts(manifest))]
     if manifest.get("figures"):
         rows = [
             (_title(key.removeprefix("val_")), number(value))
@@ -32,11 +38,10 @@ def model_section(folder: Path, manifest: dict[str, Any]) -> Section:
         chosen = "On galaxies the model was chosen by, so a little flattering; an evaluation gives honest ones."
         title = "Figures on the validation split" + (f", epoch {epoch}" if epoch is not None else "")
         blocks.append(Table(title, ("figure", "value"), rows, note=chosen if recipe else ""))
-    blocks += _curves(folder / "history.csv")
-    blocks += _finder(folder / "lr-finder.csv", (manifest.get("training") or {}).get("lr"))
-    if (folder / "augmented.png").exists():
-        picture = Picture(file_uri(folder / "augmented.png"), "The first column is what validation sees.", wide=True)
-        blocks.append(Pictures([picture], "Augmentation"))
+    if not brief:
+        blocks += _curves(folder / "history.csv")
+        blocks += _finder(folder / "lr-finder.csv", (manifest.get("training") or {}).get("lr"))
+        blocks += _augmented(folder / "augmented.png")
     if recipe:
         blocks.append(Facts(flat(recipe), "Recipe", folded=True))
     card = folder / "card.md"
@@ -44,7 +49,21 @@ def model_section(folder: Path, manifest: dict[str, Any]) -> Section:
         blocks.append(Text("Model card", card.read_text(encoding="utf-8")))
     command = f"tuningfork train {folder.name}/recipe.toml {data.get('pack', 'PACK')} {folder.name}" if recipe else ""
     blocks.append(provenance({**manifest, "inputs": {"data": data}}, command))
-    return Section("Model", folder.name, str(recipe.get("title") or recipe.get("name") or ""), blocks)
+    return Section("Model", folder.name, str(recipe.get("title") or recipe.get("name") or ""), blocks, folded=brief)
+
+
+def _galaxies(folder: Path) -> Iterator[Pictures]:
+    """Some that it was trained on, as it sees them."""
+    uris = strip_uris(folder / STRIP)
+    if uris:
+        pictures = [Picture(uri, "trained on") for uri in uris]
+        yield Pictures(pictures, note="Galaxies that it was trained on, as it sees them.", thumbnails=True)
+
+
+def _augmented(path: Path) -> Iterator[Pictures]:
+    if path.exists():
+        picture = Picture(file_uri(path), "The first column is what validation sees.", wide=True, photo=True)
+        yield Pictures([picture], "Augmentation", folded=True)
 
 
 def _facts(manifest: dict[str, Any]) -> list[tuple[str, str]]:
@@ -109,29 +128,27 @@ def _finder(path: Path, chosen: float | None) -> list[Block]:
         return []
     curve = pd.read_csv(path)
     with styled():
-        drawn = figure("Learning-rate finder", 4.2, 2.8)
+        drawn = figure("Learning-rate finder", SINGLE, 2.4)
         axes = drawn.subplots()
-        axes.plot(curve["lr"], curve["loss"], color=BLUE, linewidth=1.6)
+        axes.plot(curve["lr"], curve["loss"], color=BLUE)
         axes.set(xscale="log", xlabel="learning rate", ylabel="loss, smoothed")
         if chosen is not None:
             axes.axvline(chosen, color=ORANGE, linestyle="--", linewidth=1.2)
-            axes.annotate(f" {chosen:g}", (chosen, curve["loss"].max()), color=ORANGE, fontsize=8)
+            axes.annotate(f" {chosen:g}", (chosen, curve["loss"].max()), color=ORANGE)
         uri = chart_uri(drawn)
     return [Pictures([Picture(uri, f"The rate chosen, where the loss falls fastest: {number(chosen)}")])]
 
 
 def _chart(name: str, epochs: np.ndarray, lines: dict[str, np.ndarray]) -> Figure:
-    drawn = figure(_title(name), 4.2, 2.8)
+    drawn = figure(_title(name), SINGLE, 2.4)
     axes = drawn.subplots()
     looks = {"train": (ORANGE, "--", "training"), "val": (BLUE, "-", "validation"), "": (BLUE, "-", "")}
     for line, values in lines.items():
         colour, dashes, label = looks[line]
         marker = "o" if len(epochs) < 16 else None
-        axes.plot(
-            epochs, values, color=colour, linestyle=dashes, marker=marker, markersize=3, linewidth=1.6, label=label
-        )
+        axes.plot(epochs, values, color=colour, linestyle=dashes, marker=marker, label=label)
     if len(lines) > 1:
-        axes.legend(fontsize=8)
+        axes.legend()
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(5))

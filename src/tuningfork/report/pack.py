@@ -10,15 +10,15 @@ import pandas as pd
 from tuningfork.packs import Pack
 from tuningfork.report.answers import label_words
 from tuningfork.report.blocks import Bars, Block, Facts, Note, Picture, Pictures, Section, Table
-from tuningfork.report.pictures import pixels_uri
+from tuningfork.report.pictures import galaxy_uri
 from tuningfork.report.provenance import provenance
 from tuningfork.schemas import ClassSchema, Schema, class_indices
 
-SAMPLES = 24
+SAMPLES = 16
 ERRORS_SHOWN = 50
 
 
-def pack_section(pack: Pack) -> Section:
+def pack_section(pack: Pack, *, folded: bool = False) -> Section:
     """Counts, splits, geometry, labels, bad images and a sample of a pack."""
     manifest, geometry, n = pack.manifest, pack.geometry, len(pack.catalog)
     seen = "the whole frame" if geometry.field == 1 else f"the central {geometry.field:g} of the frame"
@@ -36,14 +36,13 @@ def pack_section(pack: Pack) -> Section:
         rows += [(f"Labels: {key.replace('_', ' ')}", str(value)) for key, value in manifest["labels"].items()]
     errors = manifest.get("errors") or []
     rows.append(("Unreadable images", f"{len(errors):,}"))
-    blocks: list[Block] = [Facts(rows)]
+    blocks: list[Block] = [_sample(pack), Facts(rows)]
     blocks += [Note(f"{count:,} images: {note}") for note, count in (manifest.get("notes") or {}).items()]
     blocks += [_class_bars(pack.catalog, schema) for schema in pack.schemas if isinstance(schema, ClassSchema)]
     if errors:
         blocks.append(_bad_images(errors))
-    blocks.append(_sample(pack))
     blocks.append(provenance(manifest, _command(pack)))
-    return Section("Pack", Path(pack.path).name, f"{n:,} galaxies", blocks)
+    return Section("Pack", Path(pack.path).name, f"{n:,} galaxies", blocks, folded)
 
 
 def _labelled(schema: Schema, labelled: dict[str, int]) -> str:
@@ -77,11 +76,11 @@ def _sample(pack: Pack) -> Pictures:
         if set(schema.columns) & set(table.columns):
             words = [have or more for have, more in zip(words, label_words(schema, table), strict=True)]
     pictures = [
-        Picture(pixels_uri(pack.pixels[row]), " · ".join([str(id_str), *said]))
+        Picture(galaxy_uri(pack.pixels[row]), " · ".join([str(id_str), *said]))
         for row, id_str, said in zip(rows, table["id_str"], words, strict=True)
     ]
-    note = "Spread evenly over the catalog, as the model sees them; with the most voted answers."
-    return Pictures(pictures, "A sample", note, thumbnails=True)
+    note = "Spread evenly over the catalog, stretched to be seen; with the most voted answers."
+    return Pictures(pictures, note=note, thumbnails=True)
 
 
 def _command(pack: Pack) -> str:

@@ -32,10 +32,10 @@ from tuningfork.report.evaluation import evaluation_section
 from tuningfork.report.explanation import explanation_section
 from tuningfork.report.model import model_section
 from tuningfork.report.pack import pack_section
-from tuningfork.report.pictures import Finder
 from tuningfork.report.predictions import predictions_section
 from tuningfork.report.robustness import robustness_section
 from tuningfork.report.study import study_section
+from tuningfork.report.thumbnails import Finder
 from tuningfork.schemas import Schema, schema_from_dict
 
 KINDS: dict[str, type[Manifest]] = {
@@ -52,6 +52,8 @@ def write_report(
     paths: Sequence[str | Path], out: str | Path, title: str = "Tuningfork report", *, overwrite: bool = False
 ) -> Path:
     """Draw what Tuningfork makes, in the order given, as one self-contained HTML file.
+
+    Where a study is on the page, its runs and packs are folded, and the plots of its runs are left in their folders.
 
     A predictions table shows galaxies whose images can be read, or are held by a pack of the same page; it is read by
     the schemas of the page's packs and models, then by the bundled ones.
@@ -88,14 +90,17 @@ def write_report(
     models = {path: ModelManifest.read(path).content for path, kind in found if kind == "model"}
     schemas = _schemas(packs, models)
     finder = Finder(tuple(packs.values()))
+    studies = [path for path, kind in found if kind == "study"]
     sections = []
     for path, kind in found:
+        # Of a study on the page, runs are parts: folded, without the plots.
+        brief = any(study in path.parents for study in studies)
         if kind == "pack":
-            sections.append(pack_section(packs[path]))
+            sections.append(pack_section(packs[path], folded=bool(studies)))
         elif kind == "model":
-            sections.append(model_section(path, models[path]))
+            sections.append(model_section(path, models[path], brief=brief))
         elif kind == "evaluation":
-            sections.append(evaluation_section(path, read_evaluation(path)))
+            sections.append(evaluation_section(path, read_evaluation(path), brief=brief))
         elif kind == "embedding":
             sections.append(embedding_section(path))
         elif kind == "explanation":

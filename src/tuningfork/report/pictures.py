@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from tuningfork.errors import ImageError, TuningforkError
-from tuningfork.images import Geometry, Item, decode
-from tuningfork.packs import Pack
+from tuningfork.errors import TuningforkError
+from tuningfork.plotting.style import METADATA, styled
 
-THUMBNAIL = 112  # pixels; twice the smallest width at which they are shown
+THUMBNAIL = 128  # pixels; about as many as they are shown at
+SKY = 75  # percentile of the rim, that becomes black
+BRIGHT = 90  # of 255: a rim as bright as that is no sky, and nothing is changed
+BRIGHTEST = 99.7  # percentile of a galaxy's light
+SHOWN_AT = 235  # of 255, is what it becomes
+BOOST = 2.5  # at most
+GAMMA = 0.8
 
 
 def data_uri(data: bytes, media: str) -> str:
@@ -29,58 +31,65 @@ def file_uri(path: Path) -> str:
     """A PNG file as a `data:` address: as WebP without loss, which makes plots half as large."""
     if path.is_symlink() or not path.is_file():
         raise TuningforkError(f"{path} is no regular file; make it again")
-    buffer = io.BytesIO()
     with Image.open(path) as image:
-        image.convert("RGB").save(buffer, "WEBP", lossless=True, method=2)
+        return _webp(image)
+
+
+def _webp(image: Image.Image) -> str:
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, "WEBP", lossless=True, method=2)
     return data_uri(buffer.getvalue(), "image/webp")
 
 
-def png_width(path: Path) -> int:
-    """The width of an image file in pixels."""
-    with Image.open(path) as image:
-        return image.width
-
-
-def pixels_uri(pixels: np.ndarray) -> str:
-    """(H, W, C) uint8 as a JPEG; of other than three channels the first is drawn in grey."""
-    shown = pixels if pixels.shape[2] == 3 else pixels[:, :, 0]
+def galaxy_uri(pixels: np.ndarray) -> str:
+    """A galaxy (H, W, C) uint8 as a small JPEG, stretched; of other than three channels the first is drawn in grey."""
+    seen = stretched(pixels if pixels.shape[2] == 3 else pixels[:, :, :1])
+    shown = seen if seen.shape[2] == 3 else seen[:, :, 0]
     image = Image.fromarray(np.ascontiguousarray(shown))
     if max(image.size) > THUMBNAIL:
         image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=85, subsampling=0)
+    image.save(buffer, "JPEG", quality=82, optimize=True)
     return data_uri(buffer.getvalue(), "image/jpeg")
 
 
 def chart_uri(drawn: Figure) -> str:
     """A figure as SVG, sharp at any size; the same figure gives the same bytes."""
     buffer = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "tuningfork"}):
-        drawn.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    with styled():
+        drawn.savefig(buffer, format="svg", metadata=METADATA["svg"])
     return data_uri(buffer.getvalue(), "image/svg+xml")
 
 
-@dataclass(frozen=True)
-class Finder:
-    """Finds the picture of a galaxy: its file, or its row in one of the packs of the page."""
-
-    packs: Sequence[Pack] = ()
-
-    def uri(self, id_str: str, file_loc: str | None, beside: Path) -> str | None:
-        """A thumbnail, or None where there is none; a relative `file_loc` is tried as it is and from `beside`."""
-        for pack in self.packs:
-            rows = np.flatnonzero((pack.catalog["id_str"] == id_str).to_numpy())
-            if len(rows):
-                return pixels_uri(pack.pixels[rows[0]])
-        for path in (Path(file_loc), beside / file_loc) if file_loc else ():
-            if path.is_file():
-                return _of_file(id_str, path)
-        return None
+def plot_uri(drawn: Figure) -> str:
+    """A figure as pixels: one of too many points to be drawn as lines and curves."""
+    buffer = io.BytesIO()
+    with styled():
+        drawn.savefig(buffer, format="png", metadata=METADATA["png"])
+    return _webp(Image.open(buffer))
 
 
-def _of_file(id_str: str, path: Path) -> str | None:
-    try:
-        pixels, _ = decode(Item.of_file(id_str, str(path), path).load(), Geometry(1.0, THUMBNAIL, 3))
-    except ImageError:
-        return None
-    return pixels_uri(pixels)
+def strip_uris(path: Path) -> list[str]:
+    """The squares of a strip of pictures that lie side by side in a PNG file, as thumbnails; none where it is gone."""
+    if path.is_symlink() or not path.is_file():
+        return []
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    side = len(pixels)
+    squares = [pixels[:, start : start + side] for start in range(0, pixels.shape[1] - side + 1, side)]
+    return [galaxy_uri(square) for square in squares]
+
+
+def stretched(pixels: np.ndarray) -> np.ndarray:
+    """Pixels (H, W, C) uint8 with the sky dark and the light of the galaxy spread over the scale, its colours kept."""
+    values = pixels.astype(np.float64)
+    rim = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+    sky = np.percentile(rim, SKY, axis=0)
+    if sky.max() > BRIGHT:
+        return pixels
+    values = np.clip(values - sky, 0, None)
+    light = values.max(axis=2, keepdims=True)
+    top = max(float(np.percentile(light, BRIGHTEST)), 1.0)
+    scale = min(SHOWN_AT / top, BOOST)
+    share = np.clip(light * scale / 255, 1e-6, 1)
+    return np.clip(values * scale * share ** (GAMMA - 1), 0, 255).astype(np.uint8)

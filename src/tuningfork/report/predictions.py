@@ -1,13 +1,17 @@
-"""The section of a predictions table: what was found, how surely, and what it looks like."""
+"""The section of a predictions table: galaxies, what is in doubt, how answers are spread, and the surest of each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial, singledispatch
+import json
+from collections.abc import Iterator, Sequence
+from functools import singledispatch
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tuningfork.catalogs import read_table
 from tuningfork.evaluation.evaluate import predicted_classes
@@ -17,18 +21,24 @@ from tuningfork.evaluation.votes import votes_of
 from tuningfork.files import sha256
 from tuningfork.inference.naming import NONE
 from tuningfork.report.answers import answer_words
-from tuningfork.report.blocks import Bars, Block, Facts, Note, Picture, Pictures, Section, Table
-from tuningfork.report.pictures import Finder
+from tuningfork.report.blocks import Bars, Block, Histogram, Histograms, Note, Pictures, Section, Table
+from tuningfork.report.doubt import doubtful, flagged, predictions_summary
+from tuningfork.report.gallery import LEFT_OUT, Gallery
+from tuningfork.report.histograms import histogram
 from tuningfork.report.provenance import provenance
+from tuningfork.report.thumbnails import Crop, Finder
 from tuningfork.schemas import ClassSchema, QuantitySchema, Schema, TreeSchema, bundled_schemas, load_schema
 
-SUREST = 4
+SUREST = "The surest"
+EACH = 4  # galaxies that are the surest of a class, and the least sure
 ERRORS_SHOWN = 50
-Find = Callable[[str, str | None], str | None]
+FIRST = 8  # galaxies that the section begins with
+BARS = "Bars: galaxies by the predicted value, the highest bar as high as the box."
+BAND = f"{BARS} Below: the median 90 % interval of the galaxies of each bar, on the same scale from bottom to top."
 
 
 def predictions_section(path: Path, schemas: Sequence[Schema], finder: Finder) -> Section:
-    """Counts, errors, the distribution of answers, and the surest galaxies of each.
+    """Galaxies and a summary, those flagged and in doubt, and for each schema how the answers are spread.
 
     Parameters
     ----------
@@ -39,24 +49,45 @@ def predictions_section(path: Path, schemas: Sequence[Schema], finder: Finder) -
     finder
         Finds the galaxies' pictures.
     """
+    manifest = _origin(path)
     table = with_prediction_columns(read_table(path), [*schemas, *map(load_schema, bundled_schemas())])
     answered = list(_answered(table, schemas))
     table = with_ids(table, answered, str(path))
     failed = _failed(table)
     good = table[~failed].reset_index(drop=True)
-    rows = [("Galaxies", f"{len(table):,}"), ("Not readable", f"{int(failed.sum()):,}")]
-    rows += [("Answers", schema.title) for schema in answered]
-    blocks: list[Block] = [Facts(rows)]
+    gallery = Gallery(good, finder, path.parent, Crop.of_predictions(manifest))
+    found = [block for schema in answered if len(good) for block in _of_schema(schema, good, gallery)]
+    surest = [block for block in found if isinstance(block, Pictures) and block.title.startswith(SUREST)]
+    blocks: list[Block] = []
+    if surest:
+        pictures = [picture for block in surest for picture in block.pictures]
+        blocks.append(Pictures(_spread(pictures), note="Galaxies of the table, with an answer each.", thumbnails=True))
+    blocks.append(predictions_summary(table, good, answered, manifest))
     if not answered:
         blocks.append(Note("No schema is known for these columns; give the model's folder too.", warning=True))
+    blocks += [*flagged(good, gallery), *doubtful(good, answered, gallery), *found]
     if failed.any():
         blocks.append(_named(table[failed], "error", "Images that could not be read"))
     if "note" in good and good["note"].notna().any():
         blocks.append(_named(good[good["note"].notna()], "note", "Images read with a note"))
-    for schema in answered if len(good) else ():
-        blocks += _of_schema(schema, good, partial(finder.uri, beside=path.parent))
-    blocks.append(provenance({"sha256": {path.name: sha256(path)}}))
+    blocks.append(provenance(manifest | {"sha256": {path.name: sha256(path)}}))
     return Section("Predictions", path.name, f"{len(table):,} galaxies", blocks)
+
+
+def _origin(path: Path) -> dict[str, Any]:
+    """What made the table, of Parquet that says so; nothing of other tables."""
+    try:
+        said = json.loads((pq.read_schema(path).metadata or {}).get(b"tuningfork", b"{}"))
+    except (OSError, pa.ArrowException, ValueError, RecursionError):
+        return {}
+    return {key: value for key, value in said.items() if key != "schemas"} if isinstance(said, dict) else {}
+
+
+def _spread(pictures: Sequence[Any]) -> list[Any]:
+    """Some of the pictures, evenly, each galaxy once."""
+    once = list({picture.uri: picture for picture in pictures}.values())
+    places = np.unique(np.linspace(0, len(once) - 1, min(FIRST, len(once))).astype(int))
+    return [once[place] for place in places]
 
 
 def _answered(table: pd.DataFrame, schemas: Sequence[Schema]) -> Iterator[Schema]:
@@ -81,26 +112,33 @@ def _named(table: pd.DataFrame, column: str, title: str) -> Table:
     rows = [tuple(map(str, row)) for row in zip(table["id_str"], places, table[column], strict=True)]
     more = len(rows) - ERRORS_SHOWN
     note = f"and {more:,} more; see the column {column}" if more > 0 else ""
-    return Table(title, ("galaxy", "file", column), rows[:ERRORS_SHOWN], texts=3, note=note)
+    header = ("galaxy", "file", column)
+    return Table(f"{title} ({len(rows):,})", header, rows[:ERRORS_SHOWN], texts=3, note=note, folded=len(rows) > 5)
 
 
 @singledispatch
-def _of_schema(schema: Schema, table: pd.DataFrame, find: Find) -> Iterator[Block]:
+def _of_schema(schema: Schema, table: pd.DataFrame, gallery: Gallery) -> Iterator[Block]:
     raise NotImplementedError(schema.kind)
 
 
 @_of_schema.register(QuantitySchema)
-def _quantities(schema: QuantitySchema, table: pd.DataFrame, find: Find) -> Iterator[Block]:
-    quartiles = np.nanpercentile(answers(table, schema), [0, 25, 50, 75, 100], axis=0).T
+def _quantities(schema: QuantitySchema, table: pd.DataFrame, gallery: Gallery) -> Iterator[Block]:
+    values = answers(table, schema)
+    quartiles = np.nanpercentile(values, [0, 25, 50, 75, 100], axis=0).T
     rows = [
         (name, *(f"{value:.3g}" for value in row))
         for name, row in zip(schema.prediction_columns, quartiles, strict=True)
     ]
     yield Table(schema.title, ("quantity", "least", "25 %", "median", "75 %", "most"), rows)
+    for index, name in enumerate(schema.prediction_columns):
+        low, high = float(quartiles[index, 0]), float(quartiles[index, -1])
+        known = np.isfinite(values[:, index])
+        drawn = histogram(name, values[known, index], _ends(table[known], name), (low, high))
+        yield Histograms(f"Distribution of {name}", [drawn], BAND, (f"{low:.3g}", f"{high:.3g}"))
 
 
 @_of_schema.register(ClassSchema)
-def _classes(schema: ClassSchema, table: pd.DataFrame, find: Find) -> Iterator[Block]:
+def _classes(schema: ClassSchema, table: pd.DataFrame, gallery: Gallery) -> Iterator[Block]:
     values = answers(table, schema)
     chosen = predicted_classes(table, schema, "the predictions")
     none = (table.get(schema.summary_column, pd.Series("", index=table.index)) == NONE).to_numpy(bool)
@@ -113,22 +151,30 @@ def _classes(schema: ClassSchema, table: pd.DataFrame, find: Find) -> Iterator[B
         if label != NONE or count
     ]
     yield Bars([(f"Classes, {len(table):,} galaxies", rows)])
-    pictures: list[Picture] = []
-    for index, entry in enumerate(schema.classes):
-        order = np.argsort(-values[:, index], kind="stable")[:SUREST]
-        pictures += _pictures(
-            table, [row for row in order if chosen[row] == index], values[:, index], entry.label, find
-        )
-    if pictures:
-        yield Pictures(pictures, "The surest of each class", "With the probability of the class.", thumbnails=True)
+    for title, note, sign in (
+        (f"{SUREST} of each class", f"With the probability of the class. {LEFT_OUT}", -1),
+        ("The least sure of each class", "Named so, with the lowest probability.", 1),
+    ):
+        pictures = []
+        for index, entry in enumerate(schema.classes):
+            order = np.argsort(sign * values[:, index], kind="stable")
+            rows_of = [int(row) for row in order if chosen[row] == index]
+            said = [f"{entry.label} {values[row, index]:.2f}" for row in rows_of]
+            pictures += gallery.pictures(rows_of, said, EACH, sound=sign < 0)
+        if pictures:
+            yield Pictures(pictures, title, note, thumbnails=True)
+    drawn = [
+        histogram(entry.label, values[:, index], _ends(table, column))
+        for index, (entry, column) in enumerate(zip(schema.classes, schema.prediction_columns, strict=True))
+    ]
+    yield Histograms("Probabilities of the classes", drawn, BAND if any(each.band for each in drawn) else BARS)
 
 
 @_of_schema.register(TreeSchema)
-def _tree(schema: TreeSchema, table: pd.DataFrame, find: Find) -> Iterator[Block]:
-    """The most likely answer of each question, over galaxies where it would be put to half of the volunteers."""
+def _tree(schema: TreeSchema, table: pd.DataFrame, gallery: Gallery) -> Iterator[Block]:
+    """The answers of each question, over galaxies where it would be put to half of the volunteers."""
     votes = votes_of(answers(table, schema), schema)
-    pictures: list[Picture] = []
-    groups = []
+    surest, unsure, groups, drawn = [], [], [], list[Histogram]()
     for index, question in enumerate(schema.questions):
         part = schema.slices[question.name]
         fractions = votes.conditional[:, part]
@@ -136,35 +182,47 @@ def _tree(schema: TreeSchema, table: pd.DataFrame, find: Find) -> Iterator[Block
         n = int(asked.sum())
         if not n:
             continue
-        counts = np.bincount(fractions[asked].argmax(axis=1), minlength=len(question.answers))
+        leading = np.where(asked, np.nan_to_num(fractions).argmax(axis=1), -1)
+        counts = np.bincount(leading[asked], minlength=len(question.answers))
         rows = [
             (answer.name.replace("-", " "), _count(int(count), n), count / n)
             for answer, count in zip(question.answers, counts, strict=True)
         ]
         groups.append((f"{question.text or question.name} ({n:,})", rows))
-        for place in range(len(question.answers)):
+        for place, column in enumerate(schema.prediction_columns[part]):
             said = answer_words(question, place)
-            share = np.where(asked, fractions[:, place], -1.0)
-            best = int(share.argmax())
-            if said and fractions[best].argmax() == place:
-                pictures += _pictures(table, [best], share, said, find)
+            # A yes and its no mirror each other.
+            if len(question.answers) > 2 or place == 0:
+                name = said or question.answers[place].name
+                values = table.loc[asked, column].to_numpy(dtype=np.float64, na_value=np.nan)
+                drawn.append(histogram(name, values, _ends(table[asked], column)))
+            if said:
+                chosen = np.flatnonzero(leading == place)
+                order = chosen[np.argsort(-fractions[chosen, place], kind="stable")].tolist()
+                words = [f"{said} {fractions[row, place]:.2f}" for row in order]
+                surest += gallery.pictures(order, words, 1, sound=True)
+                unsure += gallery.pictures(order[::-1], words[::-1], 1)
     yield Bars(groups, "Most likely answers, where half of the volunteers would be asked (galaxies)")
-    if pictures:
-        note = "With the predicted fraction of those asked, where half of the volunteers would be."
-        yield Pictures(pictures, "The surest of each answer", note, thumbnails=True)
+    if surest:
+        note = f"With the predicted fraction of those asked, where half of the volunteers would be. {LEFT_OUT}"
+        yield Pictures(surest, f"{SUREST} of each answer", note, thumbnails=True)
+        note = "The most likely answer, with the lowest fraction."
+        yield Pictures(unsure, "The least sure of each answer", note, thumbnails=True, folded=True)
+    if drawn:
+        band = BAND if any(each.band for each in drawn) else BARS
+        whom = "all volunteers" if schema.of_everyone else "those asked"
+        yield Histograms(f"Fractions of {whom}, where half of them would be asked", drawn, band)
+
+
+def _ends(table: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """The ends of a column's intervals, where the table has them."""
+    names = [f"{column}_low", f"{column}_high"]
+    if not set(names) <= set(table.columns):
+        return None
+    low, high = (table[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in names)
+    return (low, high) if np.isfinite(low).any() else None
 
 
 def _count(count: int, total: int) -> str:
     share = count / total
     return f"{count:,} ({'< 1' if 0 < share < 0.005 else f'{100 * share:.0f}'} %)"
-
-
-def _pictures(table: pd.DataFrame, rows: Sequence[int], shares: np.ndarray, said: str, find: Find) -> list[Picture]:
-    found = []
-    for row in rows:
-        galaxy = table.iloc[row]
-        place = galaxy.get("file_loc")
-        uri = find(str(galaxy["id_str"]), place if isinstance(place, str) else None)
-        if uri:
-            found.append(Picture(uri, f"{said} {shares[row]:.2f} · {galaxy['id_str']}"))
-    return found

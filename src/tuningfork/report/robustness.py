@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tuningfork.evaluation.text import in_words, interval, number
-from tuningfork.report.blocks import Block, Facts, Picture, Pictures, Section, Table
+from tuningfork.evaluation.text import in_words, interval, lower_is_better, number
+from tuningfork.report.blocks import Block, Card, Facts, Picture, Pictures, Section, Summary, Table
 from tuningfork.report.pictures import file_uri
 from tuningfork.report.provenance import provenance
+from tuningfork.report.summary import ASKED, BREAKS, GOOD, SURE
 
 
 def robustness_section(folder: Path, manifest: dict[str, Any]) -> Section:
@@ -18,7 +19,7 @@ def robustness_section(folder: Path, manifest: dict[str, Any]) -> Section:
         ("Views averaged", str(manifest["views"])),
         ("Intervals", f"95 %, {manifest['n_bootstrap']:,} bootstrap resamples over galaxies, seed {manifest['seed']}"),
     ]
-    blocks: list[Block] = [Facts(facts)]
+    blocks: list[Block] = [_summary(manifest), Facts(facts)]
     pictures = [Picture(file_uri(folder / name), caption, wide=True) for name, caption in manifest["plots"].items()]
     blocks.append(Pictures(pictures, "Curves"))
     for schema, curves in manifest["curves"].items():
@@ -32,3 +33,26 @@ def robustness_section(folder: Path, manifest: dict[str, Any]) -> Section:
         blocks.append(Table(f"Points of {schema}", header, rows, folded=True))
     blocks.append(provenance(manifest))
     return Section("Robustness", folder.name, manifest["where"], blocks)
+
+
+def _summary(manifest: dict[str, Any]) -> Summary:
+    """The figure of the galaxies as they are, and the disturbance at which it is worst."""
+    good, sure, breaks = [], [], []
+    for schema, curves in manifest["curves"].items():
+        points = [(curve["title"], point) for curve in curves.values() for point in curve["points"]]
+        points = [(title, point) for title, point in points if point["value"] is not None]
+        if not points:
+            continue
+        _, first = points[0]
+        worst = (max if lower_is_better(first["figure"]) else min)(points, key=lambda entry: entry[1]["value"])
+        good.append(f"{in_words(first['figure'])} {number(first['value'])} undisturbed ({schema})")
+        sure.append(f"95 %: {interval(first)} ({schema})" if first["interval"] else f"no interval ({schema})")
+        what = f"{worst[0]}, {worst[1]['level']:g}"
+        breaks.append(f"{what}: {in_words(first['figure'])} {number(worst[1]['value'])} ({schema})")
+    asked = [f"{len(next(iter(manifest['curves'].values()), {}))} disturbances", str(manifest["where"])]
+    cards = [Card(ASKED, f"{manifest['n']:,} galaxies", asked)]
+    cards += [
+        Card(question, lines[0] if lines else "nothing known", lines[1:])
+        for question, lines in ((GOOD, good), (SURE, sure), (BREAKS, breaks))
+    ]
+    return Summary(cards)

@@ -14,11 +14,12 @@ from tuningfork.engines import use_torch
 from tuningfork.errors import PackError, SchemaError
 from tuningfork.evaluation.bootstrap import Measure, estimate
 from tuningfork.evaluation.evaluate import measures_of
-from tuningfork.evaluation.place import Place
+from tuningfork.evaluation.place import PLOTS, Place
 from tuningfork.evaluation.tables import join
 from tuningfork.manifests import RobustnessManifest
 from tuningfork.models import Model, load_model, read_manifest
 from tuningfork.packs import Pack, PackSource, open_pack
+from tuningfork.plotting.style import check_format
 from tuningfork.progress import progress_bar
 from tuningfork.robustness.disturbances import DISTURBANCES
 from tuningfork.robustness.write import write_robustness
@@ -37,6 +38,7 @@ def measure_robustness(
     where: Sequence[str] = (),
     limit: int = 500,
     seed: int = 0,
+    plots: str = "png",
     overwrite: bool = False,
 ) -> Path:
     """Measure a model on disturbed galaxies, and write `robustness.json` and its curves to the folder `out`.
@@ -61,6 +63,8 @@ def measure_robustness(
         How many of them are measured, drawn by `seed`.
     seed : int
         Of the draw and of the disturbances.
+    plots : {'png', 'pdf', 'svg'}
+        Plots are PNG, which pages show; as PDF or SVG, for a paper, they lie beside it.
     overwrite : bool
         Replace another measurement that is in `out`.
 
@@ -74,8 +78,9 @@ def measure_robustness(
     ModelError, PackError, SchemaError
         If either can't be opened, their geometries differ, or there is no galaxy with a label the model answers.
     OutputError
-        If `out` can't be written, or holds another measurement and `overwrite` is not set.
+        If `out` can't be written, or holds another measurement and `overwrite` is not set; if `plots` is no format.
     """
+    check_format(plots)
     network, data = load_model(model), open_pack(pack)
     rows = PackSource(data, network.spec.geometry, data.rows(split, where)).rows
     schemas = [schema for schema in network.schemas if set(schema.columns) & set(data.catalog.columns)]
@@ -96,10 +101,11 @@ def measure_robustness(
         "n_bootstrap": N_BOOTSTRAP,
         "views": network.uncertainty.views if network.uncertainty else 1,
         "inputs": {"model": read_manifest(model)["sha256"], "pack": data.manifest["sha256"], "n": len(rows)},
+        PLOTS: plots,
     }
     place = Place(RobustnessManifest, Path(out), content, overwrite)
     if not place.finished():
-        write_robustness(place, content | {"curves": _curves(network, data, rows, schemas, seed)})
+        write_robustness(place, content | {"curves": _curves(network, data, rows, schemas, seed)}, plots)
     return place.out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,15 @@ from matplotlib.figure import Figure
 from tuningfork.evaluation.place import Place
 from tuningfork.evaluation.text import in_words
 from tuningfork.manifests import RobustnessManifest
-from tuningfork.plotting.style import BLUE, ORANGE, head, panels, save, styled
+from tuningfork.plotting.style import BLUE, DOUBLE, ORANGE, figure, save, styled
 
-CHANGE = "change of the answers, root mean square"
+LETTERS = 17  # of a line below a panel
 
 
-def write_robustness(place: Place, content: dict[str, Any]) -> None:
+def write_robustness(place: Place, content: dict[str, Any], plots: str = "png") -> None:
     """Write a plot for each schema, then `robustness.json`, to a place.
+
+    Plots are PNG; `plots` may ask for ``pdf`` or ``svg`` beside it.
 
     Raises
     ------
@@ -26,39 +29,42 @@ def write_robustness(place: Place, content: dict[str, Any]) -> None:
     """
 
     def make(making: Path) -> None:
-        plots = {}
+        captions, files = {}, []
         with styled():
             for schema, curves in content["curves"].items():
                 name = f"robustness-{schema}.png"
-                save(_figure(schema, curves), making / name)
-                plots[name] = (
-                    f"{schema}: the figure on disturbed galaxies with its 95 % interval, and in orange how far the "
+                files += save(_figure(schema, curves, content["n"]), making / name, plots)
+                captions[name] = (
+                    f"{schema}: above, the figure on disturbed galaxies with its 95 % interval; below, how far the "
+                    "answers move from those to the undisturbed images (root mean square)."
                 )
-                plots[name] += "answers move (root mean square)."
-        RobustnessManifest.write(making, content | {"plots": plots}, plots)
+        RobustnessManifest.write(making, content | {"plots": captions}, files)
 
     place.write(make)
 
 
-def _figure(schema: str, curves: dict[str, Any]) -> Figure:
-    figure = next(iter(curves.values()))["points"][0]["figure"]
-    label = f"{in_words(figure)}, 95 % interval"
-    drawn, grid = panels(f"{schema}: {in_words(figure)} of disturbed galaxies", len(curves), size=2.9)
-    for axes, curve in zip(grid, curves.values(), strict=True):
+def _figure(schema: str, curves: dict[str, Any], n: int) -> Figure:
+    """A column for each disturbance: the figure above, the change of the answers below, each on one scale."""
+    measured = in_words(next(iter(curves.values()))["points"][0]["figure"])
+    drawn = figure(f"{schema}, {n:,} galaxies disturbed", DOUBLE, 3.4)
+    grid = drawn.subplots(2, len(curves), sharex="col", sharey="row", squeeze=False)
+    above, below = grid.tolist()
+    for top, bottom, curve in zip(above, below, curves.values(), strict=True):
         points = [point for point in curve["points"] if point["value"] is not None]
-        places = range(len(points)) if _uneven(points) else [point["level"] for point in points]
-        axes.plot(places, [point["value"] for point in points], color=BLUE, marker="o", markersize=3, label=label)
+        places = list(range(len(points))) if _uneven(points) else [point["level"] for point in points]
         ends = np.array([point["interval"] or (np.nan, np.nan) for point in points])
-        axes.fill_between(list(places), ends[:, 0], ends[:, 1], color=BLUE, alpha=0.15, linewidth=0)
-        axes.plot(
-            places, [point["change"] for point in points], color=ORANGE, linestyle="--", linewidth=1.2, label=CHANGE
-        )
+        top.fill_between(places, ends[:, 0], ends[:, 1], color=BLUE, alpha=0.15, linewidth=0)
+        top.plot(places, [point["value"] for point in points], color=BLUE, marker="o", markersize=2.5)
+        bottom.plot(places, [point["change"] for point in points], color=ORANGE, marker="s", markersize=2.5,
+                    linestyle="--")  # fmt: skip
+        top.set_title("\n".join(wrap(curve["title"], LETTERS)))
+        bottom.set_xlabel("\n".join(wrap(curve["amount"], LETTERS)), fontsize=6.5)
         if _uneven(points):
-            axes.set_xticks(list(places), [f"{point['level']:g}" for point in points])
-        axes.set_ylim(bottom=0)
-        axes.set_xlabel(curve["amount"])
-        head(axes, curve["title"], f"answers move by {max(point['change'] for point in points):.3f} at most")
-    drawn.legend(*grid[0].get_legend_handles_labels(), loc="outside lower left", ncols=2, fontsize=9)
+            bottom.set_xticks(places[::2], [f"{point['level']:g}" for point in points[::2]])
+        bottom.set_ylim(bottom=0)
+    above[0].set_ylabel(f"{measured}\nwith 95 % interval")
+    below[0].set_ylabel("Change of the answers\n(root mean square)")
+    drawn.align_ylabels()
     return drawn
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,14 +11,18 @@ import pandas as pd
 
 from tuningfork.errors import PackError, TuningforkError
 from tuningfork.evaluation import main_figures, paired_difference, read_evaluation
-from tuningfork.files import write_text
 from tuningfork.inference import evaluate_into
 from tuningfork.manifests import StudyManifest
 from tuningfork.models import read_manifest
 from tuningfork.packs import Pack, open_pack
+from tuningfork.plotting.style import check_format
 from tuningfork.report import write_report
 from tuningfork.study.curves import draw_curves
+from tuningfork.study.dots import draw_runs
+from tuningfork.study.repeats import repeats_of
+from tuningfork.study.seeds import over_seeds
 from tuningfork.study.study import Rows, Study, study_job
+from tuningfork.study.write import write_comparison, write_seeds
 from tuningfork.training import fingerprint, prepare, resolve, train
 
 log = logging.getLogger(__name__)
@@ -35,11 +36,14 @@ def run_study(
     changes: Sequence[str] = (),
     split: str = "val",
     where: Sequence[str] = (),
+    seeds: int = 1,
+    plots: str = "png",
 ) -> Path:
     """Run a study on a pack and write the comparison to the folder `out`.
 
-    Each run has its model in `models`, its evaluation in `evaluations`; beside them lie `comparison.csv`, the curves,
-    `study.json` and `report.html`. The same call on a killed study goes on where it stopped.
+    Each training has its model in `models`, its evaluation in `evaluations`; beside them lie `comparison.csv`, a line
+    each, with several seeds `seeds.csv`, a line a run with means and spreads, plots, `study.json` and `report.html`.
+    The same call on a killed study goes on where it stopped.
 
     Parameters
     ----------
@@ -56,6 +60,10 @@ def run_study(
         never to choose.
     where : sequence of str
         Of it the rows that have these values, each written ``column=value``.
+    seeds : int
+        How many times each run is trained: with the seed of its recipe, and the ones after it.
+    plots : {'png', 'pdf', 'svg'}
+        Plots are PNG, which pages show; as PDF or SVG, for a paper, they lie beside it.
 
     Returns
     -------
@@ -70,70 +78,83 @@ def run_study(
     OutputError
         If `out` holds something else, or the study of other recipes or another pack.
     """
-    folder, recipes, data = Path(out), study.recipes(changes), open_pack(pack)
-    given = [resolve(recipe) for recipe in recipes]
-    for recipe, named in zip(recipes, given, strict=True):
-        prepare(recipe, data, named)
+    check_format(plots)
+    folder, data, repeats = Path(out), open_pack(pack), repeats_of(study, changes, seeds)
+    given = [resolve(repeat.recipe) for repeat in repeats]
+    for repeat, named in zip(repeats[: len(study.run)], given, strict=False):  # another seed changes nothing here
+        prepare(repeat.recipe, data, named)
     if not len(data.rows(split, where)):
         raise PackError(f"{data.path} has no galaxies in its {' and '.join([f'{split} split', *where])}")
-    runs = [fingerprint(recipe, data, named) for recipe, named in zip(recipes, given, strict=True)]
+    runs = [fingerprint(repeat.recipe, data, named) for repeat, named in zip(repeats, given, strict=True)]
     job = study_job(runs, Rows(split, where), folder)
     job.refuse_others()
     with job.run():
         rows = []
-        for index, (run, recipe) in enumerate(zip(study.run, recipes, strict=True)):
-            log.info("%d of %d: %s", index + 1, len(recipes), run.label)
-            row: dict[str, Any] = {"label": run.label, "recipe": run.recipe, "changes": study.changes(run, changes)}
-            row["reported"] = [entry.model_dump() for entry in recipe.reported]
-            name = f"{index + 1:02d}-{re.sub(r'[^a-z0-9]+', '-', run.label.lower()).strip('-')}"
-            places = folder / "models" / name, folder / "evaluations" / name
+        for number, repeat in enumerate(repeats, 1):
+            log.info("%d of %d: %s, seed %d", number, len(repeats), repeat.label, repeat.seed)
+            row, places = repeat.row(), (folder / "models" / repeat.folder, folder / "evaluations" / repeat.folder)
             try:
-                train(recipe, data.path, places[0])
-                evaluate_into(places[0], data, places[1], split=split, where=where)
-                row |= {"folder": name} | _outcome(*places)
+                train(repeat.recipe, data.path, places[0])
+                evaluate_into(places[0], data, places[1], split=split, where=where, plots=plots)
+                row |= {"folder": repeat.folder} | _outcome(*places)
             except TuningforkError as error:
-                log.warning("%s failed: %s", run.label, error)
+                log.warning("%s, seed %d, failed: %s", repeat.label, repeat.seed, error)
                 row |= {"error": str(error)}
-            rows.append(row)
-        _write(study, folder, data, rows, split, where)
+            rows.append((repeat.index, row))
+        ordered = [row for _, row in sorted(rows, key=lambda entry: entry[0])]  # the seeds of a run stay in order
+        content = {"title": study.title, "source": study.source, "split": split, "rows": list(where), "seeds": seeds}
+        _write(content, folder, data, ordered, plots)
         job.finish()
     return folder
 
 
-def _write(
-    study: Study, folder: Path, data: Pack, rows: list[dict[str, Any]], split: str, where: Sequence[str]
-) -> None:
-    """Compare the runs, and write table, curves, manifest and report."""
-    done = {row["label"]: row["folder"] for row in rows if "folder" in row}
+def _write(content: dict[str, Any], folder: Path, data: Pack, rows: list[dict[str, Any]], plots: str) -> None:
+    """Compare the runs, and write tables, plots, manifest and report."""
+    done = {row["label"]: row["folder"] for row in reversed(rows) if "folder" in row}  # of each run the first seed
+    done = {row["label"]: done[row["label"]] for row in rows if row["label"] in done}
     _compare(rows, folder, data)
-    _write_comparison(folder / "comparison.csv", rows, " and ".join([split, *where]))
+    summary = over_seeds(rows)
+    named = " and ".join([content["split"], *content["rows"]])
+    write_comparison(folder / "comparison.csv", rows, named)
+    if content["seeds"] > 1:
+        write_seeds(folder / "seeds.csv", summary, named)
     histories = {label: pd.read_csv(folder / "models" / name / "history.csv") for label, name in done.items()}
-    content = {
-        "title": study.title,
-        "source": study.source,
-        "split": split,
-        "rows": list(where),
+    names, files = draw_curves(histories, folder, plots) if histories else ([], [])
+    shown, drawn = draw_runs(rows, summary, folder, plots)
+    content |= {
         "pack": data.path.name,
         "inputs": {"pack": data.manifest["sha256"]},
-        "plots": draw_curves(histories, folder) if histories else [],
+        "plots": [*shown, *names],
         "runs": rows,
+        "over_seeds": summary,
     }
-    StudyManifest.write(folder, content)
+    StudyManifest.write(folder, content, [*drawn, *files])
     parts = [folder / kind / name for name in done.values() for kind in ("evaluations", "models")]
-    write_report([folder, *parts, data.path], folder / "report.html", title=study.title, overwrite=True)
+    write_report([folder, *parts, data.path], folder / "report.html", title=content["title"], overwrite=True)
 
 
 def _compare(rows: Sequence[dict[str, Any]], folder: Path, data: Pack) -> None:
-    """Give each finished run its differences from the first of them, on the same galaxies."""
+    """Give each finished training its differences from the first run's of the same seed, on the same galaxies."""
     done = [row for row in rows if "folder" in row]
-    tables = [pd.read_parquet(folder / "evaluations" / row["folder"] / "predictions.parquet") for row in done]
-    for row, table in zip(done[1:], tables[1:], strict=True):
-        shared = {entry["schema"] for entry in row["figures"]} & {entry["schema"] for entry in done[0]["figures"]}
+    number = {
+        row.get("folder"): sum(other["label"] == row["label"] for other in rows[:place])
+        for place, row in enumerate(rows)
+    }
+    tables = {
+        row["folder"]: pd.read_parquet(folder / "evaluations" / row["folder"] / "predictions.parquet") for row in done
+    }
+    firsts = {number[row["folder"]]: row for row in done if row["label"] == done[0]["label"]}
+    for row in done:
+        first = firsts.get(number[row["folder"]])
+        if first is None or first is row:
+            continue
+        shared = {entry["schema"] for entry in row["figures"]} & {entry["schema"] for entry in first["figures"]}
+        pair = tables[first["folder"]], tables[row["folder"]]
         row["differences"] = [
             {"schema": schema.name, "figure": name, **figure}
             for schema in data.schemas
             if schema.name in shared
-            for name, figure in paired_difference(tables[0], table, data.catalog, schema).items()
+            for name, figure in paired_difference(*pair, data.catalog, schema).items()
             if not name.startswith("baseline")  # the same for both
         ]
 
@@ -157,26 +178,3 @@ def _outcome(model: Path, evaluation: Path) -> dict[str, Any]:
             for schema, name, figure in main_figures(read_evaluation(evaluation))
         ],
     }
-
-
-def _write_comparison(path: Path, rows: Sequence[dict[str, Any]], split: str) -> None:
-    """One line a run: what it was, each figure with its interval and number of galaxies, and its error if any."""
-    text = io.StringIO()
-    table = [_line(row) | {"split": split} for row in rows]
-    columns = list(dict.fromkeys(key for line in table for key in line))
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table)
-    write_text(path, text.getvalue())
-
-
-def _line(row: dict[str, Any]) -> dict[str, Any]:
-    line = {key: value for key, value in row.items() if not isinstance(value, list)}
-    line["changes"] = " ".join(row["changes"])
-    line["reported"] = "; ".join(f"{entry['figure']} {entry['value']:g} ({entry['on']})" for entry in row["reported"])
-    for kind, text in (("figures", ""), ("differences", " minus the first's")):
-        for figure in row.get(kind, []):
-            name = f"{figure['schema']} {figure['figure']}{text}"
-            low, high = figure["interval"] or (None, None)
-            line |= {name: figure["value"], f"{name} low": low, f"{name} high": high, f"{name} n": figure["n"]}
-    return line
