@@ -20,7 +20,8 @@ CHANNELS = 7  # of a stage, the strongest
 STAGES = 6  # shown of a network with more
 LEVELS = (0.25, 0.5, 0.75)  # of the Grad-CAM contours, as shares of the strongest evidence
 LOOKS = ("dotted", "dashed", "solid")
-# Over a grey galaxy: nothing where nothing is found, so that the galaxy itself is seen there.
+# Over a grey galaxy: nothing where nothing is found, so that the galaxy itself is seen there. FOR is the explorer's.
+FOR = LinearSegmentedColormap.from_list("for", [(0.84, 0.37, 0.0, 0.0), (0.9, 0.42, 0.0, 0.6), (1.0, 0.75, 0.3, 0.95)])
 BOTH = LinearSegmentedColormap.from_list(
     "both",
     [

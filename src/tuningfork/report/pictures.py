@@ -92,4 +92,5 @@ def stretched(pixels: np.ndarray) -> np.ndarray:
     top = max(float(np.percentile(light, BRIGHTEST)), 1.0)
     scale = min(SHOWN_AT / top, BOOST)
     share = np.clip(light * scale / 255, 1e-6, 1)
-    return np.clip(values * scale * share ** (GAMMA - 1), 0, 255).astype(np.uint8)
+    shown: np.ndarray = np.clip(values * scale * share ** (GAMMA - 1), 0, 255).astype(np.uint8)
+    return shown

@@ -14,7 +14,7 @@ from tuningfork.evaluation.text import in_words
 from tuningfork.manifests import RobustnessManifest
 from tuningfork.plotting.style import BLUE, DOUBLE, ORANGE, figure, save, styled
 
-LETTERS = 17  # of a line below a panel
+LETTERS = 15  # of a line below a panel
 
 
 def write_robustness(place: Place, content: dict[str, Any], plots: str = "png") -> None:

@@ -18,7 +18,7 @@ def draw_runs(
 ) -> tuple[list[str], list[str]]:
     """Write a plot of the first figure of each schema: the PNGs, and all files."""
     names, files = [], []
-    mains = {}
+    mains: dict[str, str] = {}
     for entry in summary:
         mains.setdefault(entry["schema"], entry["figure"])
     for schema, name in mains.items():
