@@ -24,7 +24,7 @@ from tuningfork.evaluation import evaluate_file
 from tuningfork.inference import evaluate_model
 from tuningfork.report import write_report
 from tuningfork.report.answers import label_words
-from tuningfork.report.blocks import round_ticks
+from tuningfork.report.blocks import Dot, Dots, round_ticks
 from tuningfork.report.histograms import histogram
 from tuningfork.report.pictures import stretched
 from tuningfork.report.provenance import flat
@@ -385,7 +385,8 @@ def test_thumbnails_show_what_the_model_sees_and_faint_light(tmp_path):
 def test_ticks_are_few_and_round_and_lie_between_the_ends(low, span):
     ticks = round_ticks(low, low + span)
     assert len(ticks) <= 7
-    assert all(low - span * 1e-6 <= value <= low + span * (1 + 1e-6) for value, _ in ticks)
+    near = 1e-6 * span + 1e-12 * abs(low)
+    assert all(low - near <= value <= low + span + near for value, _ in ticks)
 
 
 @given(arrays(np.float64, st.integers(1, 60), elements=st.floats(0, 1)))
@@ -394,3 +395,11 @@ def test_a_histogram_has_a_bar_for_every_value_and_stays_in_its_box(values):
     numbers = [float(number) for number in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?", drawn.path.replace("-", " -"))]
     assert drawn.path.count("M") == len(np.unique(np.minimum((values * 20).astype(int), 19)))
     assert all(-60 <= number <= 200 for number in numbers)
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5))
+def test_dots_of_any_numbers_have_a_scale(values):
+    dots = Dots("x", [Dot("a", value, "", [value, value]) for value in values])
+    low, high = dots.ends
+    assert low < high and len(dots.ticks) <= 7
+    assert all(np.isfinite(dots.place(value)) for value in values)

@@ -199,16 +199,18 @@ def test_a_table_shows_that_there_is_more_of_it(browser, report: Path, width: in
     assert inner > outer
 
     def edge(name: str) -> np.ndarray:
-        """The mean brightness of columns at the right, below the header."""
-        table.screenshot(path=tmp_path / f"{name}.png")
+        """The median brightness of columns at the right, below the header."""
+        opened.screenshot(path=tmp_path / f"{name}.png", clip=table.bounding_box())
         pixels = np.asarray(Image.open(tmp_path / f"{name}.png").convert("L"), dtype=float)
         return np.median(pixels[60:-20, -14:-1], axis=0)
 
+    table.evaluate("e => e.scrollIntoView()")
     cut = edge("cut")
     table.evaluate("e => { e.scrollLeft = 1e6 }")
     end = edge("end")
     assert (end - cut).max() > (6 if theme == "dark" else 15)
     names = table.locator("tbody th").first
+    assert names.evaluate("e => e.getBoundingClientRect().width") >= 100  # words, not letters
     left = "e => e.getBoundingClientRect().left"
     assert abs(names.evaluate(left) - table.evaluate(left)) < 1
     context.close()

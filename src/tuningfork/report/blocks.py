@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+LARGEST = 1e300  # of what is drawn: the scale is a number still
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -92,13 +94,15 @@ class Dots:
             for dot in self.dots
             for value in (dot.value, *(dot.interval or ()), *dot.faint, *([] if dot.tick is None else [dot.tick]))
         ]
-        room = 0.04 * (max(drawn) - min(drawn)) or abs(max(drawn)) * 0.1 or 1.0
-        return min(drawn) - room, max(drawn) + room
+        low, high = (min(max(value, -LARGEST), LARGEST) for value in (min(drawn), max(drawn)))
+        apart = high - low > 1e-9 * abs(high)
+        room = (0.04 * (high - low) if apart else 0.1 * max(abs(high), abs(low))) or 1.0
+        return low - room, high + room
 
     def place(self, value: float) -> float:
         """Where a value lies, in percent of the scale."""
         low, high = self.ends
-        return 100 * (value - low) / (high - low)
+        return (value - low) / (high - low) * 100
 
     @property
     def ticks(self) -> Sequence[tuple[float, str]]:

@@ -88,7 +88,8 @@ def _charts(name: str, schema: dict[str, Any]) -> Iterator[Dots]:
             if entry["rmse"]["value"] is not None
         ]
         note = "RMSE of the vote fractions with its 95 % interval; tick: predicting the mean. Left is better."
-        yield Dots(f"Error by question of {name}", dots, note)
+        if dots:
+            yield Dots(f"Error by question of {name}", dots, note)
     if schema.get("classes"):
         dots = [
             _dot(label, entry["recall"])
@@ -96,7 +97,8 @@ def _charts(name: str, schema: dict[str, Any]) -> Iterator[Dots]:
             if entry["recall"]["value"] is not None
         ]
         note = "Recall: the share of each true class that is found, with its 95 % interval. Right is better."
-        yield Dots(f"Recall by class of {name}", dots, note)
+        if dots:
+            yield Dots(f"Recall by class of {name}", dots, note)
 
 
 def _dot(name: str, figure: dict[str, Any], tick: float | None = None) -> Dot:

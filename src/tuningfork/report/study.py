@@ -26,20 +26,20 @@ Name = tuple[str, str]  # a schema, and a figure of it
 def study_section(folder: Path, manifest: dict[str, Any]) -> Section:
     """Galaxies, summary, every run on one scale, seeds, differences; then figures, curves and how runs were made."""
     runs = manifest["runs"]
-    done = [run for run in runs if "figures" in run]
+    done = [run for run in runs if any(entry["value"] is not None for entry in run.get("figures") or [])]
     blocks: list[Block] = []
     worst = ""
     if done:
-        best = _best(manifest, _main(manifest))
+        best = _ordered(manifest, _main(done))[0][0]
         evaluation = _evaluation(folder, done, best)
         if (evaluation / EvaluationManifest.NAME).is_file():
             content = EvaluationManifest.read(evaluation).content
             blocks += first_galaxies(evaluation, content)
             worst = evaluation_summary(content).cards[-1].answer
-        blocks += [_summary(manifest, best, worst), *_charts(manifest, done)]
+        blocks += [_summary(manifest, done, (best, worst)), *_charts(manifest, done)]
     several = manifest.get("seeds", 1) > 1
     if done and several:
-        blocks += [_seeds(manifest), *_seed_differences(manifest)]
+        blocks += [_seeds(manifest, done), *_seed_differences(manifest, done)]
     elif len(done) > 1:
         blocks += [Note(ONE_SEED, warning=True), *_differences(done)]
     if manifest["split"] == "val":
@@ -69,9 +69,11 @@ def _find(entries: list[dict[str, Any]], name: Name) -> dict[str, Any] | None:
     return next((entry for entry in entries if (entry["schema"], entry["figure"]) == name), None)
 
 
-def _main(manifest: dict[str, Any]) -> Name:
-    """The figure that the best run is the best in: the first."""
-    return _names([run for run in manifest["runs"] if "figures" in run])[0]
+def _main(done: list[dict[str, Any]]) -> Name:
+    """The figure that the best run is the best in: the first that a run has."""
+    known = [entry for run in done for entry in run["figures"] if entry["value"] is not None]
+    named = [(entry["schema"], entry["figure"]) for entry in known]
+    return next((name for name in _names(done) if name in named), named[0])
 
 
 def _ordered(manifest: dict[str, Any], name: Name) -> list[tuple[str, list[dict[str, Any]]]]:
@@ -89,21 +91,16 @@ def _mean(entries: list[dict[str, Any]]) -> float:
     return float(sum(entry["value"] for entry in entries) / len(entries))
 
 
-def _best(manifest: dict[str, Any], name: Name) -> str:
-    """The label of the run of the best mean."""
-    ordered = _ordered(manifest, name)
-    return ordered[0][0] if ordered else str(manifest["runs"][0]["label"])
-
-
 def _evaluation(folder: Path, done: list[dict[str, Any]], best: str) -> Path:
     """Where the evaluation of the best run is, if it is still there."""
     run = next(run for run in done if run["label"] == best)
     return folder / "evaluations" / str(run.get("folder", ""))
 
 
-def _summary(manifest: dict[str, Any], best: str, worst: str) -> Summary:
-    """`worst` is where the best run breaks, in words."""
-    runs, seeds, name = manifest["runs"], manifest.get("seeds", 1), _main(manifest)
+def _summary(manifest: dict[str, Any], done: list[dict[str, Any]], found: tuple[str, str]) -> Summary:
+    """`found` is the best run, and where it breaks, in words."""
+    best, worst = found
+    runs, seeds, name = manifest["runs"], manifest.get("seeds", 1), _main(done)
     labels = list(dict.fromkeys(run["label"] for run in runs))
     rows = " and ".join([f"{manifest['split']} split", *manifest["rows"]])
     ordered = _ordered(manifest, name)
@@ -171,7 +168,8 @@ def _charts(manifest: dict[str, Any], done: list[dict[str, Any]]) -> Iterator[Do
         note = "Best first. Bar: the 95 % interval over galaxies" + (
             ", at the mean of the seeds, which are the small dots." if several else "."
         )
-        yield Dots(f"{in_words(name[1])} of {name[0]} ({better} is better)", dots, note)
+        if dots:
+            yield Dots(f"{in_words(name[1])} of {name[0]} ({better} is better)", dots, note)
 
 
 def _over_galaxies(entries: list[dict[str, Any]]) -> list[float] | None:
@@ -180,10 +178,9 @@ def _over_galaxies(entries: list[dict[str, Any]]) -> list[float] | None:
     return [sum(end) / len(ends) for end in zip(*ends, strict=True)] if ends else None
 
 
-def _seeds(manifest: dict[str, Any]) -> Table:
+def _seeds(manifest: dict[str, Any], done: list[dict[str, Any]]) -> Table:
     """Means over the seeds, and how far they spread, the best run first."""
-    done = [run for run in manifest["runs"] if "figures" in run]
-    names, order = _names(done), [label for label, _ in _ordered(manifest, _main(manifest))]
+    names, order = _names(done), [label for label, _ in _ordered(manifest, _main(done))]
     header = ["run", "seeds", *(f"{in_words(figure)}\n{schema}" for schema, figure in names)]
     rows = []
     for label in order:
@@ -194,7 +191,7 @@ def _seeds(manifest: dict[str, Any]) -> Table:
             else f"{number(e['mean'])}\n" + ("one seed" if e["spread"] is None else f"± {number(e['spread'])}")
             for e in over
         ]
-        rows.append([label, str(max(len(e["values"]) for e in over if e)), *cells])
+        rows.append([label, str(max((len(e["values"]) for e in over if e), default=0)), *cells])
     note = "The mean over the seeds; below it their standard deviation."
     return Table("Means and spreads over the seeds", header, rows, note=note)
 
@@ -205,9 +202,8 @@ def _with_spread(entry: dict[str, Any] | None) -> str:
     return f"{number(entry['mean'])}\n" + ("one seed" if entry["spread"] is None else f"± {number(entry['spread'])}")
 
 
-def _seed_differences(manifest: dict[str, Any]) -> Iterator[Table]:
+def _seed_differences(manifest: dict[str, Any], done: list[dict[str, Any]]) -> Iterator[Table]:
     """The difference of each run's mean from the first's, with its interval over seeds, and what it shows."""
-    done = [run for run in manifest["runs"] if "figures" in run]
     names, first = _names(done), done[0]["label"]
     rows = []
     for label in list(dict.fromkeys(run["label"] for run in done))[1:]:
@@ -242,7 +238,7 @@ def _differences(runs: list[dict[str, Any]]) -> Iterator[Table]:
 def _figures(runs: list[dict[str, Any]], manifest: dict[str, Any]) -> Table:
     """All figures of each training, the best run first."""
     names = _names(runs)
-    order = [label for label, _ in _ordered(manifest, _main(manifest))]
+    order = [label for label, _ in _ordered(manifest, _main(runs))]
     header = ["run", "reported", *(f"{in_words(figure)}\n{schema}" for schema, figure in names)]
     rows = []
     for run in sorted(runs, key=lambda run: order.index(run["label"]) if run["label"] in order else len(order)):
