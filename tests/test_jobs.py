@@ -207,6 +207,7 @@ WORK = {
     "calibrate": calibrated,
     "report": lambda folder: write_report([model], folder / "out.html", overwrite=True),
     "study": lambda folder: run_study(load_study(study), pack, folder / "out"),
+    "seeds": lambda folder: run_study(load_study(study), pack, folder / "out", seeds=2),
 }
 
 def plain(name, content):
@@ -214,7 +215,7 @@ def plain(name, content):
     if name.endswith(".json"):
         found = json.loads(content)
         return {key: value for key, value in found.items() if key not in ("created", "seconds", "sha256", "runs")}
-    return content if name.endswith(".png") and verb != "study" else None
+    return content if name.endswith(".png") and verb not in ("study", "seeds") else None
 
 def same(found):
     return {name: plain(name, content) for name, content in found.items()}
@@ -231,6 +232,7 @@ STEPS = {
     "calibrate": 5,
     "report": 1,
     "study": 60,
+    "seeds": 150,
 }
 
 

@@ -192,7 +192,7 @@ def _cell(figure: dict[str, Any]) -> str:
 
 
 def _plots(folder: Path, manifest: dict[str, Any], *, brief: bool) -> Iterator[Block]:
-    """Confusion in sight, plots of many panels folded; what the page draws itself is not shown twice."""
+    """Confusion shown, plots of many panels folded; what the page draws itself is not shown twice."""
     captions = manifest.get("captions") or {}
     names = [str(name) for name in manifest.get("plots") or []]
     there = [name for name in names if (folder / Path(name).name).is_file()]
