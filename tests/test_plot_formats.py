@@ -68,6 +68,9 @@ def check_hashes(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("ending", ["pdf", "svg"])
 def test_evaluate(model: Path, pack: Path, tmp_path: Path, ending: str) -> None:
+    if ending == "svg":  # what is there already is drawn again in a format that is not
+        invoke("evaluate", model, pack, tmp_path / "a", "--split", "val")
+        assert not list((tmp_path / "a").glob("*.svg"))
     invoke("evaluate", model, pack, tmp_path / "a", "--split", "val", "--plots", ending)
     check_pairs(tmp_path / "a", ending)
     check_hashes(tmp_path / "a", "evaluation.json")
