@@ -80,7 +80,7 @@ function GradCam({ row }) {
 function Heat({ row, answer }) {
   const [state, setState] = useState("waiting");
   const source = `api/gradcam/${row}?${new URLSearchParams({ answer })}`;
-  return html`<img class="heat ${state}" src=${source} alt="Grad-CAM" onLoad=${() => setState("here")} onError=${() => setState("failed")} />
+  return html`<img class="heat ${state}" title="Point at it to see the galaxy beneath" src=${source} alt="Grad-CAM" onLoad=${() => setState("here")} onError=${() => setState("failed")} />
     ${state !== "here" &&
     html`<span class="over">${state === "waiting" ? "Working out what the answer rests on …" : "Grad-CAM can't be made of this galaxy."}</span>`}`;
 }
@@ -96,7 +96,7 @@ export function LargePicture({ galaxy }) {
   const heat = gradcam.value?.row === row ? gradcam.value.answer : null;
   return html`<figure class="large">
     <div class="large-frame">
-      <${Picture} key=${row} row=${row} size=${384} alt="Picture of ${id}" band=${band.value} />
+      <${Picture} key=${row} row=${row} size=${384} alt="Picture of ${id}" band=${band.value} view=${heat ? "model" : null} />
       ${heat && html`<${Heat} key=${`${row} ${heat}`} row=${row} answer=${heat} />`}
       <button class="icon-button enlarge" aria-label="Enlarge" title="Enlarge (f)" onClick=${() => (dialog.value = "picture")}>
         <${Icon} name="whole" />

@@ -118,16 +118,19 @@ function inks() {
 
 const nameOf = (name) => (column(name) ? format.titleOf(column(name)) : name);
 
+const TIP = 134; // pixels across
+
 function Tip({ scene, feed }) {
   const hovered = scene.hovered.value;
   if (!hovered) return null;
   const { by, kind } = painted.value;
   const given = feed.values?.[hovered.row];
   const said = kind === "categories" ? by.values[given]?.[0] : given;
-  const left = Math.min(hovered.at[0] + 14, scene.size.width - 150);
+  const [x] = hovered.at;
+  const left = x > scene.size.width / 2 ? x - 14 - TIP : x + 14;
   const top = Math.min(Math.max(hovered.at[1] - 60, 8), scene.size.height - 150);
-  return html`<div class="map-tip" style=${{ transform: `translate(${left}px, ${top}px)` }}>
-    ${catalogue.value.has.images && html`<${Picture} key=${hovered.row} row=${hovered.row} size=${110} />`}
+  return html`<div class="map-tip" style=${{ width: `${TIP}px`, transform: `translate(${left}px, ${top}px)` }}>
+    ${catalogue.value.has.images && html`<${Picture} key=${hovered.row} row=${hovered.row} size=${120} />`}
     ${by && html`<span>${nameOf(by.name)}: <strong>${format.value(said)}</strong></span>`}
   </div>`;
 }
