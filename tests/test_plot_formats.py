@@ -141,7 +141,7 @@ def test_a_sheet_says_in_each_format_what_it_is(tmp_path: Path, ending: str) -> 
 def test_the_style_is_one_file_and_leaves_the_users_alone(tmp_path: Path) -> None:
     before = dict(mpl.rcParams)
     with styled():
-        assert [entry["color"] for entry in mpl.rcParams["axes.prop_cycle"]] == [c.strip("#") for c in CYCLE]
+        assert [entry["color"].strip("#") for entry in mpl.rcParams["axes.prop_cycle"]] == [c.strip("#") for c in CYCLE]
         drawn = figure("A title", SINGLE, 2)
         drawn.subplots().plot([0, 1])
         assert max(text.get_fontsize() for text in drawn.findobj(mpl.text.Text)) <= 9

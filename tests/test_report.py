@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
@@ -381,6 +381,7 @@ def test_thumbnails_show_what_the_model_sees_and_faint_light(tmp_path):
         assert Crop.of_predictions(wrong) == Crop()
 
 
+@settings(deadline=None)
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
 def test_ticks_are_few_and_round_and_lie_between_the_ends(low, span):
     ticks = round_ticks(low, low + span)
@@ -389,6 +390,7 @@ def test_ticks_are_few_and_round_and_lie_between_the_ends(low, span):
     assert all(low - near <= value <= low + span + near for value, _ in ticks)
 
 
+@settings(deadline=None)
 @given(arrays(np.float64, st.integers(1, 60), elements=st.floats(0, 1)))
 def test_a_histogram_has_a_bar_for_every_value_and_stays_in_its_box(values):
     drawn = histogram("x", values, (values - 0.1, values + 0.1))
@@ -397,6 +399,7 @@ def test_a_histogram_has_a_bar_for_every_value_and_stays_in_its_box(values):
     assert all(-60 <= number <= 200 for number in numbers)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5))
 def test_dots_of_any_numbers_have_a_scale(values):
     dots = Dots("x", [Dot("a", value, "", [value, value]) for value in values])

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_ind
 from typer.testing import CliRunner
@@ -313,6 +313,7 @@ def test_a_study_of_seeds_that_lost_a_training_makes_it_again(repeated: tuple[Pa
         run_study(load_study(study_file), pack, out, seeds=3)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=6), st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=6))
 def test_the_interval_of_a_difference_of_seeds_is_welchs(first: list[float], second: list[float]) -> None:
     value, interval = difference_of_means(OverSeeds(tuple(first)), OverSeeds(tuple(second)))
