@@ -6,22 +6,54 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: two test processes on two cores
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from _pytest.terminal import TerminalReporter
+from hypothesis import settings
 from PIL import Image
 
 from tuningfork.schemas import Schema
 
 SIZE = 72
+settings.register_profile("tuningfork", deadline=None)  # how long an example takes is the machine's affair
+settings.load_profile("tuningfork")
 LONGEST = ("test_docs", "test_tutorials", "test_ddp", "test_ray", "test_demo")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first: with two workers, one that came last would have a worker to itself."""
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
+
+class Counted:
+    """What a test has done so many times, summed up at the end of a run: ``counted("bad inputs", 3)`` is 3."""
+
+    def __init__(self, record: Callable[[str, object], None]) -> None:
+        self.record = record
+
+    def __call__(self, what: str, number: int = 1) -> int:
+        self.record(f"count: {what}", number)
+        return number
+
+
+@pytest.fixture
+def counted(record_property: Callable[[str, object], None]) -> Counted:
+    return Counted(record_property)
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Say how many times it was, in all tests that passed."""
+    sums: dict[str, int] = {}
+    for report in terminalreporter.stats.get("passed", []):
+        for name, number in report.user_properties:
+            if name.startswith("count: "):
+                sums[name.removeprefix("count: ")] = sums.get(name.removeprefix("count: "), 0) + number
+    for what, number in sorted(sums.items()):
+        terminalreporter.write_line(f"{number:,} {what}")
 
 
 def draw_galaxy(axis_ratio: float, angle: float, rng: np.random.Generator) -> np.ndarray:

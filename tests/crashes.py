@@ -7,6 +7,7 @@ hook: opening to write, renaming, removing, making and removing folders, changin
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -82,7 +83,7 @@ def everywhere(
 
     `work` makes what it makes in the folder it is given. `same` takes of what is found there what must be equal.
     """
-    whole = root / "whole"
+    crashes, whole = 0, root / "whole"
     whole.mkdir(parents=True)
     assert in_child(lambda: work(whole)) == 0
     expected = same(tree(whole))
@@ -98,10 +99,12 @@ def everywhere(
         assert code in (0, CRASHED), f"operation {number}: exit code {code}"
         left = list(tree(folder))
         if code == CRASHED:
+            crashes += 1
             again = in_child(lambda folder=folder: work(folder))
             assert again == 0, f"crash at operation {number} left {left}; the next run fails"
         found = same(tree(folder))
         assert found == expected, f"crash at operation {number} left {left}; the next run {list(tree(folder))}"
+        shutil.rmtree(folder)
         if code == 0:
-            return number
-    return -1
+            break
+    return crashes

@@ -23,6 +23,7 @@ import torch
 from astropy.io import fits
 from PIL import Image
 
+from conftest import Counted
 from tuningfork.catalogs.parquet import read_columns
 from tuningfork.errors import MachineError, ModelError, TuningforkError
 from tuningfork.images import Geometry, Reading
@@ -100,7 +101,8 @@ IMAGES: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_whatever_an_image_says_it_is_answered_within_bounds(tmp_path: Path, name: str) -> None:
+def test_whatever_an_image_says_it_is_answered_within_bounds(tmp_path: Path, name: str, counted: Counted) -> None:
+    counted("bad inputs")
     make, said = IMAGES[name]
     path = tmp_path / "image"
     path.write_bytes(make())
@@ -125,7 +127,8 @@ def decode(path: str | Path) -> Decoded:
 
 
 @pytest.mark.parametrize("name", ["/dev/zero", "/dev/urandom", "pipe", "folder", "a\0b", "x" * 5000])
-def test_what_is_no_regular_file_is_a_row_and_nothing_waits_for_it(tmp_path: Path, name: str) -> None:
+def test_what_is_no_regular_file_is_a_row_and_nothing_waits_for_it(tmp_path: Path, name: str, counted: Counted) -> None:
+    counted("bad inputs")
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     seen = decode(name if "\0" in name else tmp_path / name)
@@ -278,8 +281,9 @@ TABLES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_that_holds_far_more_than_its_bytes_is_refused_before_memory_is_taken(
-    tmp_path: Path, name: str
+    tmp_path: Path, name: str, counted: Counted
 ) -> None:
+    counted("bad inputs")
     make, said = TABLES[name]
     make(tmp_path / name)
     before, began = peak(), time.process_time()

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from conftest import Counted
+
 FUZZ = Path(__file__).with_name("fuzz.py")
 
 
@@ -28,12 +30,12 @@ def fuzz(keep: Path, *options: object) -> dict[str, int]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_damaged_files_are_answered_or_refused(tmp_path: Path) -> None:
+def test_damaged_files_are_answered_or_refused(tmp_path: Path, counted: Counted) -> None:
     """Those that were found once, and some new ones, the same in each run."""
-    assert fuzz(tmp_path, "--cases", 200, "--seed", 0)["cases"] == 200
+    assert counted("bad inputs", fuzz(tmp_path, "--cases", 200, "--seed", 0)["cases"]) == 200
 
 
 @pytest.mark.slow
-def test_a_minute_of_damaged_files(tmp_path: Path) -> None:
+def test_a_minute_of_damaged_files(tmp_path: Path, counted: Counted) -> None:
     seed = random.SystemRandom().randrange(1 << 32)
-    assert fuzz(tmp_path, "--seconds", 60, "--seed", seed)["cases"] > 250
+    assert counted("bad inputs", fuzz(tmp_path, "--seconds", 60, "--seed", seed)["cases"]) > 300

@@ -17,6 +17,7 @@ import onnx
 import pytest
 import torch
 
+from conftest import Counted
 from hostile import MODELS, OPTIONS, UNCERTAINTIES, Change, Executed, Trap, copied, key, mostly_slow, trap
 from tuningfork.cli import main
 from tuningfork.errors import ModelError, RecipeError, TuningforkError
@@ -99,8 +100,9 @@ def refused(code: int, said: str) -> str:
 
 @pytest.mark.parametrize("name", mostly_slow(MODELS))
 def test_a_hostile_model_is_an_error_in_one_line(
-    name: str, model: Path, images: Path, trapped: Trap, run: Run, tmp_path: Path
+    name: str, model: Path, images: Path, trapped: Trap, run: Run, tmp_path: Path, counted: Counted
 ) -> None:
+    counted("hostile models and exports")
     folder = copied(model, tmp_path / "model")
     MODELS[name](folder)
     with trapped.watched():
@@ -111,8 +113,17 @@ def test_a_hostile_model_is_an_error_in_one_line(
 
 @pytest.mark.parametrize("name", mostly_slow(MODELS, 30))
 def test_no_verb_comes_to_harm_by_a_hostile_model(
-    name: str, model: Path, images: Path, pack: Path, recipe_file: Path, trapped: Trap, run: Run, tmp_path: Path
+    name: str,
+    model: Path,
+    images: Path,
+    pack: Path,
+    recipe_file: Path,
+    trapped: Trap,
+    run: Run,
+    tmp_path: Path,
+    counted: Counted,
 ) -> None:
+    counted("hostile models and exports")
     folder, out = copied(model, tmp_path / "model"), tmp_path / "out"
     MODELS[name](folder)
     start = ["--set", f"encoder.start={folder}"]
@@ -221,8 +232,9 @@ def test_a_report_of_a_hostile_folder_is_drawn_or_refused_in_one_line(
 
 @pytest.mark.parametrize("name", mostly_slow(UNCERTAINTIES))
 def test_a_hostile_uncertainty_is_an_error_in_one_line(
-    name: str, calibrated: Path, images: Path, run: Run, tmp_path: Path
+    name: str, calibrated: Path, images: Path, run: Run, tmp_path: Path, counted: Counted
 ) -> None:
+    counted("hostile models and exports")
     folder = copied(calibrated, tmp_path / "model")
     UNCERTAINTIES[name](folder)
     refused(*run("predict", images, tmp_path / "out.csv", "--model", folder, "--engine", "torch"))
@@ -472,8 +484,9 @@ HARMLESS = {"nested", "an entity"}  # OpenVINO reads no entities
 
 @pytest.mark.parametrize("name", mostly_slow(EXPORTS))
 def test_a_hostile_export_is_an_error_in_one_line(
-    name: str, model: Path, exports: Path, images: Path, trapped: Trap, run: Run, tmp_path: Path
+    name: str, model: Path, exports: Path, images: Path, trapped: Trap, run: Run, tmp_path: Path, counted: Counted
 ) -> None:
+    counted("hostile models and exports")
     to, change = EXPORTS[name]
     folder = Path(shutil.copytree(exports / to, tmp_path / "export"))
     (tmp_path / "secret").write_bytes(b"\0" * 10_000)
