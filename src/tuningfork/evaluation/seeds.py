@@ -40,5 +40,6 @@ def difference_of_means(first: OverSeeds, second: OverSeeds) -> tuple[float, lis
     total = float(parts.sum())
     if total == 0:
         return value, [value, value]
-    half = float(t.ppf((1 + LEVEL) / 2, total**2 / float((parts**2 / freedom).sum()))) * total**0.5
+    shares = parts / total  # their squares alone may be too small for a number
+    half = float(t.ppf((1 + LEVEL) / 2, 1 / float((shares**2 / freedom).sum()))) * total**0.5
     return value, [value - half, value + half]

@@ -95,7 +95,8 @@ def run_study(
             row, places = repeat.row(), (folder / "models" / repeat.folder, folder / "evaluations" / repeat.folder)
             try:
                 train(repeat.recipe, data.path, places[0])
-                evaluate_into(places[0], data, places[1], split=split, where=where, plots=plots)
+                # A model that was lost and trained again has other hashes: its evaluation is the study's own to replace.
+                evaluate_into(places[0], data, places[1], split=split, where=where, plots=plots, overwrite=True)
                 row |= {"folder": repeat.folder} | _outcome(*places)
             except TuningforkError as error:
                 log.warning("%s, seed %d, failed: %s", repeat.label, repeat.seed, error)
