@@ -95,7 +95,7 @@ def run_study(
             row, places = repeat.row(), (folder / "models" / repeat.folder, folder / "evaluations" / repeat.folder)
             try:
                 train(repeat.recipe, data.path, places[0])
-                # A model that was lost and trained again has other hashes: its evaluation is the study's own to replace.
+                # Of a model that was lost and trained again the hashes differ: the old evaluation gives way.
                 evaluate_into(places[0], data, places[1], split=split, where=where, plots=plots, overwrite=True)
                 row |= {"folder": repeat.folder} | _outcome(*places)
             except TuningforkError as error:
