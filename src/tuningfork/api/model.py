@@ -427,6 +427,54 @@ class TrainedModel:
         return TrainedModel(folder)
 
     @speaks_python
+    def adapt(
+        self,
+        data: Pack | str | PathLike[str],
+        out: str | PathLike[str] | None = None,
+        *,
+        split: str = "all",
+        where: Sequence[str] = (),
+        tta: int | None = None,
+        seed: int = 0,
+    ) -> TrainedModel:
+        """Adapt it to galaxies of another survey by some labels of them; the adapted model.
+
+        Its heads are corrected as far as cross-validation shows that it helps, its intervals are made to hold for these
+        galaxies, and its out-of-distribution flag is fitted to their images. What it was before and is after is in
+        ``adaptation`` of its manifest, and in its card.
+
+        Parameters
+        ----------
+        data : Pack or path
+            Galaxies, packed at the model's geometry: 50 at the least, 20 of them with labels.
+        out : str or path, optional
+            The model folder to write; a temporary one by default.
+        split : {'all', 'train', 'val', 'test'}
+            Which of them to learn from.
+        where : sequence of str
+            Only those with these values, each written ``column=value``.
+        tta : int, optional
+            Test-time augmentation that answers and intervals hold for. Default: as the model was calibrated, else 8.
+        seed : int
+            Of the folds of cross-validation.
+
+        Returns
+        -------
+        TrainedModel
+            The adapted model; this one is as it was.
+
+        Raises
+        ------
+        ModelError, PackError
+            If it is an ensemble, there are too few galaxies or labels, or the geometries differ.
+        """
+        from tuningfork.adaptation import adapt
+
+        folder = Path(out) if out is not None else scratch_folder() / f"{self.folder.name}-adapted"
+        packed = data.path if isinstance(data, Pack) else Path(data)
+        return TrainedModel(adapt(self.folder, packed, folder, split=split, where=where, tta=tta, seed=seed))
+
+    @speaks_python
     def save(self, out: str | PathLike[str]) -> Path:
         """Copy its folder.
 

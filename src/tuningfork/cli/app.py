@@ -17,7 +17,7 @@ from tuningfork.text import shown
 VERBS = {
     "Begin": ("demo", "simulate"),
     "Use a model": ("predict", "embed", "similar", "anomalies", "explain", "explore", "report"),
-    "Make a model": ("pack", "train", "ensemble", "calibrate", "study", "export"),
+    "Make a model": ("pack", "train", "ensemble", "calibrate", "adapt", "study", "export"),
     "Judge a model": ("evaluate", "robustness"),
     "Look up": ("recipes", "schemas", "models"),
 }

@@ -23,6 +23,8 @@ from tuningfork.progress import progress_bar
 from tuningfork.schemas import ClassSchema, TreeSchema
 from tuningfork.uncertainty import (
     FEWEST,
+    Mahalanobis,
+    Regression,
     Uncertainty,
     fit_flag,
     fit_intervals,
@@ -132,11 +134,20 @@ def fit_uncertainty(network: Model, pack: Pack, rows: np.ndarray, chosen: np.nda
             intervals[schema.name] = fit_intervals(
                 answers[chosen].astype(np.float64), observed[chosen].astype(np.float64)
             )
+    return Uncertainty(views, temperatures, intervals, *flag_of(network, pack, rows, features))
+
+
+def flag_of(
+    network: Model, pack: Pack, rows: np.ndarray, features: np.ndarray
+) -> tuple[Mahalanobis, Regression, Regression, float]:
+    """What the flag is made of, to whose images of a pack are usual, and the share of their side that is looked at.
+
+    `features` (N, F) are those of the network for the N rows; labels are not needed.
+    """
     share = network.spec.view.field / network.spec.geometry.field
     some = np.linspace(0, len(rows) - 1, min(len(rows), ENOUGH)).astype(int)
     renderings = sample_renderings(pack.pixels, rows[some], share)
-    mahalanobis, rendering, framing = fit_flag(features[some], renderings, sample_framings(pack.pixels, rows[some]))
-    return Uncertainty(views, temperatures, intervals, mahalanobis, rendering, framing, share)
+    return (*fit_flag(features[some], renderings, sample_framings(pack.pixels, rows[some])), share)
 
 
 def _outputs(network: Model, pack: Pack, rows: np.ndarray, views: int) -> tuple[np.ndarray, dict[str, torch.Tensor]]:

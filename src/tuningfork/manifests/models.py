@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from tuningfork.errors import ModelError
-from tuningfork.manifests.base import MOST_MEMBERS, Entry, FileName, Manifest, Number, Positive
+from tuningfork.manifests.base import MOST_MEMBERS, Count, Entry, FileName, Manifest, Number, Positive
+from tuningfork.manifests.evaluations import FigureEntry
 from tuningfork.manifests.packs import GeometryEntry, ReadingEntry
 
 
@@ -34,6 +35,53 @@ class HeadEntry(Entry):
     schema_: dict[str, Any] = Field(alias="schema")
 
 
+class ComparedEntry(Entry):
+    """A figure before and after a model was adapted."""
+
+    figure: str
+    before: FigureEntry | None
+    after: FigureEntry
+
+
+class BiasEntry(Entry):
+    """How far an answer is from what is known, on average over galaxies."""
+
+    answer: str
+    n: Count
+    before: FiniteFloat | None
+    after: FiniteFloat | None
+
+
+class CurveEntry(Entry):
+    """A figure by the number of labels."""
+
+    labels: Count
+    figure: str
+    value: FiniteFloat
+
+
+class AdaptedEntry(Entry):
+    """What labels have made of a head: the penalty that was chosen, None where it is as it was."""
+
+    n: Count
+    penalty: FiniteFloat | None
+    figures: list[ComparedEntry]
+    bias: list[BiasEntry]
+    curve: list[CurveEntry]
+    further: list[CurveEntry]
+
+
+class AdaptationEntry(Entry):
+    """From what model, by which galaxies, and what has become of each head."""
+
+    model: str
+    sha256: dict[str, str]
+    pack: str
+    where: str
+    seed: int
+    schemas: dict[str, AdaptedEntry]
+
+
 class ModelManifest(Manifest):
     """Of a model: all it is built from, and how it was made."""
 
@@ -52,3 +100,4 @@ class ModelManifest(Manifest):
     figures: dict[str, Any] = Field(default_factory=dict)
     training: dict[str, Any] = Field(default_factory=dict)
     calibration: dict[str, Any] | None = None
+    adaptation: AdaptationEntry | None = None

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from tuningfork.errors import first_line
 from tuningfork.evaluation.text import in_words, number
 from tuningfork.plotting.style import BLUE, ORANGE, SINGLE, figure, styled, words
+from tuningfork.report.adaptation import adaptation_blocks
 from tuningfork.report.blocks import Block, Facts, Note, Picture, Pictures, Section, Table, Text
 from tuningfork.report.pictures import chart_uri, file_uri, strip_uris
 from tuningfork.report.provenance import flat, provenance
@@ -38,6 +39,8 @@ def model_section(folder: Path, manifest: dict[str, Any], *, brief: bool = False
         chosen = "On galaxies the model was chosen by, so a little flattering; an evaluation gives honest ones."
         title = "Figures on the validation split" + (f", epoch {epoch}" if epoch is not None else "")
         blocks.append(Table(title, ("figure", "value"), rows, note=chosen if recipe else ""))
+    if manifest.get("adaptation") and not brief:
+        blocks += adaptation_blocks(manifest["adaptation"])
     if not brief:
         blocks += _curves(folder / "history.csv")
         blocks += _finder(folder / "lr-finder.csv", (manifest.get("training") or {}).get("lr"))

@@ -1,5 +1,6 @@
 """How sure a model is, measured on galaxies it was not trained on and kept in its folder."""
 
+from tuningfork.uncertainty.conformal import FEWEST_LABELS, conform
 from tuningfork.uncertainty.flag import fit_flag
 from tuningfork.uncertainty.intervals import FEWEST, LEVEL, Intervals, fit_intervals
 from tuningfork.uncertainty.mahalanobis import Mahalanobis, fit_mahalanobis
@@ -9,12 +10,14 @@ from tuningfork.uncertainty.store import Uncertainty, read_uncertainty, write_un
 
 __all__ = [
     "FEWEST",
+    "FEWEST_LABELS",
     "LEVEL",
     "Intervals",
     "Mahalanobis",
     "Regression",
     "Samples",
     "Uncertainty",
+    "conform",
     "fit_flag",
     "fit_intervals",
     "fit_mahalanobis",

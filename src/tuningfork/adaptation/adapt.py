@@ -1,0 +1,226 @@
+"""Adapting a model to other images by some labels: a model folder in, a model folder out."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tuningfork.adaptation.card import card
+from tuningfork.adaptation.choice import STEPS, choose
+from tuningfork.adaptation.correction import one_thread
+from tuningfork.adaptation.figures import Answered, answers_of, compare, curve, held_out_ends, observed
+from tuningfork.adaptation.sampling import Seen, last_layer, look
+from tuningfork.errors import ModelError, PackError
+from tuningfork.files import write_text
+from tuningfork.inference.calibration import flag_of
+from tuningfork.jobs import made_at_once, refuse_occupied
+from tuningfork.manifests import ModelManifest
+from tuningfork.manifests.models import AdaptationEntry, AdaptedEntry
+from tuningfork.models import GalaxyModel, load_model, model_folder, read_manifest, save_model
+from tuningfork.models.folder import TRAINING, UNCERTAINTY
+from tuningfork.models.views import check_views
+from tuningfork.packs import PackSource, open_pack
+from tuningfork.progress import progress_bar
+from tuningfork.schemas import ClassSchema, Schema
+from tuningfork.uncertainty import FEWEST, Intervals, Uncertainty, conform, fit_intervals, write_uncertainty
+
+log = logging.getLogger(__name__)
+
+FEWEST_GALAXIES = 20  # with a label, for a head to be adapted
+VIEWS = 8  # of a model that was not calibrated
+ENOUGH = 400  # labels, from which on intervals are fitted to them alone
+KEPT = ("data", "recipe", "training")  # of what a model says of itself
+
+
+def adapt(
+    model: str | Path,
+    pack: str | Path,
+    out: str | Path,
+    *,
+    split: str = "all",
+    where: Sequence[str] = (),
+    tta: int | None = None,
+    seed: int = 0,
+) -> Path:
+    """Adapt a model to galaxies of another survey, or other images, by some labels of them.
+
+    The last layer of each head that the pack has labels for is corrected (`correction`), as far as cross-validation
+    shows that it helps and no further: not at all where it does not. Class probabilities get another temperature,
+    intervals are made to hold for these galaxies (`uncertainty.conform`), and the flag is fitted to their images, for
+    which no labels are needed. The encoder stays as it is.
+
+    Parameters
+    ----------
+    model : str or path
+        A model folder, or the name of a bundled model; a single network.
+    pack : str or path
+        Galaxies packed at the model's geometry, some of them with labels of a schema that the model answers.
+    out : str or path
+        The model folder to write.
+    split : {'all', 'train', 'val', 'test'}
+        The galaxies of the pack to learn from. Keep some apart if you mean to evaluate the adapted model on them.
+    where : sequence of str
+        Of these the rows that have these values, each written ``column=value``.
+    tta : int, optional
+        Test-time augmentation: views that answers and intervals hold for. Default: as the model was calibrated, else 8.
+    seed : int
+        Of the folds of cross-validation.
+
+    Returns
+    -------
+    Path
+        The folder. Its ``model.json`` holds under ``adaptation`` what it was before and is after, by galaxies that it
+        was not fitted to: the figures, how far each answer is off on average, and the figure by the number of labels.
+
+    Raises
+    ------
+    ModelError
+        If the model can't be opened or is an ensemble, or `out` holds something else.
+    PackError
+        If the pack can't be opened, its geometry is another, or it has too few galaxies or labels.
+    """
+    target = Path(out)
+    refuse_occupied(target, ModelError)
+    data, network = open_pack(pack), load_model(model)
+    if not isinstance(network, GalaxyModel):
+        raise ModelError(f"{model} is an ensemble; adapt its members one by one, and make an ensemble of these")
+    views = tta or (network.uncertainty.views if network.uncertainty else VIEWS)
+    check_views(views)
+    rows = PackSource(data, network.spec.geometry, data.rows(split, where)).rows
+    said = f"{' and '.join([f'{split} split', *where])} of {data.path.name}"
+    if len(rows) < FEWEST:
+        raise PackError(f"the {said} has {len(rows)} galaxies; {FEWEST} are needed, with labels or without")
+    labels = data.catalog.iloc[rows].reset_index(drop=True)
+    schemas = _labelled(network, labels, said)
+    with made_at_once("adapt", target, ModelManifest.NAME) as folder:
+        seen = look(network, data, rows, schemas, views)
+        with one_thread(), progress_bar("adapt", STEPS * len(schemas)) as advance:
+            how = How(views, seed, advance)
+            heads = {schema.name: _adapted(network, schema, seen, labels, how) for schema in schemas}
+        flag = flag_of(network, data, rows, seen.features)
+        write_uncertainty(_uncertainty(network, heads, views, flag), folder / UNCERTAINTY)
+        adaptation = AdaptationEntry(
+            model=model_folder(model).name,
+            sha256=read_manifest(model)["sha256"],
+            pack=data.path.name,
+            where=said,
+            seed=seed,
+            schemas={name: head.entry for name, head in heads.items()},
+        )
+        calibration = {
+            "pack": data.path.name,
+            "sha256": data.manifest["sha256"],
+            "split": split,
+            "rows": list(where),
+            "n": len(rows),
+            "views": views,
+        }
+        _write(network, folder, model_folder(model), adaptation, calibration)
+    return target
+
+
+@dataclass(frozen=True)
+class How:
+    """How heads are adapted: to the mean of how many views, the seed of the folds, and whom to tell of each step."""
+
+    views: int
+    seed: int
+    advance: Callable[[int], None]
+
+
+def _labelled(network: GalaxyModel, labels: pd.DataFrame, said: str) -> list[Schema]:
+    """The schemas that the model answers and enough galaxies have labels for."""
+    counts = {schema.name: _known(network, schema, labels, said) for schema in network.schemas}
+    enough = [schema for schema in network.schemas if counts[schema.name] >= FEWEST_GALAXIES]
+    named = ", ".join(f"{name} {n}" for name, n in counts.items())
+    if not enough:
+        raise PackError(
+            f"the {said} has too few labels for what the model answers ({named}); {FEWEST_GALAXIES} galaxies are "
+            "needed at the least: label some more, or pack again with --schema"
+        )
+    for schema in network.schemas:
+        if schema not in enough:
+            log.warning("%s stays as it is: %d galaxies have labels for it", schema.name, counts[schema.name])
+    return enough
+
+
+def _known(network: GalaxyModel, schema: Schema, labels: pd.DataFrame, said: str) -> int:
+    if not set(schema.columns) & set(labels.columns):
+        return 0
+    return int(np.isfinite(network.head(schema.name).targets(labels, said)).any(axis=1).sum())
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """A head after it was adapted: what is said of it, its temperature and its intervals; classes have none."""
+
+    entry: AdaptedEntry
+    temperature: float
+    intervals: Intervals | None
+
+
+def _adapted(network: GalaxyModel, schema: Schema, seen: Seen, labels: pd.DataFrame, how: How) -> Adapted:
+    """Correct a head, and measure what has become of it."""
+    head, own = network.head(schema.name), network.uncertainty
+    temperature = own.temperatures.get(schema.name, 1.0) if own else 1.0
+    sample, rows = seen.sample(schema.name, head.targets(labels, "the labels"), temperature)
+    choice = choose(head, sample, how.seed, how.advance)
+    table = labels.iloc[rows].reset_index(drop=True)
+    truth = observed(schema, table, sample.targets.numpy())
+    before, after = answers_of(head, sample.raw), answers_of(head, choice.unseen)
+    begun = own.intervals.get(schema.name) if own and own.views == how.views else None
+    intervals, ends = None, None
+    if not isinstance(schema, ClassSchema):
+        base = fit_intervals(after, truth) if len(rows) >= ENOUGH else begun
+        intervals = conform(base, after, truth, schema.limits)
+        ends = held_out_ends(base, after, truth, schema.limits, choice.folds)
+    was = Answered(before, begun.of(before, schema.limits) if begun else None)
+    figures, bias = compare(schema, table, truth, was, Answered(after, ends))
+    found, further = curve(schema, table, {n: answers_of(head, raw) for n, raw in choice.held_out.items()})
+    entry = AdaptedEntry(n=len(rows), penalty=choice.penalty, figures=figures, bias=bias, curve=found, further=further)
+    if choice.correction is None:
+        return Adapted(entry, temperature, intervals)
+    choice.correction.into(last_layer(network, schema.name), temperature)
+    return Adapted(entry, 1.0, intervals)
+
+
+def _uncertainty(network: GalaxyModel, heads: Mapping[str, Adapted], views: int, flag: tuple[Any, ...]) -> Uncertainty:
+    """That of the adapted model; what it knew of heads that stay as they were is kept where it holds for the views."""
+    own = network.uncertainty
+    kept = own.intervals if own and own.views == views else {}
+    classes = [schema.name for schema in network.schemas if isinstance(schema, ClassSchema)]
+    warmth = {name: own.temperatures.get(name, 1.0) if own else 1.0 for name in classes}
+    return Uncertainty(
+        views,
+        warmth | {name: head.temperature for name, head in heads.items() if name in warmth},
+        {**kept, **{name: head.intervals for name, head in heads.items() if head.intervals is not None}},
+        *flag,
+    )
+
+
+def _write(
+    network: GalaxyModel, folder: Path, origin: Path, adaptation: AdaptationEntry, calibration: dict[str, Any]
+) -> None:
+    """The folder of the adapted model, its manifest last."""
+    manifest = read_manifest(origin)
+    if (origin / TRAINING).exists():
+        shutil.copyfile(origin / TRAINING, folder / TRAINING)
+    write_text(folder / "card.md", card(adaptation) + _card_of(origin))
+    kept = {key: manifest[key] for key in KEPT if key in manifest}
+    save_model(network, folder, kept | {"calibration": calibration, "adaptation": adaptation.model_dump()})
+
+
+def _card_of(origin: Path) -> str:
+    path = origin / "card.md"
+    return (
+        f"\n\n---\n\nThe card of the model that it was made from:\n\n{path.read_text('utf-8')}"
+        if path.is_file()
+        else ""
+    )
