@@ -102,8 +102,13 @@ def test_the_command(biased: Path, pack: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.html"
     assert _run("report", out, "--out", report).exit_code == 0
     assert "corrected by 72 labelled galaxies" in report.read_text()
+    written = (out / "model.json").stat().st_mtime_ns
+    assert adapt(biased, pack, out, tta=1, split="train") == out
+    assert (out / "model.json").stat().st_mtime_ns == written, "the same again is done already"
+    with pytest.raises(ModelError, match="another model"):
+        adapt(biased, pack, out, tta=1)
     with pytest.raises(ModelError, match="holds something else"):
-        adapt(biased, pack, out)
+        adapt(biased, pack, pack)
 
 
 def test_errors_say_what_to_do(model: Path, pack: Path, galaxies: Path, tmp_path: Path) -> None:
@@ -114,7 +119,7 @@ def test_errors_say_what_to_do(model: Path, pack: Path, galaxies: Path, tmp_path
     with pytest.raises(PackError, match="50 are needed"):
         adapt(model, pack, tmp_path / "b", split="val")
     other = make_pack(galaxies, tmp_path / "other", schemas=("gz-challenge",), geometry=Geometry(0.9, 48, 3))
-    with pytest.raises(PackError, match="pack again with --field 0.9 --size 36"):
+    with pytest.raises(PackError, match=r"pack again with --field 0\.9 --size 36"):
         adapt(model, other.path, tmp_path / "c")
     both = tf.make_ensemble([model, model], tmp_path / "both")
     with pytest.raises(ModelError, match="members one by one"):

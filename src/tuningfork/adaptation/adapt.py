@@ -20,19 +20,20 @@ from tuningfork.adaptation.sampling import Seen, last_layer, look
 from tuningfork.errors import ModelError, PackError
 from tuningfork.files import write_text
 from tuningfork.inference.calibration import flag_of
-from tuningfork.jobs import made_at_once, refuse_occupied
+from tuningfork.jobs import Inputs, Job, make_at_once, within
 from tuningfork.manifests import ModelManifest
 from tuningfork.manifests.models import AdaptationEntry, AdaptedEntry
 from tuningfork.models import GalaxyModel, load_model, model_folder, read_manifest, save_model
 from tuningfork.models.folder import TRAINING, UNCERTAINTY
 from tuningfork.models.views import check_views
-from tuningfork.packs import PackSource, open_pack
+from tuningfork.packs import Pack, PackSource, open_pack
 from tuningfork.progress import progress_bar
 from tuningfork.schemas import ClassSchema, Schema
 from tuningfork.uncertainty import FEWEST, Intervals, Uncertainty, conform, fit_intervals, write_uncertainty
 
 log = logging.getLogger(__name__)
 
+VERSION = 1  # of what is written
 FEWEST_GALAXIES = 20  # with a label, for a head to be adapted
 VIEWS = 8  # of a model that was not calibrated
 ENOUGH = 400  # labels, from which on intervals are fitted to them alone
@@ -86,53 +87,67 @@ def adapt(
     PackError
         If the pack can't be opened, its geometry is another, or it has too few galaxies or labels.
     """
-    target = Path(out)
-    refuse_occupied(target, ModelError)
-    data, network = open_pack(pack), load_model(model)
+    target, folder = Path(out), model_folder(model)
+    data, network = open_pack(pack), load_model(folder)
     if not isinstance(network, GalaxyModel):
         raise ModelError(f"{model} is an ensemble; adapt its members one by one, and make an ensemble of these")
     views = tta or (network.uncertainty.views if network.uncertainty else VIEWS)
     check_views(views)
+    asked = {"split": split, "rows": list(where), "views": views, "seed": seed}
+    inputs = Inputs("adapt", VERSION, asked, images=data.manifest["sha256"], model=read_manifest(folder)["sha256"])
+    job = Job(inputs, target, within(target), error=ModelError, anew="choose another folder")
+    if _finished(target, job):
+        return target
     rows = PackSource(data, network.spec.geometry, data.rows(split, where)).rows
     said = f"{' and '.join([f'{split} split', *where])} of {data.path.name}"
     if len(rows) < FEWEST:
         raise PackError(f"the {said} has {len(rows)} galaxies; {FEWEST} are needed, with labels or without")
-    labels = data.catalog.iloc[rows].reset_index(drop=True)
-    schemas = _labelled(network, labels, said)
-    with made_at_once("adapt", target, ModelManifest.NAME) as folder:
-        seen = look(network, data, rows, schemas, views)
-        with one_thread(), progress_bar("adapt", STEPS * len(schemas)) as advance:
-            how = How(views, seed, advance)
-            heads = {schema.name: _adapted(network, schema, seen, labels, how) for schema in schemas}
-        flag = flag_of(network, data, rows, seen.features)
-        write_uncertainty(_uncertainty(network, heads, views, flag), folder / UNCERTAINTY)
-        adaptation = AdaptationEntry(
-            model=model_folder(model).name,
-            sha256=read_manifest(model)["sha256"],
-            pack=data.path.name,
-            where=said,
-            seed=seed,
-            schemas={name: head.entry for name, head in heads.items()},
-        )
-        calibration = {
-            "pack": data.path.name,
-            "sha256": data.manifest["sha256"],
-            "split": split,
-            "rows": list(where),
-            "n": len(rows),
-            "views": views,
-        }
-        _write(network, folder, model_folder(model), adaptation, calibration)
+    schemas = _labelled(network, data.catalog.iloc[rows], said)
+    calibration = asked | {"pack": data.path.name, "sha256": data.manifest["sha256"], "n": len(rows)}
+    origin = AdaptationEntry(
+        model=folder.name, sha256=dict(inputs.model or {}), pack=data.path.name, where=said, job=job.fingerprint
+    )
+
+    def make(made: Path) -> None:
+        entries, uncertainty = _fit(network, data, rows, schemas, How(views, seed))
+        write_uncertainty(uncertainty, made / UNCERTAINTY)
+        _write(network, made, folder, origin.model_copy(update={"schemas": entries}), calibration)
+
+    make_at_once(job, ModelManifest.NAME, make)
     return target
+
+
+def _finished(target: Path, job: Job) -> bool:
+    """Whether this was done already; an error where the folder holds something else."""
+    if not (target / ModelManifest.NAME).exists():
+        job.refuse_others()
+        return False
+    done = ModelManifest.read(target).adaptation
+    if done is None or done.job != job.fingerprint:
+        raise ModelError(f"{target} holds another model; choose another folder")
+    job.clear()
+    log.info("%s is already adapted so; nothing to do", target)
+    return True
+
+
+def _fit(
+    network: GalaxyModel, data: Pack, rows: np.ndarray, schemas: Sequence[Schema], how: How
+) -> tuple[dict[str, AdaptedEntry], Uncertainty]:
+    """Correct the heads of a network; what has become of each, and how sure the network is now."""
+    labels = data.catalog.iloc[rows].reset_index(drop=True)
+    seen = look(network, data, rows, schemas, how.views)
+    with one_thread(), progress_bar("adapt", STEPS * len(schemas)) as advance:
+        heads = {schema.name: _adapted(network, schema, seen, labels, how, advance) for schema in schemas}
+    flag = flag_of(network, data, rows, seen.features)
+    return {name: head.entry for name, head in heads.items()}, _uncertainty(network, heads, how.views, flag)
 
 
 @dataclass(frozen=True)
 class How:
-    """How heads are adapted: to the mean of how many views, the seed of the folds, and whom to tell of each step."""
+    """How heads are adapted: to the mean of how many views, and by which seed of the folds."""
 
     views: int
     seed: int
-    advance: Callable[[int], None]
 
 
 def _labelled(network: GalaxyModel, labels: pd.DataFrame, said: str) -> list[Schema]:
@@ -166,12 +181,19 @@ class Adapted:
     intervals: Intervals | None
 
 
-def _adapted(network: GalaxyModel, schema: Schema, seen: Seen, labels: pd.DataFrame, how: How) -> Adapted:
+def _adapted(
+    network: GalaxyModel,
+    schema: Schema,
+    seen: Seen,
+    labels: pd.DataFrame,
+    how: How,
+    advance: Callable[[int], None],
+) -> Adapted:
     """Correct a head, and measure what has become of it."""
     head, own = network.head(schema.name), network.uncertainty
     temperature = own.temperatures.get(schema.name, 1.0) if own else 1.0
     sample, rows = seen.sample(schema.name, head.targets(labels, "the labels"), temperature)
-    choice = choose(head, sample, how.seed, how.advance)
+    choice = choose(head, sample, how.seed, advance)
     table = labels.iloc[rows].reset_index(drop=True)
     truth = observed(schema, table, sample.targets.numpy())
     before, after = answers_of(head, sample.raw), answers_of(head, choice.unseen)
@@ -219,8 +241,6 @@ def _write(
 
 def _card_of(origin: Path) -> str:
     path = origin / "card.md"
-    return (
-        f"\n\n---\n\nThe card of the model that it was made from:\n\n{path.read_text('utf-8')}"
-        if path.is_file()
-        else ""
-    )
+    if not path.is_file():
+        return ""
+    return f"\n\n---\n\nThe card of the model that it was made from:\n\n{path.read_text('utf-8')}"

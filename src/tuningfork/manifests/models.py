@@ -78,8 +78,8 @@ class AdaptationEntry(Entry):
     sha256: dict[str, str]
     pack: str
     where: str
-    seed: int
-    schemas: dict[str, AdaptedEntry]
+    job: str
+    schemas: dict[str, AdaptedEntry] = Field(default_factory=dict)
 
 
 class ModelManifest(Manifest):
