@@ -38,7 +38,7 @@ class Choice:
 def choose(head: Head, sample: Sample, seed: int, advance: Callable[[int], None]) -> Choice:
     """Choose the penalty by cross-validation in five folds, drawn by `seed`, then correct by all labels.
 
-    What a galaxy is told in `held_out` has not seen its label: neither did the fit, nor the choice of the penalty.
+    What `held_out` says of a galaxy has not seen its label: neither did the fit, nor the choice of the penalty.
     """
     folds = np.random.default_rng(seed).permutation(np.arange(len(sample.targets)) % FOLDS)
     held_out: dict[int, torch.Tensor] = {}

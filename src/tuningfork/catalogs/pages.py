@@ -35,9 +35,9 @@ def pages(file: BinaryIO, column: pq.ColumnChunkMetaData) -> Iterator[Page]:
     ValueError
         If a header can't be read.
     """
-    at = column.data_page_offset
-    if column.has_dictionary_page and 0 < (column.dictionary_page_offset or 0) < at:
-        at = column.dictionary_page_offset
+    dictionary = column.dictionary_page_offset if column.has_dictionary_page else None
+    starts = [start for start in (dictionary, column.data_page_offset) if start]  # without a row there is no data
+    at = min(starts, default=-1)
     end = at + column.total_compressed_size
     while 0 <= at < end:
         file.seek(at)
