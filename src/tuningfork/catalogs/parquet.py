@@ -98,7 +98,8 @@ def largest_page(source: BinaryIO, name: str, path: Path) -> int:
 
 def _chunks(metadata: pq.FileMetaData) -> Iterator[pq.ColumnChunkMetaData]:
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        yield from map(group.column, range(group.num_columns))
+        if group.num_rows:  # of none nothing is read, and older writers say of it where no page is
+            yield from map(group.column, range(group.num_columns))
 
 
 def _is_of(column: str, names: Sequence[str]) -> bool:
