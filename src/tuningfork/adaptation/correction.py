@@ -25,6 +25,7 @@ from tuningfork.models.heads import Head
 
 PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03)
 EASIER = 100  # how much less a shift and the temperature are penalised than weights
+ENOUGH = 20_000  # galaxies times views that a correction is fitted to: of more, some views are left out
 STEPS = 10  # of the minimiser, for each penalty
 
 
@@ -39,6 +40,12 @@ class Sample:
     inputs: torch.Tensor
     raw: torch.Tensor
     targets: torch.Tensor
+
+    @property
+    def thinned(self) -> Sample:
+        """The same from fewer views, where these are more than it takes to fit a correction."""
+        step = min(len(self.raw), -(-len(self.raw) * len(self.targets) // ENOUGH)) or 1
+        return Sample(self.inputs[::step], self.raw[::step], self.targets)
 
     def of(self, rows: torch.Tensor) -> Sample:
         """The same of some galaxies."""
@@ -71,6 +78,7 @@ class Correction:
 
 def correct(head: Head, sample: Sample, penalties: Sequence[float] = PENALTIES) -> list[Correction]:
     """The correction of least loss for each penalty, from the greatest on, each begun where the last one ended."""
+    sample = sample.thinned
     count, width = sample.raw.shape[2], sample.inputs.shape[2]
     middle = sample.inputs.mean(dim=(0, 1))
     scatter = max(float((sample.inputs - middle).square().mean().sqrt()), 1e-12)
