@@ -18,7 +18,9 @@ from typer.testing import CliRunner
 
 import tuningfork as tf
 from tuningfork.adaptation import adapt
+from tuningfork.adaptation.choice import deal_folds
 from tuningfork.adaptation.correction import Correction, Sample, correct
+from tuningfork.adaptation.intervals import Labelled, adapted_intervals, held_out_ends
 from tuningfork.cli.app import build
 from tuningfork.errors import ModelError, PackError
 from tuningfork.images import Geometry
@@ -48,8 +50,9 @@ def biased(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def adapted(biased: Path, pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """That model adapted by a pack."""
-    return tf.load_model(biased).adapt(pack, tmp_path_factory.mktemp("adapted") / "adapted", tta=4).folder
+    """That model adapted by the train split of a pack."""
+    out = tmp_path_factory.mktemp("adapted") / "adapted"
+    return tf.load_model(biased).adapt(pack, out, split="train", tta=4).folder
 
 
 def test_what_is_off_is_mended(biased: Path, adapted: Path, pack: Path) -> None:
@@ -79,8 +82,7 @@ def test_the_adapted_model_is_calibrated_and_says_where_it_comes_from(adapted: P
     assert said["calibration"]["views"] == 4
     before, after = (load_model(folder).state_dict() for folder in (biased, adapted))
     assert all(torch.equal(value, after[name]) for name, value in before.items() if name.startswith("encoder"))
-    card = tf.load_model(adapted).card
-    assert "adapted" in (card if isinstance(card, str) else card())
+    assert "Corrected by 72 labelled galaxies" in tf.load_model(adapted).card()
 
 
 def test_what_is_right_is_left_as_it_is(model: Path, pack: Path, galaxies: Path, tmp_path: Path) -> None:
@@ -88,7 +90,9 @@ def test_what_is_right_is_left_as_it_is(model: Path, pack: Path, galaxies: Path,
     answers = as_labels(tf.load_model(model).predict(pack, tta=1), load_schema("gz-challenge"))
     own = _packed(galaxies, answers, tmp_path / "own")
     made = adapt(model, own, tmp_path / "made", tta=1)
-    assert read_manifest(made)["adaptation"]["schemas"]["gz-challenge"]["penalty"] is None
+    entry = read_manifest(made)["adaptation"]["schemas"]["gz-challenge"]
+    assert entry["penalty"] is None
+    assert all(answer["before"] == answer["after"] for answer in entry["bias"])
     before, after = (load_model(folder).state_dict() for folder in (model, made))
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
@@ -168,6 +172,30 @@ def test_conformal_intervals_cover_on_average(seed: int, labels: int, begun: flo
         low, high = conform(intervals, predicted[:-1], observed[:-1], LIMITS).of(predicted[-1:], LIMITS)
         covered.append(low[0, 0] <= observed[-1, 0] <= high[0, 0])
     assert np.mean(covered) > 0.9 - 4 * np.sqrt(0.09 / 300)
+
+
+def test_intervals_fitted_to_many_labels_cover_others() -> None:
+    """From 400 labels on they are fitted to some of these; what is said of their coverage is so for other galaxies."""
+    rng, limits, said, found = np.random.default_rng(0), np.array([[0.0, 1.0]]), [], []
+    for _ in range(12):
+        truth = rng.binomial(30, rng.beta(0.6, 1.2, (2400, 1))) / 30
+        answers = np.clip(truth + rng.normal(0, 0.05 + 0.15 * truth), 0, 1)
+        labelled = Labelled(answers[:400], truth[:400], deal_folds(np.arange(400), 1))
+        low, high = held_out_ends(None, labelled, limits)
+        said.append(((low <= truth[:400]) & (truth[:400] <= high)).mean())
+        low, high = adapted_intervals(None, labelled, limits).of(answers[400:], limits)
+        found.append(((low <= truth[400:]) & (truth[400:] <= high)).mean())
+    assert np.mean(found) > 0.89
+    assert abs(np.mean(said) - np.mean(found)) < 0.015
+
+
+def test_folds_part_no_group() -> None:
+    """Twins and neighbours are left out together, and the same seed deals the same."""
+    groups = np.arange(60) // 3
+    folds = deal_folds(groups, 5)
+    assert all(len(set(folds[groups == group])) == 1 for group in groups)
+    assert set(np.bincount(folds)) == {12}
+    assert np.array_equal(folds, deal_folds(groups, 5)) and not np.array_equal(folds, deal_folds(groups, 6))
 
 
 def test_conformal_widths_are_the_order_statistic() -> None:

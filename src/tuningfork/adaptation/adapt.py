@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ import numpy as np
 import pandas as pd
 
 from tuningfork.adaptation.card import card
-from tuningfork.adaptation.choice import STEPS, choose
+from tuningfork.adaptation.choice import FOLDS, STEPS, choose, deal_folds
 from tuningfork.adaptation.correction import one_thread
-from tuningfork.adaptation.figures import Answered, answers_of, compare, curve, held_out_ends, observed
+from tuningfork.adaptation.figures import Answered, answers_of, compare, curve, observed
+from tuningfork.adaptation.intervals import Labelled, adapted_intervals, held_out_ends
 from tuningfork.adaptation.sampling import Seen, last_layer, look
-from tuningfork.errors import ModelError, PackError
+from tuningfork.catalogs import find_position_columns, joined_groups, sky_groups
+from tuningfork.errors import CatalogError, ModelError, PackError
 from tuningfork.files import write_text
 from tuningfork.inference.calibration import flag_of
 from tuningfork.jobs import Inputs, Job, make_at_once, within
@@ -27,16 +30,18 @@ from tuningfork.models import GalaxyModel, load_model, model_folder, read_manife
 from tuningfork.models.folder import TRAINING, UNCERTAINTY
 from tuningfork.models.views import check_views
 from tuningfork.packs import Pack, PackSource, open_pack
+from tuningfork.packs.splitting import SKY_RADIUS
+from tuningfork.packs.twins import MARK, twins
 from tuningfork.progress import progress_bar
 from tuningfork.schemas import ClassSchema, Schema
-from tuningfork.uncertainty import FEWEST, Intervals, Uncertainty, conform, fit_intervals, write_uncertainty
+from tuningfork.uncertainty import FEWEST, Intervals, Uncertainty, write_uncertainty
 
 log = logging.getLogger(__name__)
 
 VERSION = 1  # of what is written
 FEWEST_GALAXIES = 20  # with a label, for a head to be adapted
 VIEWS = 8  # of a model that was not calibrated
-ENOUGH = 400  # labels, from which on intervals are fitted to them alone
+MOST = 4000  # galaxies without a label that are looked at
 KEPT = ("data", "recipe", "training")  # of what a model says of itself
 
 
@@ -103,13 +108,14 @@ def adapt(
     if len(rows) < FEWEST:
         raise PackError(f"the {said} has {len(rows)} galaxies; {FEWEST} are needed, with labels or without")
     schemas = _labelled(network, data.catalog.iloc[rows], said)
+    looked = _looked_at(data, rows, schemas)
     calibration = asked | {"pack": data.path.name, "sha256": data.manifest["sha256"], "n": len(rows)}
     origin = AdaptationEntry(
         model=folder.name, sha256=dict(inputs.model or {}), pack=data.path.name, where=said, job=job.fingerprint
     )
 
     def make(made: Path) -> None:
-        entries, uncertainty = _fit(network, data, rows, schemas, How(views, seed))
+        entries, uncertainty = _fit(network, schemas, How(data, looked, views, seed))
         write_uncertainty(uncertainty, made / UNCERTAINTY)
         _write(network, made, folder, origin.model_copy(update={"schemas": entries}), calibration)
 
@@ -130,22 +136,22 @@ def _finished(target: Path, job: Job) -> bool:
     return True
 
 
-def _fit(
-    network: GalaxyModel, data: Pack, rows: np.ndarray, schemas: Sequence[Schema], how: How
-) -> tuple[dict[str, AdaptedEntry], Uncertainty]:
+def _fit(network: GalaxyModel, schemas: Sequence[Schema], how: How) -> tuple[dict[str, AdaptedEntry], Uncertainty]:
     """Correct the heads of a network; what has become of each, and how sure the network is now."""
-    labels = data.catalog.iloc[rows].reset_index(drop=True)
-    seen = look(network, data, rows, schemas, how.views)
+    labels = how.pack.catalog.iloc[how.rows].reset_index(drop=True)
+    seen = look(network, how.pack, how.rows, schemas, how.views)
     with one_thread(), progress_bar("adapt", STEPS * len(schemas)) as advance:
         heads = {schema.name: _adapted(network, schema, seen, labels, how, advance) for schema in schemas}
-    flag = flag_of(network, data, rows, seen.features)
+    flag = flag_of(network, how.pack, how.rows, seen.features)
     return {name: head.entry for name, head in heads.items()}, _uncertainty(network, heads, how.views, flag)
 
 
 @dataclass(frozen=True)
 class How:
-    """How heads are adapted: to the mean of how many views, and by which seed of the folds."""
+    """How heads are adapted: by which rows of a pack, to the mean of how many views, and by which seed of the folds."""
 
+    pack: Pack
+    rows: np.ndarray
     views: int
     seed: int
 
@@ -164,6 +170,24 @@ def _labelled(network: GalaxyModel, labels: pd.DataFrame, said: str) -> list[Sch
         if schema not in enough:
             log.warning("%s stays as it is: %d galaxies have labels for it", schema.name, counts[schema.name])
     return enough
+
+
+def _looked_at(data: Pack, rows: np.ndarray, schemas: Sequence[Schema]) -> np.ndarray:
+    """The rows with a label, and some of the others, for the flag."""
+    columns = [column for schema in schemas for column in schema.columns if column in data.catalog]
+    labelled = rows[data.catalog[columns].iloc[rows].notna().any(axis=1).to_numpy()]
+    some = rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST)).astype(int)]
+    return np.union1d(labelled, some)
+
+
+def _groups(pack: Pack, rows: np.ndarray, labels: pd.DataFrame) -> np.ndarray:
+    """The group of each of N rows, which no fold may part: twins, and neighbours on the sky where it is known."""
+    sky = None
+    if find_position_columns(labels) is not None:
+        with suppress(CatalogError):  # most are neighbours: a small field has no groups
+            sky = sky_groups(labels, SKY_RADIUS, str(pack.path))
+    joined = joined_groups(sky, twins(pack.pixels[rows], np.empty(0, MARK)), len(rows))
+    return np.arange(len(rows)) if joined is None else joined
 
 
 def _known(network: GalaxyModel, schema: Schema, labels: pd.DataFrame, said: str) -> int:
@@ -193,16 +217,20 @@ def _adapted(
     head, own = network.head(schema.name), network.uncertainty
     temperature = own.temperatures.get(schema.name, 1.0) if own else 1.0
     sample, rows = seen.sample(schema.name, head.targets(labels, "the labels"), temperature)
-    choice = choose(head, sample, how.seed, advance)
+    groups = _groups(how.pack, how.rows[rows], labels.iloc[rows])
+    folds = deal_folds(groups, how.seed)
+    if len(np.unique(folds)) < FOLDS:
+        raise PackError(f"{schema.name}: all labelled galaxies are of {len(np.unique(groups))} groups; label others")
+    choice = choose(head, sample, folds, advance)
     table = labels.iloc[rows].reset_index(drop=True)
     truth = observed(schema, table, sample.targets.numpy())
     before, after = answers_of(head, sample.raw), answers_of(head, choice.unseen)
     begun = own.intervals.get(schema.name) if own and own.views == how.views else None
     intervals, ends = None, None
     if not isinstance(schema, ClassSchema):
-        base = fit_intervals(after, truth) if len(rows) >= ENOUGH else begun
-        intervals = conform(base, after, truth, schema.limits)
-        ends = held_out_ends(base, after, truth, schema.limits, choice.folds)
+        labelled = Labelled(after, truth, folds)
+        intervals = adapted_intervals(begun, labelled, schema.limits)
+        ends = held_out_ends(begun, labelled, schema.limits)
     was = Answered(before, begun.of(before, schema.limits) if begun else None)
     figures, bias = compare(schema, table, truth, was, Answered(after, ends))
     found, further = curve(schema, table, {n: answers_of(head, raw) for n, raw in choice.held_out.items()})

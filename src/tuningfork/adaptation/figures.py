@@ -16,7 +16,6 @@ from tuningfork.manifests.evaluations import FigureEntry
 from tuningfork.manifests.models import BiasEntry, ComparedEntry, CurveEntry
 from tuningfork.models.heads import Head
 from tuningfork.schemas import ClassSchema, QuantitySchema, Schema, TreeSchema
-from tuningfork.uncertainty import Intervals, conform
 
 N_BOOTSTRAP = 1000
 FURTHER = (2, 5, 10)  # times as many labels, for which the figure is reckoned
@@ -62,17 +61,6 @@ def _(schema: QuantitySchema, labels: pd.DataFrame, targets: np.ndarray) -> np.n
 @observed.register(ClassSchema)
 def _(schema: ClassSchema, labels: pd.DataFrame, targets: np.ndarray) -> np.ndarray:
     return np.asarray(targets[:, :1] == np.arange(len(schema.classes)), dtype=np.float64)
-
-
-def held_out_ends(
-    intervals: Intervals | None, answers: np.ndarray, known: np.ndarray, limits: np.ndarray, folds: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The ends of the intervals of galaxies, each from the labels of the other folds."""
-    low, high = (np.full(answers.shape, np.nan) for _ in range(2))
-    for fold in np.unique(folds):
-        out = folds == fold
-        low[out], high[out] = conform(intervals, answers[~out], known[~out], limits).of(answers[out], limits)
-    return low, high
 
 
 def compare(
