@@ -283,6 +283,7 @@ def test_keys_do_everything(page) -> None:
     page.keyboard.press("f")
     page.wait_for_selector(".enlarged img")
     page.keyboard.press("Escape")
+    page.wait_for_selector(".enlarged img", state="detached")
     page.keyboard.press("/")
     assert page.evaluate("() => document.activeElement.getAttribute('aria-label')") == "Search columns"
     page.keyboard.type("gmt")  # words, not views

@@ -95,8 +95,8 @@ from tuningfork.files import write_text
 from tuningfork.evaluation.place import Place
 from tuningfork.manifests import StudyManifest
 
-CONTENT = {"where": "here", "seed": 0, "n_bootstrap": 1, "inputs": {}, "title": "a", "source": "", "split": "val",
-           "rows": [], "pack": "pack", "plots": [], "runs": [], "created": "now"}
+CONTENT = {"where": "here", "seed": 0, "n_bootstrap": 1, "inputs": {}, "plots_as": "png", "title": "a",
+           "source": "", "split": "val", "rows": [], "pack": "pack", "plots": [], "runs": [], "created": "now"}
 
 def make(making):
     for name in ("1.txt", "2.txt"):

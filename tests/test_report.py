@@ -400,7 +400,7 @@ def test_a_histogram_has_a_bar_for_every_value_and_stays_in_its_box(values):
 
 
 @settings(deadline=None)
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5))
+@given(st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=5))
 def test_dots_of_any_numbers_have_a_scale(values):
     dots = Dots("x", [Dot("a", value, "", [value, value]) for value in values])
     low, high = dots.ends

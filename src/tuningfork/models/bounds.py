@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from tuningfork.errors import ModelError
 
 LARGEST = 1 << 31  # numbers, 8 GB
-LARGEST_MAP = 1 << 26  # numbers of the largest map of one image, 256 MB; a network holds some three such
+LARGEST_MAP = 1 << 27  # numbers of the largest map of one image, 512 MB; a network holds two or three such
 LARGEST_MAPS = 1 << 27  # of those of all images that are looked at together
 _MAKERS = {torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn}
 
