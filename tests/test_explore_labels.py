@@ -75,7 +75,7 @@ for attempt in range(times):
         journal = Journal(path, "ann")
         journal.define(made_schema("rings", ["ring", "no ring"]))
         for number in range(100000):
-            event = journal.label("rings", f"{attempt}-{number}" + "x" * 500, "ring", queued=True)
+            event = journal.label("rings", f"{attempt}-{number}" + "x" * 500, "ring", "queue")
             os.write(writing, f"{event.n} {event.id}\\n".encode())
     os.close(writing)
     time.sleep(draw.uniform(0.02, 0.15))
@@ -99,9 +99,9 @@ for user in ("ann", "bob", "cyd"):
         journal = Journal(path, user)
         journal.define(made_schema("rings", ["ring", "no ring"]))
         for number in range(24):
-            journal.label("rings", f"{user}-{number}", "ring", queued=True)
+            event = journal.label("rings", f"{user}-{number}", "ring", "queue")
             if number % 8 == 7:
-                journal.undo()
+                journal.undo(event.n, "rings")
         os._exit(0)
     children.append(child)
 assert all(os.waitpid(child, 0)[1] == 0 for child in children)
@@ -117,7 +117,7 @@ def script(code: str, *arguments: object) -> str:
 def test_kills_lose_no_label_that_was_answered_for(tmp_path: Path) -> None:
     path = tmp_path / "labels.jsonl"
     answered = dict(line.split() for line in script(KILLED, path, 15).splitlines() if len(line.split()) == 2)
-    Journal(path, "bob").label("rings", "last", "no ring".replace(" ", "-"), queued=False)
+    Journal(path, "bob").label("rings", "last", "no ring".replace(" ", "-"))
     labels = read_labels(path.read_text(), path)
     assert len(answered) > 15
     assert [event.n for event in labels.events] == list(range(1, labels.last + 1))
@@ -141,7 +141,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     journal = Journal(path, "ann")
     journal.define(RINGS)
     for number in range(3):
-        journal.label("rings", f"g{number}", "ring", queued=True)
+        journal.label("rings", f"g{number}", "ring", "queue")
     return path.read_bytes()
 
 
@@ -155,7 +155,7 @@ def test_what_is_torn_anywhere_is_mended(whole: bytes, tmp_path_factory: pytest.
     kept = whole[: whole[:end].rfind(b"\n") + 1].count(b"\n")
     assert journal.refresh().last == max(kept - 1, 0)
     journal.define(RINGS)
-    journal.label("rings", "new", "no-ring", queued=False)
+    journal.label("rings", "new", "no-ring")
     assert labelled(path)["new"] == "no-ring"
     assert {name for name in labelled(path) if name != "new"} == {f"g{n}" for n in range(max(kept - 2, 0))}
 
@@ -180,8 +180,8 @@ def events_of(steps: list[Step]) -> Labels:
         if what != "undo":
             said = {"kind": "skip"} if what == "skip" else {"kind": "label", "answer": what}
             add(user, id=galaxy, schema="rings", **said)
-        elif last := labels.last_of(user):
-            add(user, kind="undo", undoes=last.n)
+        elif own := [e for e in labels.events[1:] if e.user == user and e.kind != "undo" and e.n not in labels.undone]:
+            add(user, kind="undo", undoes=own[-1].n)
     return labels
 
 
@@ -210,9 +210,9 @@ def test_a_journal_is_a_table_of_labels(tmp_path: Path, caplog: pytest.LogCaptur
     ann, bob = Journal(path, "ann", seed=5), Journal(path, "bob")
     ann.define(RINGS)
     for number in range(40):
-        ann.label("rings", f"{number:04d}", "ring", queued=True)
-    bob.label("rings", "0003", "no-ring", queued=True)
-    bob.label("rings", "0004", "ring", queued=True)
+        ann.label("rings", f"{number:04d}", "ring", "queue")
+    bob.label("rings", "0003", "no-ring", "queue")
+    bob.label("rings", "0004", "ring", "queue")
     table = read_table(path).set_index("id_str")
     assert bob.seed == 5
     assert table.loc["0003", "rings"] == "no-ring"
@@ -242,7 +242,7 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str, says: str) -> None:
     path = tmp_path / "labels.jsonl"
     journal = Journal(path, "ann")
     journal.define(RINGS)
-    journal.label("rings", "g", "ring", queued=True)
+    journal.label("rings", "g", "ring", "queue")
     with path.open("a") as file:
         file.write(line + "\n")
     with pytest.raises(CatalogError, match=says):
@@ -258,7 +258,7 @@ def test_a_journal_is_read_where_nothing_can_be_written(tmp_path: Path, monkeypa
     journal = Journal(path, "ann")
     assert journal.refresh().schema == RINGS
     with pytest.raises(OutputError, match="Permission denied"):
-        journal.label("rings", "g", "ring", queued=True)
+        journal.label("rings", "g", "ring", "queue")
 
 
 def test_a_journal_takes_the_place_of_nothing_else(tmp_path: Path) -> None:
@@ -456,10 +456,17 @@ def posted(client: TestClient, path: str, said: object = None) -> Any:
     return answer.json()
 
 
+def give(client: TestClient, row: int, answer: str | None, queue: str | None = None, **more: Any) -> Any:
+    """Label a row as the page does: of the galaxy that it shows, by the question that it asks."""
+    known = posted(client, "rows", {"offset": row, "limit": 1})["rows"][0]["id"]
+    said = {"schema": client.get("/api/labels/setup").json()["schema"], "id": known, "queue": queue}
+    return posted(client, "labels", {"row": row, "answer": answer, **said, **more})
+
+
 def label_all(client: TestClient, truth: dict[str, str], n: int, order: str = "random") -> list[dict[str, Any]]:
     rows = posted(client, "labels/next", {"order": order, "filter": None, "n": n})["rows"]
     for each in rows:
-        posted(client, "labels", {"row": each["row"], "answer": truth[each["id"]]})
+        give(client, each["row"], truth[each["id"]], "queue")
     return list(rows)
 
 
@@ -475,7 +482,9 @@ def test_from_an_embedding_to_a_better_model(folder: Path, truth: dict[str, str]
     setup = client.get("/api/labels/setup").json()
     assert (setup["schema"], setup["journal"]) == (None, "catalogue-labels.jsonl")
     assert setup["orders"] == ["uncertainty", "ood", "diversity", "random"]
-    assert client.post("/api/labels", json={"row": 0, "answer": "round"}).status_code == 400
+    assert (
+        client.post("/api/labels", json={"row": 0, "id": "x", "schema": "shapes", "answer": "round"}).status_code == 409
+    )
     assert posted(client, "labels/setup", {"name": "Shapes", "classes": ["round", "long"]})["file"] == "shapes.toml"
     assert load_schema(folder / "shapes.toml").columns == ("shapes",)
     assert "label some more" in client.post("/api/learn", json={}).json()["error"]
@@ -484,7 +493,7 @@ def test_from_an_embedding_to_a_better_model(folder: Path, truth: dict[str, str]
     first = label_all(client, truth, 15, "diversity")
     assert sum(each["validation"] for each in first) == 3
     learned = posted(client, "learn")
-    assert learned["columns"] == ["learned_round", "learned_long"]
+    assert learned["columns"] == ["learned_shapes_round", "learned_shapes_long"]
     assert learned["n"] == 12
     assert learned["validation"]["n"] == 3
     for order in ("uncertainty", "ood", "random"):
@@ -500,10 +509,10 @@ def test_from_an_embedding_to_a_better_model(folder: Path, truth: dict[str, str]
     assert learned["validation"]["accuracy"] > 0.8
 
     columns = {each["name"]: each for each in client.get("/api/catalogue").json()["columns"]}
-    assert columns["learned_round"]["role"] == "probability"
-    asked = {"sort": {"order": "queue"}, "limit": 120, "columns": ["learned_round", "learned_long"]}
+    assert columns["learned_shapes_round"]["role"] == "probability"
+    asked = {"sort": {"order": "queue"}, "limit": 120, "columns": ["learned_shapes_round", "learned_shapes_long"]}
     rows = posted(client, "rows", asked)["rows"]
-    doubt = [abs(each["values"]["learned_round"] - 0.5) for each in rows]
+    doubt = [abs(each["values"]["learned_shapes_round"] - 0.5) for each in rows]
     assert np.diff(doubt).min() > -1e-6
 
     trained = posted(client, "train", {"out": "shapes-model"})
@@ -514,7 +523,7 @@ def test_from_an_embedding_to_a_better_model(folder: Path, truth: dict[str, str]
     for each in rows:
         for name in ("round", "long"):
             assert answered.loc[each["id"], f"shapes_{name}"] == pytest.approx(
-                each["values"][f"learned_{name}"], abs=1e-4
+                each["values"][f"learned_shapes_{name}"], abs=1e-4
             )
     right = [answered.loc[name, "shapes"] == label for name, label in truth.items()]
     assert np.mean(right) > 0.9
@@ -555,20 +564,22 @@ def test_two_tabs_and_two_people_see_one_another(folder: Path) -> None:
     first, second = client_of(asked_of(folder)), client_of(asked_of(folder))
     posted(first, "labels/setup", {"name": "rings", "classes": ["ring", "no ring"]})
     assert second.get("/api/labels/setup").json()["schema"] == "rings"
-    posted(first, "labels", {"row": 3, "answer": "ring"})
-    posted(second, "labels", {"row": 4, "answer": "no-ring"})
-    posted(second, "labels", {"row": 5, "answer": None})
+    give(first, 3, "ring")
+    give(second, 4, "no-ring")
+    give(second, 5, None)
     seen = first.get("/api/labels?since=0").json()
     assert [(each["row"], each["answer"]) for each in seen["entries"]] == [(3, "ring"), (4, "no-ring"), (5, None)]
-    assert posted(first, "labels/undo")["row"] == 5  # the same person's last, in whichever tab
-    assert posted(first, "labels/undo")["row"] == 4
+    for entry in seen["entries"][:0:-1]:
+        assert posted(first, "labels/undo", {"n": entry["n"], "schema": "rings"})["row"] == entry["row"]
     news = second.get(f"/api/labels?since={seen['last']}").json()
     assert [(each["row"], each["answer"]) for each in news["entries"]] == [(5, None), (4, None)]
     bob = Journal(default_journal(folder / "catalogue.parquet"), "bob")
-    bob.label("rings", posted(first, "rows", {"limit": 8})["rows"][7]["id"], "ring", queued=True)
+    bob.label("rings", posted(first, "rows", {"limit": 8})["rows"][7]["id"], "ring", "queue")
     assert first.get(f"/api/labels?since={news['last']}").json()["entries"][0]["user"] == "bob"
-    assert posted(first, "labels/undo")["row"] == 3
-    assert posted(first, "labels/undo")["row"] is None  # what another labelled is not undone
+    assert posted(first, "labels/undo", {"n": seen["entries"][0]["n"], "schema": "rings"})["row"] == 3
+    bobs = first.get(f"/api/labels?since={news['last']}").json()["entries"][0]["n"]
+    refused = first.post("/api/labels/undo", json={"n": bobs, "schema": "rings"})
+    assert "by bob" in refused.json()["error"]
     left = posted(first, "labels/next", {"order": "random", "n": 500})["rows"]
     assert 7 not in [each["row"] for each in left]
     assert {3, 4, 5} <= {each["row"] for each in left}
@@ -578,9 +589,15 @@ def test_what_was_chosen_for_what_it_is_does_not_judge(folder: Path, truth: dict
     client = client_of(asked_of(folder))
     posted(client, "labels/setup", {"name": "shapes", "classes": ["round", "long"]})
     for each in posted(client, "rows", {"limit": 60})["rows"]:
-        posted(client, "labels", {"row": each["row"], "answer": truth[each["id"]]})
-    assert client.get("/api/labels/setup").json()["counts"]["validation"] > 3
-    assert posted(client, "learn")["validation"] is None
+        give(client, each["row"], truth[each["id"]])
+    assert client.get("/api/labels/setup").json()["counts"]["validation"] == 0
+    learned = posted(client, "learn")
+    assert learned["validation"] is None
+    assert learned["n"] == 60
+    assert set(read_table(default_journal(folder / "catalogue.parquet"))["split"]) == {"train"}
+
+
+GIVEN = {"row": 1, "id": "g0001", "schema": "rings", "answer": "ring"}
 
 
 @pytest.mark.parametrize(
@@ -591,9 +608,15 @@ def test_what_was_chosen_for_what_it_is_does_not_judge(folder: Path, truth: dict
         ("labels/setup", {"name": "x", "classes": ["a", "a"]}, "duplicate class"),
         ("labels/setup", {"name": "x", "classes": ["a", "b\n"]}, "a class has a name"),
         ("labels/setup", {"name": "note", "classes": ["a", "b"]}, "rename it"),
-        ("labels", {"row": 500, "answer": "ring"}, "row is a whole number"),
-        ("labels", {"row": 1, "answer": "<b>"}, "no class of rings"),
-        ("labels", {"row": 1, "answer": 4}, "answer is a text"),
+        ("labels", GIVEN | {"row": 500}, "row is a whole number"),
+        ("labels", GIVEN | {"answer": "<b>"}, "no class of rings"),
+        ("labels", GIVEN | {"answer": 4}, "answer is a text"),
+        ("labels", GIVEN | {"queue": "mine"}, "queue is how"),
+        ("labels", GIVEN | {"schema": "lenses"}, "no question 'lenses'"),
+        ("labels", GIVEN | {"id": "another"}, "not 'another', which was shown"),
+        ("labels", {"row": 1, "answer": "ring"}, "schema is a text"),
+        ("labels/undo", {}, "n is a whole number"),
+        ("labels/undo", {"n": 9, "schema": "rings"}, "no label of number 9"),
         ("labels/next", {"order": "best"}, "can't be had"),
         ("labels/next", {"order": "random", "n": 100000}, "n is a whole number"),
         ("train", {"out": "../model"}, "no folders"),
@@ -622,7 +645,7 @@ def test_hostile_names_of_classes_stay_text(folder: Path) -> None:
     names = [each["name"] for each in client.get("/api/labels/setup").json()["answers"]]
     assert names == ["<img-src=x>", "=1+1", "ring-'n'-\"disc\""]
     for row in range(12):
-        posted(client, "labels", {"row": row, "answer": names[row % 3]})
+        give(client, row, names[row % 3])
     page = client.post("/api/take", json={"format": "html"}).text
     assert "<img src=x>" not in page
     assert load_schema(folder / "odd.toml").name == "odd"
@@ -637,7 +660,7 @@ def test_without_features_or_ids_it_says_what_to_do(folder: Path, tmp_path: Path
     plain = client_of(Asked(tmp_path / "plain.csv"))
     assert not plain.get("/api/catalogue").json()["has"]["labels"]
     posted(plain, "labels/setup", {"name": "rings", "classes": ["ring", "no ring"]})
-    assert "no id" in plain.post("/api/labels", json={"row": 0, "answer": "ring"}).json()["error"]
+    assert "no id" in plain.post("/api/labels", json=GIVEN | {"row": 0, "id": "0"}).json()["error"]
     pd.DataFrame({"id_str": ["a", "b"]}).to_csv(tmp_path / "named.csv", index=False)
     vote = client_of(Asked(tmp_path / "named.csv")).post("/api/anomaly", json={"row": 0, "up": True})
     assert "--embedding" in vote.json()["error"]
@@ -650,9 +673,9 @@ def test_a_schema_that_is_named_is_labelled_by(folder: Path, truth: dict[str, st
     setup = client.get("/api/labels/setup").json()
     assert (setup["schema"], len(setup["answers"])) == ("five-classes", 5)
     for row in range(12):
-        posted(client, "labels", {"row": row, "answer": ("round", "cigar")[row % 2]})
+        give(client, row, ("round", "cigar")[row % 2])
     learned = posted(client, "learn")
-    assert learned["columns"] == ["learned_round", "learned_cigar"]
+    assert learned["columns"] == ["learned_five_classes_round", "learned_five_classes_cigar"]
     assert (
         "in-between, edge-on, spiral has too few labels" in client.post("/api/train", json={"out": "m"}).json()["error"]
     )
@@ -694,7 +717,7 @@ def test_a_selection_is_taken_away_whole_in_every_format(folder: Path, truth: di
     posted(client, "labels/setup", {"name": "shapes", "classes": ["round", "long"]})
     label_all(client, truth, 40)
     posted(client, "learn")
-    chosen = {"all": [{"column": "learned_round", "min": 0.5}]}
+    chosen = {"all": [{"column": "learned_shapes_round", "min": 0.5}]}
     n = posted(client, "rows", {"filter": chosen, "limit": 1})["total"]
     whole = pq.read_table(folder / "catalogue.parquet").to_pandas().set_index("id_str")
     for kind, ending in {"csv": "csv", "parquet": "parquet", "fits": "fits", "votable": "vot"}.items():
@@ -706,7 +729,7 @@ def test_a_selection_is_taken_away_whole_in_every_format(folder: Path, truth: di
             table = read_table(folder / f"taken.{ending}").set_index("id_str")
         assert len(table) == n
         np.testing.assert_allclose(table["ood_score"], whole.loc[table.index, "ood_score"], rtol=1e-6)
-        assert (table["learned_round"] >= 0.5).all()
+        assert (table["learned_shapes_round"] >= 0.5).all()
         known = table["shapes"].replace("", None).dropna()
         assert known.to_dict() == {name: truth[name] for name in known.index}
     labels = client.post("/api/take", json={"format": "parquet", "labelled": True})
@@ -796,7 +819,7 @@ def label_rings(address: str, truth: dict[str, str]) -> None:
         post("labels/setup", {"name": "rings", "classes": ["ring", "no ring"]})
         for order, n in (("diversity", 40), ("uncertainty", 20)):
             for each in post("labels/next", {"order": order, "filter": None, "n": n})["rows"]:
-                post("labels", {"row": each["row"], "answer": truth[each["id"]]})
+                post("labels", {**each, "schema": "rings", "answer": truth[each["id"]], "queue": "queue"})
             learned = post("learn", {})
         assert learned["validation"]["n"] == 12
         post("train", {"out": "rings-model"})
@@ -824,3 +847,110 @@ def test_the_page_on_rings_holds_what_it_says(tmp_path: Path, monkeypatch: pytes
     kinds = known[rings.index] == "ring"
     assert rings[kinds].median() > rings[~kinds].median()
     assert (tmp_path / "rings-evaluation" / "evaluation.json").exists()
+
+
+# --- what a label is of
+
+
+def test_a_label_is_by_the_question_of_its_tab(folder: Path) -> None:
+    client = client_of(asked_of(folder))
+    posted(client, "labels/setup", {"name": "rings", "classes": ["yes", "no"]})
+    posted(client, "labels/setup", {"name": "bars", "classes": ["yes", "no"]})  # another tab asks another question
+    first = give(client, 1, "yes", schema="rings")
+    assert give(client, 1, "yes", schema="rings") == first  # a request that is sent again says nothing new
+    second = give(client, 1, "no", schema="bars")
+    path = folder / "catalogue-labels.jsonl"
+    assert (labelled(path, "rings"), labelled(path, "bars")) == ({GIVEN["id"]: "yes"}, {GIVEN["id"]: "no"})
+    for name, answers in (("rings", {"yes": 1, "no": 0}), ("bars", {"yes": 0, "no": 1})):
+        setup = client.get(f"/api/labels/setup?schema={name}").json()
+        assert (setup["schema"], setup["counts"]["by_answer"], setup["schemas"]) == (name, answers, ["rings", "bars"])
+    wrong = client.post("/api/labels/undo", json={"n": second["n"], "schema": "rings"})
+    assert (wrong.status_code, "of bars" in wrong.json()["error"]) == (409, True)
+    for _ in range(2):
+        assert posted(client, "labels/undo", {"n": first["n"], "schema": "rings"})["row"] == 1
+    assert (labelled(path, "rings"), labelled(path, "bars")) == ({}, {GIVEN["id"]: "no"})
+
+
+def test_what_is_another_galaxy_or_can_not_be_written_is_no_fault_of_the_label(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of(asked_of(folder))
+    posted(client, "labels/setup", {"name": "rings", "classes": ["ring", "no ring"]})
+    for said in (GIVEN | {"id": "another"}, GIVEN | {"schema": "another"}):
+        assert client.post("/api/labels", json=said).status_code == 409
+    assert client.post("/api/labels", json=GIVEN | {"answer": "another"}).status_code == 400
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(full))
+    answer = client.post("/api/labels", json=GIVEN)
+    assert (answer.status_code, "No space left" in answer.json()["error"]) == (503, True)
+
+
+def test_a_catalogue_with_a_galaxy_twice_is_not_labelled(tmp_path: Path) -> None:
+    pd.DataFrame({"id_str": ["a", "b", "b", ""]}).to_csv(tmp_path / "twice.csv", index=False)
+    client = client_of(Asked(tmp_path / "twice.csv"))
+    posted(client, "labels/setup", {"name": "rings", "classes": ["ring", "no ring"]})
+    assert "'b' more than once" in client.get("/api/labels/setup").json()["refused"]
+    refused = client.post("/api/labels", json=GIVEN | {"row": 0, "id": "a"})
+    assert (refused.status_code, "'b' more than once" in refused.json()["error"]) == (400, True)
+
+
+def test_an_accuracy_says_what_it_holds_for(folder: Path, truth: dict[str, str]) -> None:
+    client = client_of(asked_of(folder))
+    posted(client, "labels/setup", {"name": "shapes", "classes": ["round", "long"]})
+    label_all(client, truth, 30)
+    assert posted(client, "learn")["validation"]["filtered"] == 0
+    rows = posted(client, "labels/next", {"order": "random", "filter": None, "n": 10})["rows"]
+    for each in rows:
+        give(client, each["row"], truth[each["id"]], "filtered")
+        other = "long" if truth[each["id"]] == "round" else "round"
+        give(client, each["row"], other)  # corrected in the grid: it still came from the queue
+        give(client, each["row"], truth[each["id"]])
+    learned = posted(client, "learn")
+    assert learned["validation"]["n"] == 8
+    assert learned["validation"]["filtered"] == 2
+    posted(client, "train", {"out": "shapes-model"})
+    assert "2 of them are a sample of what a filter kept" in (folder / "shapes-model" / "card.md").read_text()
+
+
+def test_what_was_taken_away_is_learned_from_and_taken_away_again(
+    folder: Path, truth: dict[str, str], galaxies: Path
+) -> None:
+    embed(galaxies, folder / "mapped.parquet", maps=("pca",), engine="torch")
+    for _ in range(3):
+        client = client_of(asked_of(folder, embedding=folder / "mapped.parquet", labels=folder / "labels.jsonl"))
+        posted(client, "labels/setup", {"name": "shapes", "classes": ["round", "long"]})
+        label_all(client, truth, 30)
+        learned = posted(client, "learn")
+        asked = {"limit": 120, "columns": learned["columns"]}
+        shown = [each["values"]["learned_shapes_round"] for each in posted(client, "rows", asked)["rows"]]
+        answer = client.post("/api/take", json={"format": "parquet"})
+        assert answer.status_code == 200, answer.text
+        (folder / "catalogue.parquet").unlink()
+        (folder / "catalogue.parquet").write_bytes(answer.content)
+        taken = pq.read_table(folder / "catalogue.parquet")
+        assert len(set(taken.column_names)) == len(taken.column_names)
+        assert {*learned["columns"], "map_pca_0", "shapes"} <= set(taken.column_names)
+        assert taken["learned_shapes_round"].to_pylist() == pytest.approx(shown)
+
+
+def test_columns_of_the_last_fit_go_and_questions_keep_their_own(folder: Path, truth: dict[str, str]) -> None:
+    client = client_of(asked_of(folder))
+    for name in ("shapes", "forms"):
+        posted(client, "labels/setup", {"name": name, "classes": ["round", "long", "odd"]})
+    given = [(row, name) for row, name in enumerate(["round", "long", "odd"] * 8)]
+    numbers = {row: give(client, row, answer, schema="shapes")["n"] for row, answer in given}
+    for row, answer in given[:12]:
+        give(client, row, answer, schema="forms")
+    assert len(posted(client, "learn", {"schema": "forms"})["columns"]) == 3
+    assert "learned_shapes_odd" in posted(client, "learn", {"schema": "shapes"})["columns"]
+    for row, answer in given:
+        if answer == "odd":
+            posted(client, "labels/undo", {"n": numbers[row], "schema": "shapes"})
+    learned = posted(client, "learn", {"schema": "shapes"})
+    assert learned["columns"] == ["learned_shapes_round", "learned_shapes_long"]
+    names = [each["name"] for each in client.get("/api/catalogue").json()["columns"]]
+    assert [name for name in names if name.startswith("learned_")] == [
+        *(f"learned_forms_{name}" for name in ("round", "long", "odd")),
+        *learned["columns"],
+    ]
+    assert client.get("/api/learn?schema=shapes").json() == learned

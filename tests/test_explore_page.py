@@ -473,7 +473,7 @@ def test_from_a_question_to_a_model(visit: Visit, page, server: Server, folder: 
     assert (folder / "roundness-model" / "model.json").is_file()
     assert "roundness-model" in command.inner_text()
     page.get_by_role("button", name="surest first").first.click()
-    page.wait_for_selector(".cell .caption")
+    page.wait_for_function("() => /[0-9]/.test(document.querySelector('#cell-0 .caption')?.textContent)")
     shown = [float(text.replace("<0.001", "0")) for text in page.locator(".cell .caption").all_inner_texts()]
     assert shown == sorted(shown, reverse=True)
 

@@ -24,7 +24,6 @@ from tuningfork.schemas import ClassSchema, schema_from_dict
 log = logging.getLogger(__name__)
 
 BEGINNING = f'{{"format": "{LabelsManifest.FORMAT}"'.encode()
-SPLITS = {"train": "train", "validation": "val"}
 
 
 @dataclass
@@ -112,10 +111,22 @@ class Labels:
             if name == schema and any(e.user == user and e.kind == "skip" for e in self._last_words(schema, id_str)):
                 yield id_str
 
-    def last_of(self, user: str) -> LabelEvent | None:
-        """The last label or skip of a person that was not taken back."""
-        mine = (e for e in reversed(self.events) if e.user == user and e.kind in ("label", "skip"))
-        return next((event for event in mine if event.n not in self.undone), None)
+    def last_word(self, schema: str, id_str: str) -> LabelEvent | None:
+        """The last label or skip of a galaxy, whoever gave it, that was not taken back."""
+        said = self._said.get((schema, id_str), ())
+        return next((event for event in reversed(said) if event.n not in self.undone), None)
+
+    def judges(self, event: LabelEvent) -> bool:
+        """Whether a galaxy is to judge by what is learned: set aside by its hash, and first looked at in the queue.
+
+        One that somebody chose for what it is would flatter, and is learned from.
+        """
+        return event.set == "validation" and self.first_word(event).queued
+
+    def first_word(self, event: LabelEvent) -> LabelEvent:
+        """The first label or skip of the same galaxy that was not taken back: how it came to be looked at."""
+        said = self._said.get((event.schema_, event.id), ())
+        return next((each for each in said if each.n not in self.undone), event)
 
     def _last_words(self, schema: str, id_str: str) -> Iterable[LabelEvent]:
         """The last label or skip of each person that was not taken back."""
@@ -210,7 +221,8 @@ def read_journal(source: BinaryIO, path: Path) -> pd.DataFrame:
     """The table of a journal: a row for every galaxy that has a label.
 
     `id_str`; for each schema its label column (the name of the class) and `<label column>_disagreed`, whether people
-    gave different answers; `split`, which is ``val`` for galaxies set aside for validation and else ``train``.
+    gave different answers; `split`, which is ``val`` for galaxies set aside for validation (by one schema at
+    least, as `Labels.judges` has it) and else ``train``.
 
     Raises
     ------
@@ -225,7 +237,8 @@ def read_journal(source: BinaryIO, path: Path) -> pd.DataFrame:
     for schema in labels.schemas.values():
         disputed = 0
         for event in labels.labelled(schema.name):
-            row = rows.setdefault(event.id, {"id_str": event.id, "split": SPLITS[event.set]})
+            row = rows.setdefault(event.id, {"id_str": event.id, "split": "train"})
+            row["split"] = "val" if labels.judges(event) else row["split"]
             row[schema.label_column] = event.answer
             row[f"{schema.label_column}_disagreed"] = labels.disagreed(schema.name, event.id)
             disputed += bool(row[f"{schema.label_column}_disagreed"])

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from tuningfork.errors import CatalogError, ImageError, TuningforkError, one_line
+from tuningfork.errors import CatalogError, ImageError, OutputError, TuningforkError, one_line
 from tuningfork.explore.answering import Json, Said, asked, body
 from tuningfork.explore.description import description
 from tuningfork.explore.filters import AskedWrongError, filter_of, sort_of, text, whole
@@ -230,7 +230,11 @@ def _gradcam(state: ExploreState, request: Request) -> Response:
 
 def _said(request: Request, error: Exception) -> Response:
     """What the user can mend, in one line."""
-    return refusal(409 if isinstance(error, CatalogError) else 400, one_line(error))
+    kinds = {
+        CatalogError: 409,
+        OutputError: 503,
+    }  # what is there is another; what was sent is good, and may be sent again
+    return refusal(next((code for kind, code in kinds.items() if isinstance(error, kind)), 400), one_line(error))
 
 
 def _refused(request: Request, error: Any) -> Response:

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from tuningfork.catalogs import About, id_text
 from tuningfork.errors import CatalogError
-from tuningfork.explore.columns import WIDTH, Column, describe
+from tuningfork.explore.columns import LEARNED, WIDTH, Column, describe
 from tuningfork.explore.filters import AskedWrongError, Contains, Filter, Missing, OneOf, Selected, Sort, Within
 from tuningfork.explore.parquet_table import Span
 from tuningfork.explore.questions import Question, answered_schemas, questions_of
@@ -56,6 +56,7 @@ class Catalogue:
         self._columns = {each.name: each for each in describe(table.schema, self.questions, self.schemas)}
         self._put: dict[str, Values] = {}
         self._orders: dict[str, np.ndarray] = {}
+        self._beside: dict[str, Column | None] = {}  # the columns put beside the table, and what they took the place of
         self._read = Recent[Values](HELD, lambda values: values.nbytes)
         self._made = Recent[np.ndarray](RECENT)
         self._selections: OrderedDict[str, np.ndarray] = OrderedDict()
@@ -83,6 +84,12 @@ class Catalogue:
         """The columns that are not read from the table."""
         with self._lock:
             return list(self._put)
+
+    @property
+    def beside(self) -> list[Column]:
+        """The columns that were put beside the table, or in the place of one of its own."""
+        with self._lock:
+            return [self._columns[name] for name in self._beside]
 
     def column(self, name: str) -> Column:
         """A column by its name.
@@ -145,18 +152,32 @@ class Catalogue:
     def put(self, name: str, values: np.ndarray, column: Column) -> None:
         """Put a column of numbers (N,), NaN where not known, beside the table, or in the place of one that was.
 
+        One of learned probabilities takes the place of that in the table, which an explorer has written.
+
         Raises
         ------
         CatalogError
-            If the table itself has a column of that name, or the values are not one a row.
+            If the table itself has another column of that name, or the values are not one a row.
         """
         if values.shape != (self.rows,):
             raise CatalogError(f"{values.shape} values for {self.rows:,} rows")
         with self._lock:
-            if name in self._columns and name not in self._put:
-                raise CatalogError(f"{self.path} has a column {name} already; give the new one another name")
+            if name not in self._beside:
+                if name in self._columns and not name.startswith(LEARNED):
+                    raise CatalogError(f"{self.path} has a column {name} already; give the new one another name")
+                self._beside[name] = self._columns.get(name)
             self._put[name] = Numbers(values)
             self._columns[name] = replace(column, name=name)
+        self._made.clear()
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Take away columns that were put beside the table; those of the table come back."""
+        with self._lock:
+            for name in names:
+                before = self._beside.pop(name)
+                del self._put[name], self._columns[name]
+                if before is not None:
+                    self._columns[name] = before
         self._made.clear()
 
     def put_order(self, name: str, rows: np.ndarray) -> None:
@@ -272,7 +293,8 @@ class Catalogue:
             return None
         # Files of others may have NaN among their numbers, which they don't count as missing.
         vouched = column.kind == "integer" or bool(self.table.manifest)
-        said = self.table.span(column.name) if vouched and column.name in self.table.schema.names else None
+        own = column.name in self.table.schema.names and column.name not in self._beside
+        said = self.table.span(column.name) if vouched and own else None
         if said is not None and np.isfinite([said.low, said.high]).all():
             return said
         values = self.numbers(column.name)

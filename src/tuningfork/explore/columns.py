@@ -16,6 +16,7 @@ from tuningfork.schemas import Schema
 
 ENDS = {"low": "least of its interval", "high": "most of its interval", "spread": "standard deviation"}
 WIDTH = "_width"  # what follows the name of an answer in that of the width of its interval
+LEARNED = "learned_"  # what the names of columns of learned probabilities begin with
 NOTHING_SAID = About()
 FIXED = {"ood_score": "ood_score", "ood": "ood", "note": "note", "error": "error"}
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from hashlib import blake2b, sha256
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
@@ -32,6 +32,10 @@ LONGEST = 1 << 20  # bytes of a line
 SHARE = 0.2  # of the galaxies, set aside for validation
 BORDER = int(SHARE * 2**64)  # below it a hash is for validation
 Said = Callable[[Labels], dict[str, Any] | None]
+Counted = tuple[LabelEvent, LabelEvent | None]  # a label that counts; the first of its galaxy, if that is to judge by
+Queued = (
+    Literal["queue", "filtered"] | None
+)  # how a galaxy came: from the queue, all of it or as filtered; None: chosen
 
 
 def hash_of(seed: int, id_str: str) -> int:
@@ -99,42 +103,60 @@ class Journal:
         said = {"kind": "schema", "definition": schema_to_dict(schema)}
         self._add(lambda labels: None if labels.schema == schema else said)
 
-    def label(self, schema: str, id_str: str, answer: str | None, *, queued: bool) -> LabelEvent:
-        """Add the answer to a galaxy; None skips it. `queued` is whether the galaxy came from the queue."""
+    def label(self, schema: str, id_str: str, answer: str | None, queue: Queued = None) -> LabelEvent:
+        """Add the answer to a galaxy; None skips it. What this person has just said of it is not said twice."""
         aside = hash_of(self.seed, id_str) < BORDER
         event: dict[str, Any] = {
             "kind": "skip" if answer is None else "label",
             "id": id_str,
             "schema": schema,
             "set": "validation" if aside else "train",
-            "queued": queued,
+            "queued": queue is not None,
         }
-        added = self._add(lambda _: event if answer is None else event | {"answer": answer})
-        assert added is not None
-        return added
-
-    def undo(self) -> LabelEvent | None:
-        """Take back this person's own last label or skip, and give it; None: there is none."""
-        undone: list[LabelEvent] = []
+        event |= {"filtered": True} if queue == "filtered" else {}
+        event |= {} if answer is None else {"answer": answer}
+        before: list[LabelEvent] = []
 
         def said(labels: Labels) -> dict[str, Any] | None:
-            last = labels.last_of(self.user)
-            if last is None:
-                return None
-            undone.append(last)
-            return {"kind": "undo", "undoes": last.n}
+            last = labels.last_word(schema, id_str)
+            if last is None or (last.user, last.kind, last.answer) != (self.user, event["kind"], answer):
+                return event
+            before.append(last)
+            return None
+
+        return self._add(said) or before[0]
+
+    def undo(self, n: int, schema: str) -> LabelEvent:
+        """Take back this person's label or skip of number `n`, and give it; one that was taken back stays so.
+
+        Raises
+        ------
+        CatalogError
+            If event `n` is no label of this person by the schema.
+        """
+
+        def said(labels: Labels) -> dict[str, Any] | None:
+            event = labels.event(n) if 1 <= n <= labels.last else None
+            if event is None or event.kind not in ("label", "skip"):
+                raise CatalogError(f"{self.path.name} has no label of number {n}; load the page again")
+            if (event.user, event.schema_) != (self.user, schema):
+                raise CatalogError(f"label {n} is by {event.user}, of {event.schema_}; each takes back one's own")
+            return None if n in labels.undone else {"kind": "undo", "undoes": n}
 
         self._add(said)
-        return undone[0] if undone else None
+        return self.refresh().event(n)
 
     def vote(self, id_str: str, *, interesting: bool) -> None:
         """Say of an unusual galaxy whether it is interesting."""
         self._add(lambda _: {"kind": "vote", "id": id_str, "interesting": interesting})
 
-    def sha256(self) -> str:
-        """A hash of the journal as it was last read."""
+    def counted(self, schema: str) -> tuple[list[Counted], str]:
+        """The labels that count by a schema, and the SHA-256 of the journal that says so."""
         with self._threads:
-            return self._digest.hexdigest()
+            labels = self.refresh()
+            counting = list(labels.labelled(schema))
+            firsts = [labels.first_word(event) if labels.judges(event) else None for event in counting]
+            return list(zip(counting, firsts, strict=True)), self._digest.hexdigest()
 
     def _begin(self) -> None:
         self._labels, self._offset, self._lines, self._file = Labels(), 0, 0, 0

@@ -23,8 +23,7 @@ from tuningfork.explore.anomalies import Anomalies
 from tuningfork.explore.answering import Json, Said, asked, body
 from tuningfork.explore.filters import AskedWrongError, filter_of, text, whole
 from tuningfork.explore.labelling import Labelling
-from tuningfork.explore.learn import Learned
-from tuningfork.explore.learner import Learner, learned_columns
+from tuningfork.explore.learner import Fit, Learner
 from tuningfork.explore.samp import Samp
 from tuningfork.explore.state import ExploreState
 from tuningfork.explore.takeaway import MEDIA, Selection, write_selection
@@ -36,6 +35,7 @@ from tuningfork.schemas.schema import identifier
 MOST_NEXT = 500
 MOST_CLASSES, LONGEST_CLASS = 50, 80
 MOST_ENTRIES = 10_000
+MOST_EVENTS = 10**9
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,13 @@ class Bench:
 
     def selection(self, said: Said) -> Selection:
         """The rows that a filter keeps; with ``"labelled": true`` those alone that have a label."""
-        rows = self.state.catalogue.rows_where(filter_of(said.get("filter")))
+        rows, schema = (
+            self.state.catalogue.rows_where(filter_of(said.get("filter"))),
+            self.labelling.schema(_name(said)),
+        )
         if said.get("labelled") is True:
-            rows = np.intersect1d(rows, self.labelling.labelled_rows())
-        return Selection(self.state.catalogue, rows, self.labelling, self.state.pictures)
+            rows = np.intersect1d(rows, self.labelling.labelled_rows(schema))
+        return Selection(self.state.catalogue, rows, self.labelling, self.state.pictures, schema)
 
 
 def routes(state: ExploreState) -> list[Route]:
@@ -113,8 +116,15 @@ def _post(bench: Bench, answer: Callable[[Bench, Said], Response]) -> Any:
     return endpoint
 
 
+def _name(said: Said) -> str | None:
+    """The name of the schema that the tab asks by; None: it says none."""
+    return None if said.get("schema") is None else text(said, "schema")
+
+
 def _setup(bench: Bench, request: Request) -> Response:
-    labelling, schema = bench.labelling, bench.labelling.schema
+    """By the schema that is asked for; by the default one where it is not known, or none is asked for."""
+    labelling = bench.labelling
+    schema = labelling.schema(request.query_params.get("schema")) or labelling.schema()
     events = list(labelling.labels.labelled(schema.name)) if schema else []
     answers = schema.classes if schema else ()
     bench.learner.prepare()
@@ -123,6 +133,10 @@ def _setup(bench: Bench, request: Request) -> Response:
         {
             "schema": schema.name if schema else None,
             "question": schema.title if schema else None,
+            "schemas": list(
+                dict.fromkeys([*([labelling.asked.name] if labelling.asked else []), *labelling.labels.schemas])
+            ),
+            "refused": labelling.refused,
             "answers": [
                 {"key": str(number) if number < 10 else "", "name": entry.name, "title": entry.label}
                 for number, entry in enumerate(answers, start=1)
@@ -131,10 +145,10 @@ def _setup(bench: Bench, request: Request) -> Response:
             "journal": labelling.journal.path.name,
             "counts": {
                 "labels": len(events),
-                "validation": sum(event.set == "validation" for event in events),
+                "validation": sum(labelling.labels.judges(event) for event in events),
                 "by_answer": {entry.name: sum(event.answer == entry.name for event in events) for entry in answers},
             },
-            "orders": bench.learner.orders,
+            "orders": bench.learner.orders(schema),
         }
     )
 
@@ -148,7 +162,7 @@ def _ask(bench: Bench, said: Said) -> Response:
         kept = isinstance(known, ClassSchema) and set(known.class_names) <= set(schema.class_names)
         if not kept:
             raise AskedWrongError(f"{path.name} is a schema already, with other classes; choose another name")
-    bench.labelling.ask(schema)
+    bench.labelling.journal.define(schema)
     write_text(path, tomli_w.dumps(schema_to_dict(schema)))
     return Json({"schema": schema.name, "file": path.name})
 
@@ -178,22 +192,29 @@ def made_schema(name: str, classes: Any) -> ClassSchema:
 
 def _next(bench: Bench, said: Said) -> Response:
     chosen, n = filter_of(said.get("filter")), whole(said, "n", 20, MOST_NEXT, 1)
-    found = bench.learner.next(text(said, "order"), chosen, n)
+    found = bench.learner.next(bench.labelling.schema(_name(said)), text(said, "order"), chosen, n)
     ids = bench.state.catalogue.ids(np.array([row for row, _ in found], np.int64))
     listed = [{"row": row, "id": name, "validation": aside} for (row, aside), name in zip(found, ids, strict=True)]
     return Json({"rows": listed})
 
 
 def _label(bench: Bench, said: Said) -> Response:
+    """A label of the galaxy that the page showed, by the schema that it asked by: both are said with it."""
+    labelling, queue = bench.labelling, said.get("queue")
+    schema = labelling.required(text(said, "schema"))
     row = whole(said, "row", -1, bench.state.catalogue.rows - 1)
+    labelling.check(row, text(said, "id"))
     answer = None if said.get("answer") is None else text(said, "answer")
-    event = bench.labelling.label(row, answer, queued=row in bench.learner.offered)
-    return Json({"n": event.n, "validation": event.set == "validation"})
+    if queue not in (None, "queue", "filtered"):
+        raise AskedWrongError("queue is how the galaxy came to be looked at: queue, filtered or null")
+    event = labelling.label(schema, row, answer, queue)
+    return Json({"n": event.n, "validation": labelling.labels.judges(event)})
 
 
 def _undo(bench: Bench, said: Said) -> Response:
-    undone = bench.labelling.journal.undo()
-    return Json({"row": bench.labelling.rows_of([undone.id])[0] if undone else None})
+    """Take back the label of this number; asked again, it stays taken back."""
+    undone = bench.labelling.journal.undo(whole(said, "n", 0, MOST_EVENTS, 1), text(said, "schema"))
+    return Json({"row": bench.labelling.rows_of([undone.id])[0], "id": undone.id})
 
 
 def _entries(bench: Bench, request: Request) -> Response:
@@ -215,18 +236,20 @@ def _entries(bench: Bench, request: Request) -> Response:
 
 
 def _learn(bench: Bench, said: Said) -> Response:
-    return Json(_described(bench.learner.learn()))
+    return Json(_described(bench.learner.learn(bench.labelling.required(_name(said)))))
 
 
 def _last(bench: Bench, request: Request) -> Response:
-    learned = bench.learner.learned
-    return Json(None if learned is None else _described(learned))
+    schema = bench.labelling.schema(request.query_params.get("schema"))
+    fit = bench.learner.fits.get(schema.name) if schema else None
+    return Json(None if fit is None else _described(fit))
 
 
-def _described(learned: Learned) -> dict[str, Any]:
-    judged, columns = learned.validation, list(learned_columns(learned.head.classes).values())
+def _described(fit: Fit) -> dict[str, Any]:
+    learned, judged = fit.learned, fit.learned.validation
     validation = judged and {
         **{"n": judged.n, "accuracy": judged.accuracy, "low": judged.low, "high": judged.high},
+        "filtered": fit.filtered,
         "classes": {name: dict(counts) for name, counts in judged.classes.items()},
     }
     return {
@@ -234,21 +257,21 @@ def _described(learned: Learned) -> dict[str, Any]:
         "classes": dict(learned.counts),
         "validation": validation,
         "seconds": round(learned.seconds, 3),
-        "column": columns[0],
-        "columns": columns,
+        "column": fit.columns[0],
+        "columns": list(fit.columns),
     }
 
 
 def _train(bench: Bench, said: Said) -> Response:
     """A model folder beside the journal, of what the labels teach now."""
-    journal, schema = bench.labelling.journal, bench.labelling.required()
+    journal, schema = bench.labelling.journal, bench.labelling.required(_name(said))
     out = journal.path.parent / folder_name(text(said, "out"))
     if out.exists():
         raise CatalogError(f"{out.name} exists; choose another name")
-    learned, embedding = bench.learner.learn(), bench.state.embedding
+    fit, embedding = bench.learner.learn(schema), bench.state.embedding
     assert embedding is not None  # else nothing could be learned
     model = bench.state.model.name if bench.state.model else None
-    make_model(Origin(schema, journal, embedding, learned), out, model)
+    make_model(Origin(schema, journal.path, embedding, fit), out, model)
     command = f"tuningfork predict IMAGES {out.name}.parquet --model {shlex.quote(str(out))}"
     return Json({"model": out.name, "command": command})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tuningfork.catalogs.journal import Labels
-from tuningfork.errors import SchemaError
+from tuningfork.errors import CatalogError, SchemaError
 from tuningfork.explore.filters import AskedWrongError
-from tuningfork.explore.journal import Journal
+from tuningfork.explore.journal import Journal, Queued
 from tuningfork.explore.state import ExploreState
 from tuningfork.manifests import LabelEvent
 from tuningfork.schemas import ClassSchema
@@ -37,7 +38,7 @@ class Labelling:
                 "see `tuningfork schemas`, or make a list on the page"
             )
         self.journal = Journal(state.journal or default_journal(self.catalogue.path))
-        self._asked = state.question
+        self.asked = state.question
         self._rows: dict[str, int] = {}
 
     @property
@@ -45,49 +46,64 @@ class Labelling:
         """What the journal adds up to now."""
         return self.journal.refresh()
 
-    @property
-    def schema(self) -> ClassSchema | None:
-        """The schema that is labelled by; None before one is made."""
-        return self._asked or self.labels.schema
+    def schema(self, name: str | None = None) -> ClassSchema | None:
+        """The schema of a name; without one that of --schema, or the last that somebody used; None: there is none."""
+        if name is None:
+            return self.asked or self.labels.schema
+        kept, asked = self.labels.schemas.get(name), self.asked
+        if asked is None or asked.name != name:
+            return kept
+        return kept if kept and set(asked.class_names) < set(kept.class_names) else asked  # classes may have come to it
 
-    def required(self) -> ClassSchema:
-        """The schema that is labelled by.
+    def required(self, name: str | None = None) -> ClassSchema:
+        """The schema of a name, or without one as `schema`.
 
         Raises
         ------
         AskedWrongError
-            If there is none.
-        """
-        schema = self.schema
-        if schema is None:
-            raise AskedWrongError("there are no classes to label by yet; make a list of two or more first")
-        return schema
-
-    def ask(self, schema: ClassSchema) -> None:
-        """Label by this schema from now on.
-
-        Raises
-        ------
+            If there is none yet.
         CatalogError
-            If the journal has one of that name with other classes.
+            If the one named is not in the journal.
         """
-        self.journal.define(schema)
-        self._asked = None  # as the journal says, which others may change
+        schema = self.schema(name)
+        if schema is not None:
+            return schema
+        if name is None:
+            raise AskedWrongError("there are no classes to label by yet; make a list of two or more first")
+        raise CatalogError(
+            f"{self.journal.path.name} has no question {name[:80]!r} (any more); load the page again, and make it anew"
+        )
 
-    def label(self, row: int, answer: str | None, *, queued: bool) -> LabelEvent:
-        """Label a row by the name of a class, or skip it; `queued` is whether it came from the queue.
+    def label(self, schema: ClassSchema, row: int, answer: str | None, queue: Queued) -> LabelEvent:
+        """Label a row by the name of a class of a schema, or skip it; `queue` is how it came to be looked at.
 
         Raises
         ------
         AskedWrongError
-            If the class is not known, or the catalogue has no ids by which the galaxy would be found again.
+            If the class is not known, or the catalogue has no ids by which one galaxy alone would be found again.
         """
-        schema = self.required()
+        if self.refused:
+            raise AskedWrongError(self.refused)
         if answer is not None and answer not in schema.class_names:
             raise AskedWrongError(f"{answer[:80]!r} is no class of {schema.name}: {', '.join(schema.class_names)}")
         if schema != self.labels.schemas.get(schema.name):
             self.journal.define(schema)
-        return self.journal.label(schema.name, self.id_of(row), answer, queued=queued)
+        return self.journal.label(schema.name, self.id_of(row), answer, queue)
+
+    def check(self, row: int, id_str: str) -> None:
+        """Refuse a row that is another galaxy than the one that was looked at.
+
+        Raises
+        ------
+        CatalogError
+            If it is.
+        """
+        found = self.catalogue.ids(np.array([row]))[0]
+        if found != id_str:
+            raise CatalogError(
+                f"row {row} of {self.catalogue.name} is the galaxy {found[:80]!r}, not {id_str[:80]!r}, which was "
+                "shown: the catalogue is another; load the page again"
+            )
 
     def id_of(self, row: int) -> str:
         """The id of a row, by which it is found again.
@@ -116,16 +132,28 @@ class Labelling:
             }
         return [None if self._rows[id_str] < 0 else self._rows[id_str] for id_str in wanted]
 
-    def labelled_rows(self) -> list[int]:
-        """The rows that have a label by the schema, whoever gave it."""
-        schema = self.schema
+    def labelled_rows(self, schema: ClassSchema | None) -> list[int]:
+        """The rows that have a label by a schema, whoever gave it."""
         return self._there(event.id for event in self.labels.labelled(schema.name)) if schema else []
 
-    def seen(self) -> list[int]:
-        """The rows that somebody has labelled, or that this person has skipped."""
-        schema = self.schema
+    def seen(self, schema: ClassSchema | None) -> list[int]:
+        """The rows that somebody has labelled by a schema, or that this person has skipped."""
         skipped = self.labels.skipped(schema.name, self.journal.user) if schema else ()
-        return [*self.labelled_rows(), *self._there(skipped)]
+        return [*self.labelled_rows(schema), *self._there(skipped)]
+
+    @cached_property
+    def refused(self) -> str | None:
+        """Why the catalogue can't be labelled: ids that stand twice; None where it can."""
+        ids = self.catalogue.all_ids() if self.catalogue.id_column else pa.array([], pa.string())
+        counts = pc.value_counts(ids.filter(pc.fill_null(pc.not_equal(ids, ""), False)))
+        twice = counts.filter(pc.greater(counts.field("counts"), 1))
+        if not len(twice):
+            return None
+        name = twice.field("values")[0].as_py()
+        return (
+            f"{self.catalogue.name} has the galaxy {name[:80]!r} more than once, so that it is not known which row a "
+            "label is of; keep one row of each galaxy to label them"
+        )
 
     def _there(self, ids: Iterable[str]) -> list[int]:
         return [row for row in self.rows_of(ids) if row is not None]

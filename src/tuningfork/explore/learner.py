@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -12,12 +13,14 @@ import pyarrow.compute as pc
 from tuningfork.catalogs import About
 from tuningfork.errors import TuningforkError
 from tuningfork.explore import queue
-from tuningfork.explore.columns import Column
+from tuningfork.explore.columns import LEARNED, Column
 from tuningfork.explore.features import Features
 from tuningfork.explore.filters import AskedWrongError, Filter
+from tuningfork.explore.journal import Counted
 from tuningfork.explore.labelling import Labelling
 from tuningfork.explore.learn import Examples, Learned, Scale, learn, scale_of
 from tuningfork.explore.queue import Rows, Values
+from tuningfork.manifests import LabelEvent
 from tuningfork.schemas import ClassSchema
 from tuningfork.schemas.schema import identifiers
 
@@ -25,63 +28,80 @@ CENTRES = 1_000  # labelled galaxies, the last, that the most different ones are
 CHUNK = 1 << 16
 
 
+@dataclass(frozen=True)
+class Fit:
+    """A head that was learned, the columns of its probabilities, and what it knows of each row.
+
+    `entropy` (N,) is how unsure it is; `journal` the SHA-256 of the journal whose labels it was learned from; of those
+    it was judged by `filtered` came from a queue that a filter had narrowed.
+    """
+
+    learned: Learned
+    columns: tuple[str, ...]
+    entropy: Values
+    journal: str
+    filtered: int
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A label that counts, the row of its galaxy, and the first label of it where it is to judge by."""
+
+    row: int
+    event: LabelEvent
+    judges: LabelEvent | None
+
+
 class Learner:
     """The queue of galaxies to label, and the head that is refitted to the labels of a catalogue.
 
-    `learned` is the last head, None before there is one; `offered` the rows that came from the queue.
+    `fits` are the last head of each schema.
     """
 
     def __init__(self, labelling: Labelling) -> None:
         self.labelling, self.catalogue = labelling, labelling.catalogue
-        self.learned: Learned | None = None
-        self.offered: set[int] = set()
-        self._schema = ""
-        self._entropy: Values | None = None
+        self.fits: dict[str, Fit] = {}
         self._queued = False
         self._learning = threading.Lock()
 
-    @property
-    def orders(self) -> list[str]:
-        """The orders that can be had of this catalogue."""
+    def orders(self, schema: ClassSchema | None) -> list[str]:
+        """The orders that can be had of this catalogue, to label by a schema."""
         known = {
-            "uncertainty": self._doubt is not None,
+            "uncertainty": self._doubt(schema) is not None,
             "ood": self.unusual is not None,
             "diversity": self.labelling.state.embedding is not None,
             "random": True,
         }
         return [order for order in queue.ORDERS if known[order]]
 
-    def next(self, order: str, chosen: Filter, n: int) -> list[tuple[int, bool]]:
-        """The next `n` galaxies to label among those that a filter keeps, and whether each is for validation.
+    def next(self, schema: ClassSchema | None, order: str, chosen: Filter, n: int) -> list[tuple[int, bool]]:
+        """The next `n` galaxies to label by a schema among those that a filter keeps; whether each is for validation.
 
         Raises
         ------
         AskedWrongError
             If there is no such order.
         """
-        if order not in self.orders:
+        if order not in (orders := self.orders(schema)):
             raise AskedWrongError(
-                f"the order {order[:40]!r} can't be had of this catalogue; choose {', '.join(self.orders)}"
+                f"the order {order[:40]!r} can't be had of this catalogue; choose {', '.join(orders)}"
             )
         free = self.catalogue.mask(chosen) & self._labellable
-        free[self.labelling.seen()] = False
+        seen = self.labelling.seen(schema)
+        free[seen] = False
         train, validation = (np.flatnonzero(free & part) for part in (~self._aside, self._aside))
-        rows = queue.interleaved(self._ordered(order, train, n), queue.at_random(self._hashes, validation, n), n)
-        self.offered.update(rows)
+        ordered = self._different(train, seen, n) if order == "diversity" else self._ordered(schema, order, train, n)
+        rows = queue.interleaved(ordered, queue.at_random(self._hashes, validation, n), n)
         return [(row, bool(self._aside[row])) for row in rows]
 
-    def _ordered(self, order: str, rows: Rows, n: int) -> Rows:
-        if order == "uncertainty":
-            assert self._doubt is not None
-            return queue.highest(self._doubt, rows, n)
-        if order == "ood":
-            assert self.unusual is not None
-            return queue.highest(self.unusual, rows, n)
-        if order == "random":
-            return queue.at_random(self._hashes, rows, n)
+    def _ordered(self, schema: ClassSchema | None, order: str, rows: Rows, n: int) -> Rows:
+        scores = {"uncertainty": self._doubt(schema), "ood": self.unusual}.get(order)
+        return queue.at_random(self._hashes, rows, n) if scores is None else queue.highest(scores, rows, n)
+
+    def _different(self, rows: Rows, seen: Sequence[int], n: int) -> Rows:
         features = self.features
         pool = queue.at_random(self._hashes, rows[features.known[rows]], queue.POOL)
-        centres = np.array([row for row in self.labelling.seen() if features.known[row]][-CENTRES:], np.int64)
+        centres = np.array([row for row in seen if features.known[row]][-CENTRES:], np.int64)
         points = self.scale.of(features.values[np.concatenate([pool, centres])])
         return pool[queue.most_different(points[: len(pool)], points[len(pool) :], n)]
 
@@ -107,12 +127,10 @@ class Learner:
 
     # --- scores
 
-    @property
-    def _doubt(self) -> Values | None:
-        """How unsure the learned head is of each row, or before there is one the catalogue's own answers."""
-        schema = self.labelling.schema
-        learned = self._entropy is not None and schema is not None and schema.name == self._schema
-        return self._entropy if learned else self._first_doubt
+    def _doubt(self, schema: ClassSchema | None) -> Values | None:
+        """How unsure the head of a schema is of each row, or before there is one the catalogue's own answers."""
+        fit = self.fits.get(schema.name) if schema else None
+        return fit.entropy if fit else self._first_doubt
 
     @cached_property
     def _first_doubt(self) -> Values | None:
@@ -139,8 +157,8 @@ class Learner:
 
     # --- learning
 
-    def learn(self) -> Learned:
-        """Refit the head; its probabilities become columns, and the queue's order follows its doubt.
+    def learn(self, schema: ClassSchema) -> Fit:
+        """Refit the head of a schema; its probabilities become columns, and the queue's order follows its doubt.
 
         Raises
         ------
@@ -148,48 +166,50 @@ class Learner:
             If there are no features, or too few labels.
         """
         with self._learning:
-            features, schema = self.features, self.labelling.required()
-            train, validation = self.examples(schema)
+            features = self.features
+            counted, journal = self.labelling.journal.counted(schema.name)
+            given = self._with_features(counted)
+            train, validation = (
+                _examples(each for each in given if (each.judges is not None) is part) for part in (False, True)
+            )
             learned = learn(features.values, self.scale, train, validation, schema.class_names)
             probabilities = learned.head.probabilities(features.values)
-            self._put(learned, probabilities, schema)
-            self._entropy = queue.entropy(probabilities)
-            self.learned, self._schema = learned, schema.name
-            self._put_queue()
-            return learned
+            columns = self._put(learned, probabilities, schema)
+            filtered = sum(each.judges is not None and each.judges.filtered for each in given)
+            fit = Fit(learned, columns, queue.entropy(probabilities), journal, filtered)
+            self.fits[schema.name] = fit
+            self._put_queue(schema)
+            return fit
 
-    def _put(self, learned: Learned, probabilities: np.ndarray, schema: ClassSchema) -> None:
-        """Put the probabilities (N, K) of the learned classes beside the catalogue."""
+    def _put(self, learned: Learned, probabilities: np.ndarray, schema: ClassSchema) -> tuple[str, ...]:
+        """Put the probabilities (N, K) of the learned classes beside the catalogue, those of the last fit away."""
         labels = {entry.name: entry.label for entry in schema.classes}
-        for place, (name, column) in enumerate(learned_columns(learned.head.classes).items()):
+        columns = learned_columns(schema.name, learned.head.classes)
+        before = self.fits.get(schema.name)
+        self.catalogue.remove([name for name in before.columns if name not in columns.values()] if before else [])
+        for place, (name, column) in enumerate(columns.items()):
             said = About(f"Probability of {name} ({schema.name}), learned from {learned.n} labels")
-            described = Column("", f"learned: {labels[name]}", "number", "probability", said)
+            described = Column("", f"learned, {schema.name}: {labels[name]}", "number", "probability", said)
             self.catalogue.put(column, np.ascontiguousarray(probabilities[:, place]), described)
+        return tuple(columns.values())
 
     def prepare(self) -> None:
         """Let the catalogue be sorted by its own doubt before anything is learned."""
         if not self._queued:
-            self._put_queue()
+            self._put_queue(None)
 
-    def _put_queue(self) -> None:
-        if self._doubt is not None:
-            rows = queue.highest(self._doubt, np.flatnonzero(self._labellable), self.catalogue.rows)
+    def _put_queue(self, schema: ClassSchema | None) -> None:
+        doubt = self._doubt(schema)
+        if doubt is not None:
+            rows = queue.highest(doubt, np.flatnonzero(self._labellable), self.catalogue.rows)
             self.catalogue.put_order("queue", rows)
         self._queued = True
 
-    def examples(self, schema: ClassSchema) -> tuple[Examples, Examples]:
-        """The labelled galaxies with features: those to learn from, and those to judge by.
-
-        To judge by are those that came from the queue: galaxies that somebody chose for what they are would flatter.
-        """
-        features, labels = self.features, list(self.labelling.labels.labelled(schema.name))
-        rows = self.labelling.rows_of(event.id for event in labels)
-        known = [
-            (event, row) for event, row in zip(labels, rows, strict=True) if row is not None and features.known[row]
-        ]
-        train = [(row, str(event.answer)) for event, row in known if event.set == "train"]
-        judged = [(row, str(event.answer)) for event, row in known if event.set == "validation" and event.queued]
-        return _examples(train), _examples(judged)
+    def _with_features(self, counted: Sequence[Counted]) -> list[Placed]:
+        """The labels of galaxies that have features, with their rows."""
+        rows, known = self.labelling.rows_of(event.id for event, _ in counted), self.features.known
+        pairs = zip(counted, rows, strict=True)
+        return [Placed(row, event, judges) for (event, judges), row in pairs if row is not None and known[row]]
 
     @cached_property
     def scale(self) -> Scale:
@@ -213,10 +233,11 @@ class Learner:
         return self.labelling.state.embedding
 
 
-def learned_columns(classes: Sequence[str]) -> dict[str, str]:
-    """The column of each class that a head has learned."""
-    return dict(zip(classes, identifiers(f"learned_{name}" for name in classes), strict=True))
+def learned_columns(schema: str, classes: Sequence[str]) -> dict[str, str]:
+    """The column of each class of a schema that a head has learned."""
+    return dict(zip(classes, identifiers(f"{LEARNED}{schema}_{name}" for name in classes), strict=True))
 
 
-def _examples(pairs: Sequence[tuple[int, str]]) -> Examples:
-    return Examples(np.array([row for row, _ in pairs], np.int64), [answer for _, answer in pairs])
+def _examples(given: Iterable[Placed]) -> Examples:
+    placed = list(given)
+    return Examples(np.array([each.row for each in placed], np.int64), [str(each.event.answer) for each in placed])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -15,6 +16,7 @@ from tuningfork.explore.labelling import Labelling
 from tuningfork.explore.pictures import Pictures
 from tuningfork.explore.queue import Rows
 from tuningfork.files import write_text
+from tuningfork.schemas import ClassSchema
 
 ENDINGS = {"csv": ".csv", "parquet": ".parquet", "fits": ".fits", "votable": ".vot", "html": ".html"}
 MEDIA = {
@@ -28,12 +30,13 @@ MEDIA = {
 
 @dataclass(frozen=True)
 class Selection:
-    """Some rows of a catalogue, with their labels and pictures where there are any."""
+    """Some rows of a catalogue, with their labels by a schema and pictures where there are any."""
 
     catalogue: Catalogue
     rows: Rows
     labelling: Labelling
     pictures: Pictures | None
+    schema: ClassSchema | None
 
     @property
     def name(self) -> str:
@@ -66,40 +69,40 @@ def write_selection(chosen: Selection, kind: str, folder: Path) -> Path:
 
 
 def table_of(chosen: Selection) -> pa.Table:
-    """The rows with all their columns, those put beside the catalogue and the labels last."""
+    """The rows with all their columns, those put beside the catalogue and the labels last.
+
+    In a catalogue that was taken away before, these take the place of those that were taken with it.
+    """
     catalogue, taken = chosen.catalogue, pa.array(chosen.rows, pa.int64())
-    fields, arrays = [], []
-    for entry in catalogue.table.schema:
-        kind = _plain(entry.type)
-        fields.append(entry.with_type(kind))
-        arrays.append(catalogue.table.read(entry.name).take(taken).cast(kind))
     own = set(catalogue.table.schema.names)
-    for each in catalogue.columns:
-        if each.role != "width" and each.name not in own:
-            numbers = catalogue.numbers(each.name)
-            fields.append(column(each.name.replace(":", "_"), pa.from_numpy_dtype(numbers.values.dtype), each.about))
-            arrays.append(pa.array(numbers.values[chosen.rows], mask=~numbers.known[chosen.rows]))
-    for name, about, texts in labels_of(chosen):
-        fields.append(column(f"{name}_label" if name in own else name, pa.string(), about))
-        arrays.append(pa.array(texts, pa.string()))
-    return pa.table(arrays, pa.schema(fields))
+    last: dict[str, tuple[pa.Field, Any]] = {}
+    for each in catalogue.beside:
+        numbers, name = catalogue.numbers(each.name), each.name.replace(":", "_")
+        values = pa.array(numbers.values[chosen.rows], mask=~numbers.known[chosen.rows])
+        last[name] = column(name, values.type, each.about), values
+    for plain, about, texts in labels_of(chosen):
+        name = f"{plain}_label" if plain in own else plain
+        last[name] = column(name, pa.string(), about), pa.array(texts, pa.string())
+    first = [entry.with_type(_plain(entry.type)) for entry in catalogue.table.schema if entry.name not in last]
+    arrays = [catalogue.table.read(entry.name).take(taken).cast(entry.type) for entry in first]
+    return pa.table(
+        [*arrays, *(values for _, values in last.values())], pa.schema([*first, *(entry for entry, _ in last.values())])
+    )
 
 
 def labels_of(chosen: Selection) -> list[tuple[str, About, list[str | None]]]:
     """The columns of the labels: the class of each galaxy, and what it is for; none where nothing is labelled."""
-    labelling, schema = chosen.labelling, chosen.labelling.schema
-    events = list(labelling.labels.labelled(schema.name)) if schema else []
-    if schema is None or not events:
+    labels, schema = chosen.labelling.labels, chosen.schema
+    known = {event.id: event for event in labels.labelled(schema.name)} if schema else {}
+    if schema is None or not known or chosen.catalogue.id_column is None:
         return []
-    rows = labelling.rows_of(event.id for event in events)
-    known = {row: event for row, event in zip(rows, events, strict=True) if row is not None}
-    said = [known.get(row) for row in chosen.rows.tolist()]
+    said = [known.get(id_str) for id_str in chosen.catalogue.ids(chosen.rows)]
     return [
         (schema.label_column, About(f"Label: {schema.title}"), [event.answer if event else None for event in said]),
         (
             f"{schema.label_column}_set",
             About("Set aside for validation, or to learn from"),
-            [event.set if event else None for event in said],
+            [("validation" if labels.judges(event) else "train") if event else None for event in said],
         ),
     ]
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuningfork.errors import ModelError, TuningforkError
-from tuningfork.explore.learn import Head, Learned
+from tuningfork.explore.learn import Head
 from tuningfork.files import whole_folder, write_text
 from tuningfork.schemas import ClassSchema
 
 if TYPE_CHECKING:
     from tuningfork.explore.features import Features
-    from tuningfork.explore.journal import Journal
+    from tuningfork.explore.learner import Fit
     from tuningfork.models import GalaxyModel
 
 WEIGHTS = "model.safetensors"
@@ -26,12 +26,12 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 @dataclass(frozen=True)
 class Origin:
-    """What a head was learned from: labels of a schema in a journal, on an embedding, and the head itself."""
+    """What a head was learned from: labels of a schema in a journal (a file), on an embedding, and the head itself."""
 
     schema: ClassSchema
-    journal: Journal
+    journal: Path
     embedding: Features
-    learned: Learned
+    fit: Fit
 
 
 def folder_name(asked: str) -> str:
@@ -70,14 +70,14 @@ def make_model(origin: Origin, out: Path, model: str | None = None) -> Path:
     """
     from tuningfork.models import save_model
 
-    missing = [name for name in origin.schema.class_names if name not in origin.learned.head.classes]
+    missing = [name for name in origin.schema.class_names if name not in origin.fit.learned.head.classes]
     if missing:
         raise ModelError(
             f"a model answers all classes of its schema, and {', '.join(missing)} has too few labels to learn; "
             "label some, or make a list of classes without it"
         )
     base, hashes = _base(origin.embedding, model)
-    network = _with_head(base, origin.schema, origin.learned.head)
+    network = _with_head(base, origin.schema, origin.fit.learned.head)
     with whole_folder(out) as making:
         write_text(making / "card.md", _card(origin, out.name, hashes[0]))
         save_model(network, making, _record(origin, hashes))
@@ -128,12 +128,12 @@ def _with_head(base: GalaxyModel, schema: ClassSchema, head: Head) -> GalaxyMode
 
 def _record(origin: Origin, base: tuple[str, dict[str, str]]) -> dict[str, Any]:
     """What the manifest tells of how it was made."""
-    learned, judged = origin.learned, origin.learned.validation
+    learned, judged = origin.fit.learned, origin.fit.learned.validation
     return {
         "data": {
             "labels": {
-                "journal": origin.journal.path.name,
-                "sha256": origin.journal.sha256(),
+                "journal": origin.journal.name,
+                "sha256": origin.fit.journal,
                 "counts": learned.counts,
             },
             "embedding": origin.embedding.path.name,
@@ -146,7 +146,7 @@ def _record(origin: Origin, base: tuple[str, dict[str, str]]) -> dict[str, Any]:
 
 
 def _card(origin: Origin, name: str, base: str) -> str:
-    learned, schema = origin.learned, origin.schema
+    learned, schema = origin.fit.learned, origin.schema
     counts = "\n".join(f"| {entry.label} | {learned.counts[entry.name]} |" for entry in schema.classes)
     return f"""# Model card: {name}
 
@@ -154,7 +154,7 @@ def _card(origin: Origin, name: str, base: str) -> str:
 
 **Answers.** `{schema.name}`: {", ".join(entry.label for entry in schema.classes)}.
 
-**Data.** {learned.n} labels of the journal `{origin.journal.path.name}` (SHA-256 {origin.journal.sha256()}):
+**Data.** {learned.n} labels of the journal `{origin.journal.name}` (SHA-256 {origin.fit.journal}):
 
 | class | labels |
 | --- | --- |
@@ -163,15 +163,15 @@ def _card(origin: Origin, name: str, base: str) -> str:
 Every class counts alike, however many labels it has: where one is rare, fewer galaxies are of it than its probabilities
 say.
 
-**Validation.** {_validation(origin)}
+**Validation.** {_validation(origin.fit)}
 
 **Limits.** It knows only images like those that were labelled. The encoder was not changed; with some hundred labels a
 `tuningfork train` run that starts from it may do better.
 """
 
 
-def _validation(origin: Origin) -> str:
-    judged = origin.learned.validation
+def _validation(fit: Fit) -> str:
+    judged = fit.learned.validation
     if judged is None:
         return "No galaxy that was set aside is labelled: how good it is, is not known."
     classes = "\n".join(
@@ -180,5 +180,15 @@ def _validation(origin: Origin) -> str:
     )
     return (
         f"Accuracy {judged.accuracy:.3f} (95 % interval {judged.low:.3f} to {judged.high:.3f}) on {judged.n} galaxies "
-        f"set aside at random, which it did not learn from:\n\n{classes}"
+        f"set aside at random, which it did not learn from. {_drawn_from(fit.filtered)}:\n\n{classes}"
+    )
+
+
+def _drawn_from(filtered: int) -> str:
+    """What the validation set is a sample of."""
+    if not filtered:
+        return "They are a sample of the whole catalogue, less the galaxies that were chosen by hand or skipped"
+    return (
+        f"{filtered} of them are a sample of what a filter kept of the catalogue: the accuracy holds for such "
+        "galaxies, not for the whole catalogue"
     )

@@ -24,7 +24,7 @@ class LabelEvent(Entry):
 
     ``schema`` defines one; ``label`` and ``skip`` are of the galaxy `id` by the schema `schema`; ``undo`` takes back
     the event `undoes`; ``vote`` says of an unusual galaxy whether it is interesting. `queued` is whether the galaxy
-    came from the queue, and was not chosen for what it is.
+    came from the queue, and was not chosen for what it is; `filtered`, whether a filter had narrowed the queue.
     """
 
     n: Count
@@ -36,6 +36,7 @@ class LabelEvent(Entry):
     answer: str | None = None
     set: Literal["train", "validation"] = "train"
     queued: bool = False
+    filtered: bool = False
     undoes: Count | None = None
     interesting: bool | None = None
     definition: dict[str, Any] | None = None

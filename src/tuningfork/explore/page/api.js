@@ -10,7 +10,13 @@ export const generation = signal(0);
 const PAUSE = 1500;
 let returning = null;
 
-export class Refused extends Error {}
+/** What the server refused, with the status that it answered: 400 is what was sent, all else may be mended. */
+export class Refused extends Error {
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -51,7 +57,7 @@ async function send(path, options = {}) {
       await comesBack("anew");
       continue;
     }
-    throw new Refused(await reason(answer));
+    throw new Refused(await reason(answer), answer.status);
   }
 }
 

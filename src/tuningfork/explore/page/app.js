@@ -10,7 +10,7 @@ import { Table } from "./table.js";
 import { Label } from "./label.js";
 import { Learn } from "./learn.js";
 import { Galaxy } from "./galaxy.js";
-import { labels, unsent } from "./labels.js";
+import { dropUnsent, held, labels, sendAll, unsent } from "./labels.js";
 import { Dialogs } from "./dialogs.js";
 import { Notices } from "./notices.js";
 import { Stretch, ViewSwitch } from "./large.js";
@@ -36,6 +36,15 @@ const GONE = {
   anew: "The server was started anew. Open the address that it printed; this page then goes on.",
 };
 
+/** Labels that the server would not take: they stay until it does, or until they are given up. */
+const Held = () =>
+  held.value &&
+  html`<div class="banner" role="alert">
+    <span>${unsent.value.length} ${unsent.value.length === 1 ? "label waits" : "labels wait"} here: ${held.value}</span>
+    <button class="button small" onClick=${sendAll}>Send again</button>
+    <button class="link" onClick=${dropUnsent}>Give them up</button>
+  </div>`;
+
 const Banner = () =>
   server.value !== "here" &&
   html`<div class="banner" role="alert">
@@ -60,7 +69,7 @@ function Panel({ name, title, children }) {
 export function App() {
   const Shown = VIEW[view.value];
   return html`<${Top} />
-    <${Banner} />
+    <${Banner} /><${Held} />
     <div class="main">
       <${Panel} name="filters" title="Filters">
         <header class="sheet-head only-narrow">

@@ -1,7 +1,7 @@
 // The panel of the current galaxy: picture, answers, doubt, similar ones, place on the sky, everything its row says.
 import { effect, html, signal, untracked, useEffect } from "./vendor/ui.js";
 import { get, post } from "./api.js";
-import { catalogue, cursor, revision, selected, sheet } from "./state.js";
+import { catalogue, cursor, revision, selected, sheet, shown as note } from "./state.js";
 import { open, step, toggle } from "./picking.js";
 import { say, tried } from "./notices.js";
 import { Answers } from "./labels.js";
@@ -39,10 +39,12 @@ const fetchGalaxy = (row, stop) =>
   tried(async () => {
     const found = await get(`api/galaxy/${row}`, stop);
     galaxy.value = found;
+    note([found]);
     if (!catalogue.value.has.embedding) return;
     if (similar.value?.of === row) return;
     const { rows } = await get(`api/similar/${row}?n=12`, stop);
     similar.value = { of: row, rows };
+    note(rows);
   });
 
 async function judge(row, up) {

@@ -67,6 +67,7 @@ function Stage() {
 export function Label() {
   useEffect(() => (answers().length ? beginLabelling() : undefined), [answers().length]);
   if (!setup.value) return html`<div class="empty"><p class="hint">Reading the labels …</p></div>`;
+  if (setup.value.refused) return html`<div class="empty"><p class="empty-title">It can't be labelled.</p><p>${setup.value.refused}</p></div>`;
   if (!answers().length || settingUp.value) return html`<${LabelSetup} />`;
   look.value;
   return html`<div class="label-view">

@@ -2,7 +2,7 @@
 import { effect, html, signal, untracked, useState } from "./vendor/ui.js";
 import { get, post, server } from "./api.js";
 import { catalogue, map, revision, sheet, sort, view } from "./state.js";
-import { answers, labels, setup, sinceLearned, unsent } from "./labels.js";
+import { answers, labels, question, setup, sinceLearned, unsent } from "./labels.js";
 import { beginAnew, order } from "./queue.js";
 import { tried } from "./notices.js";
 import { Icon } from "./icons.js";
@@ -19,6 +19,7 @@ const LEAST = 2; // labels that each of two classes needs
 const trouble = signal("");
 const refused = signal(null); // how many labels there were when the server had too few to learn from
 const made = signal(null);
+const begun = signal(null); // the question of which it is known what was learned
 
 function take(result) {
   learned.value = result;
@@ -29,8 +30,10 @@ export async function learn() {
   if (busy.value || !catalogue.value.has.embedding) return;
   busy.value = true;
   sinceLearned.value = 0;
+  const asked = setup.value?.schema;
   try {
-    take(await post("api/learn", {}));
+    const result = await post("api/learn", question());
+    if (asked === setup.value?.schema) take(result);
     trouble.value = "";
     catalogue.value = await get("api/catalogue");
     revision.value += 1;
@@ -42,15 +45,37 @@ export async function learn() {
   busy.value = false;
 }
 
+/** What was learned of a question, when the tab comes to it. */
+async function begin(name) {
+  begun.value = null;
+  if (!name) return;
+  learned.value = null;
+  history.value = [];
+  trouble.value = "";
+  made.value = null;
+  refused.value = null;
+  sinceLearned.value = 0;
+  const known = await tried(() => get(`api/learn?${new URLSearchParams({ schema: name })}`));
+  if (setup.value?.schema !== name) return;
+  take(known ?? null);
+  begun.value = name;
+}
+
 export async function followLearning() {
   if (!catalogue.value.has.labels || !catalogue.value.has.embedding) return;
-  take((await tried(() => get("api/learn"))) ?? null);
+  let asked;
+  effect(() => {
+    const name = setup.value?.schema;
+    if (name === asked) return;
+    asked = name;
+    untracked(() => begin(name));
+  });
   effect(() => {
     const { counts } = setup.value ?? {};
     const enough = Object.values(counts?.by_answer ?? {}).filter((n) => n >= LEAST).length >= 2;
     const first = !learned.value && view.value === "label" && counts?.labels !== refused.value;
     const due = sinceLearned.value >= EVERY || first;
-    if (enough && due && !unsent.value.length && server.value === "here") untracked(learn);
+    if (enough && due && begun.value === setup.value.schema && !unsent.value.length && server.value === "here") untracked(learn);
   });
 }
 
@@ -84,10 +109,10 @@ function Figure() {
   const result = learned.value;
   if (!result) return html`<p class="hint">Nothing is learned yet. It begins when two classes have two labels each.</p>`;
   if (!result.validation) return html`<p class="hint">Learned from ${result.n} labels; none set aside has a label yet, so it is not measured.</p>`;
-  const { accuracy, low, high, n } = result.validation;
+  const { accuracy, low, high, n, filtered } = result.validation;
   return html`<div class="accuracy">
     <span class="big">${format.percent(accuracy)}</span>
-    <span class="hint">right of ${n} set aside<br />95 % interval ${format.percent(low)} to ${format.percent(high)}</span>
+    <span class="hint">right of ${n} set aside${filtered ? `, ${filtered} of them among what a filter kept: it holds for such galaxies` : ""}<br />95 % interval ${format.percent(low)} to ${format.percent(high)}</span>
   </div>`;
 }
 
@@ -132,7 +157,7 @@ const onMap = (name) => {
 };
 
 function Found() {
-  const columns = catalogue.value.columns.filter((one) => one.name.startsWith("learned_"));
+  const columns = catalogue.value.columns.filter((one) => learned.value?.columns.includes(one.name));
   if (!columns.length) return null;
   return html`<section>
     <h3>See what it finds</h3>
@@ -152,7 +177,7 @@ function Train() {
   const train = async (event) => {
     event.preventDefault();
     setWaiting(true);
-    const result = await tried(() => post("api/train", { out: name.trim() }));
+    const result = await tried(() => post("api/train", { ...question(), out: name.trim() }));
     if (result) made.value = result;
     setWaiting(false);
   };

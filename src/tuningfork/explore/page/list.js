@@ -1,7 +1,7 @@
 // The galaxies as filtered and sorted, fetched in pages as they come into view. Grid, table and keys share it.
 import { computed, effect, signal, untracked } from "./vendor/ui.js";
 import { post } from "./api.js";
-import { catalogue, cursor, filter, kept, revision, sort, tableColumns } from "./state.js";
+import { catalogue, cursor, filter, kept, revision, shown, sort, tableColumns } from "./state.js";
 import { tried } from "./notices.js";
 
 const PAGE = 120;
@@ -63,6 +63,7 @@ function fetchPage(question, number, stop) {
       const answer = await post("api/rows", { ...question, offset: number * PAGE, limit: PAGE }, stop);
       if (into !== pages) return;
       into.set(number, answer.rows);
+      shown(answer.rows);
       forgetFar(number);
       kept.value = answer.total;
       trouble.value = "";

@@ -1,8 +1,8 @@
 // A question of one's own: a name and its classes, made in the page.
 import { html, signal, useState } from "./vendor/ui.js";
-import { answers, define, setup } from "./labels.js";
+import { answers, define, readSetup, setup } from "./labels.js";
 import { beginAnew, order } from "./queue.js";
-import { say } from "./notices.js";
+import { say, tried } from "./notices.js";
 
 const MOST = 9;
 export const settingUp = signal(false);
@@ -28,6 +28,13 @@ export function LabelSetup() {
       return setWrong(error.message);
     }
   };
+  const others = setup.value.schemas.filter((one) => one !== setup.value.schema);
+  const goOn = (one) =>
+    tried(async () => {
+      await readSetup(one);
+      settingUp.value = false;
+      if (order.value) beginAnew();
+    });
   return html`<form class="setup" onSubmit=${save}>
     <h2>What do you want to label?</h2>
     <p class="hint">
@@ -64,6 +71,10 @@ export function LabelSetup() {
       )}
       <button type="button" class="link" disabled=${classes.length >= MOST} onClick=${() => setClasses([...classes, ""])}>Add a class</button>
     </fieldset>
+    ${others.length > 0 &&
+    html`<p class="hint">
+      Or go on with: ${others.map((one) => html`<button type="button" class="link" key=${one} onClick=${() => goOn(one)}>${one}</button> `)}
+    </p>`}
     ${wrong && html`<p class="wrong" role="alert">${wrong}</p>`}
     <div class="buttons">
       <button class="button primary">Begin to label</button>

@@ -32,6 +32,10 @@ export const selected = signal(new RowSet(0));
 /** The current galaxy: its row, and its place in the list as sorted (null where not known). */
 export const cursor = signal({ row: null, index: null });
 
+/** The ids of the galaxies that were shown, by row: a label says of which it is. */
+export const ids = new Map();
+export const shown = (galaxies) => galaxies.forEach(({ row, id }) => ids.set(row, id));
+
 export const look = signal({ view: "model", stretch: 0 });
 export const thumbnail = signal(132);
 export const tableColumns = signal([]);

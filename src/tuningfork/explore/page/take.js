@@ -2,7 +2,7 @@
 import { html, signal, useState } from "./vendor/ui.js";
 import { post, postForFile, postRows } from "./api.js";
 import { filter, kept, selected } from "./state.js";
-import { labels } from "./labels.js";
+import { labels, question } from "./labels.js";
 import { say, tried } from "./notices.js";
 import { copyLink } from "./link.js";
 import * as format from "./format.js";
@@ -25,10 +25,10 @@ const choices = () => [
 
 /** What the server is asked for: a filter, or those of all that have a label. */
 async function asked(what) {
-  if (what === "kept") return { filter: filter.value };
-  if (what === "labels") return { filter: { all: [] }, labelled: true };
+  if (what === "kept") return { ...question(), filter: filter.value };
+  if (what === "labels") return { ...question(), filter: { all: [] }, labelled: true };
   const { selection } = await postRows("api/select", selected.value.toArray());
-  return { filter: { all: [{ selection }] } };
+  return { ...question(), filter: { all: [{ selection }] } };
 }
 
 const nameIn = (disposition) => /filename="?([^";]+)"?/.exec(disposition ?? "")?.[1] ?? "galaxies";
