@@ -954,3 +954,11 @@ def test_columns_of_the_last_fit_go_and_questions_keep_their_own(folder: Path, t
         *learned["columns"],
     ]
     assert client.get("/api/learn?schema=shapes").json() == learned
+
+
+def test_a_name_may_hold_what_ends_lines_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    Journal(path, "ann").define(RINGS)
+    Journal(path, "ann").label("rings", "a\u2028b\u0085c", "ring")
+    path.write_text(path.read_text().replace("\\u2028", "\u2028").replace("\\u0085", "\u0085"), encoding="utf-8")
+    assert list(read_table(path)["id_str"]) == ["a\u2028b\u0085c"]

@@ -208,7 +208,7 @@ def read_labels(text: str, path: Path) -> Labels:
     CatalogError
         If a line is no event, or does not follow from those before it; it is named.
     """
-    lines = text[: text.rfind("\n") + 1].splitlines()
+    lines = text.split("\n")[:-1]  # at no other sign that ends lines: a name may hold one
     labels = Labels()
     if lines:
         first_line(lines[0], path)

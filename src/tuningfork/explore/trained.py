@@ -187,7 +187,7 @@ def _validation(fit: Fit) -> str:
 def _drawn_from(filtered: int) -> str:
     """What the validation set is a sample of."""
     if not filtered:
-        return "They are a sample of the whole catalogue, less the galaxies that were chosen by hand or skipped"
+        return "They are a sample of the whole catalogue, less the galaxies that somebody chose or skipped"
     return (
         f"{filtered} of them are a sample of what a filter kept of the catalogue: the accuracy holds for such "
         "galaxies, not for the whole catalogue"
