@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,8 +25,11 @@ from astropy.io import fits
 from PIL import Image
 
 from conftest import Counted
+from tuningfork.catalogs import bounds
+from tuningfork.catalogs.pages import HEADER, pages
 from tuningfork.catalogs.parquet import read_columns
 from tuningfork.errors import MachineError, ModelError, TuningforkError
+from tuningfork.explore.tables import open_table
 from tuningfork.images import Geometry, Reading
 from tuningfork.images.item import Item
 from tuningfork.images.stream import Decoded, decode_item
@@ -291,6 +295,80 @@ def test_a_table_that_holds_far_more_than_its_bytes_is_refused_before_memory_is_
         open_source(tmp_path / name)
     assert peak() - before < MEMORY
     assert time.process_time() - began < SECONDS
+
+
+def long_texts(path: Path) -> None:
+    """Three texts of 60 MB, in kilobytes."""
+    with pq.ParquetWriter(path, pa.schema({"id_str": pa.string()}), compression="zstd", use_dictionary=False) as writer:
+        for _ in range(3):
+            writer.write_table(pa.table({"id_str": ["a" * (60 << 20)]}))
+
+
+EXPLORED = {
+    "texts.parquet": (texts, "its text unpacks to more than"),
+    "long.parquet": (long_texts, "unpacks to more than"),
+}
+
+
+@pytest.mark.parametrize("name", EXPLORED)
+def test_the_explorer_refuses_them_too(tmp_path: Path, name: str, counted: Counted) -> None:
+    counted("bad inputs")
+    make, said = EXPLORED[name]
+    make(tmp_path / name)
+    before = peak()
+    with pytest.raises(TuningforkError, match=said):
+        open_table(tmp_path / name).read("id_str")
+    assert peak() - before < MEMORY
+
+
+def test_a_row_of_a_text_that_all_repeat_is_read_alone(tmp_path: Path) -> None:
+    texts(tmp_path / "t.parquet")
+    before = peak()
+    assert open_table(tmp_path / "t.parquet").row(999)["file_loc"] == "a" * (1 << 20)
+    assert peak() - before < 300
+
+
+def test_pages_are_looked_at_once_and_are_no_more_than_a_file_of_its_size_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: Counted
+) -> None:
+    """Of 5,000 pages each header is read alone, not all that follows it."""
+    counted("bad inputs")
+    path, n = tmp_path / "t.parquet", 5000
+    table = pa.table({"x": np.arange(n)})
+    pq.write_table(table, path, use_dictionary=False, data_page_size=1, write_batch_size=1, write_statistics=False)
+    with path.open("rb", buffering=0) as source:
+        chunk = pq.read_metadata(path).row_group(0).column(0)
+        read = Reads(source)
+        assert len(list(pages(read, chunk))) == n  # type: ignore[arg-type]
+    assert read.bytes <= n * HEADER
+    monkeypatch.setattr(bounds, "FEW_PAGES", 1000)
+    with pytest.raises(TuningforkError, match=r"more than 1,000 pages"), path.open("rb") as source:
+        read_columns(source, ["x"], path)
+
+
+class Reads:
+    """A file of which it is counted how much is read."""
+
+    def __init__(self, file: Any) -> None:
+        self.file, self.bytes, self.seek = file, 0, file.seek
+
+    def read(self, length: int) -> bytes:
+        data: bytes = self.file.read(length)
+        self.bytes += len(data)
+        return data
+
+
+def test_a_long_header_of_a_page_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds the least and the largest text, of 1 KB each."""
+    monkeypatch.setattr("tuningfork.catalogs.pages.HEADER", 256)
+    table = pa.table({"id_str": ["a" * 1000, "b" * 1000]})
+    pq.write_table(table, tmp_path / "t.parquet", use_dictionary=False, compression="none")
+    chunk = pq.read_metadata(tmp_path / "t.parquet").row_group(0).column(0)
+    with (tmp_path / "t.parquet").open("rb", buffering=0) as source:
+        read = Reads(source)
+        (page,) = pages(read, chunk)  # type: ignore[arg-type]
+    assert read.bytes > 256
+    assert (page.start + page.packed, page.values) == (chunk.data_page_offset + chunk.total_compressed_size, 2)
 
 
 def test_a_table_that_packs_well_is_read(tmp_path: Path) -> None:

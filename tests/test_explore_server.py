@@ -663,6 +663,8 @@ def test_every_answer_bears_its_policy(client) -> None:
         {"filter": {"all": [{"column": "id_str", "contains": "x" * 1001}]}},
         {"filter": {"all": [{"column": "id_str", "in": ["x"] * 1001}]}},
         {"filter": {"all": [{"column": "id_str", "in": [{}]}]}},
+        {"filter": {"all": [{"column": "id_str", "in": ["\ud800"]}]}},
+        {"filter": {"all": [{"column": "id_str", "contains": "\udfff"}]}},
         {"filter": {"all": [{"column": "error", "null": 1}]}},
         {"filter": {"all": [{"column": "error", "null": True}] * 201}},
         {"sort": {"column": 'ood_score"; drop table'}},
@@ -676,6 +678,12 @@ def test_what_can_not_be_is_refused_in_one_line(client, said: dict[str, Any]) ->
     error = answer.json()["error"]
     assert "\n" not in error
     assert len(error) <= 300
+
+
+def test_numbers_that_no_row_can_have_are_in_none(client) -> None:
+    for value in (10**400, "1" * 400, "nan", 1e300):
+        asked = {"all": [{"column": "ood_score", "in": [value]}]}
+        assert read(client.post("/api/rows", json={"filter": asked}))["total"] == 0
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"[" * 100_000, b'{"limit": NaN}', b"\xff", b"null"])
@@ -699,6 +707,7 @@ def test_sizes_are_bounded(client) -> None:
     "path",
     [
         *("/image/999", "/image/-1", "/image/g0", "/image/..%2f..%2fetc%2fpasswd", "/api/galaxy/99999999999999999999"),
+        f"/image/{'9' * 5000}",
         *("/../pyproject.toml", "/..%2fapp.py", "/%2e%2e/app.py", "/app.py", "/%00", "/api/galaxy/1%00"),
     ],
 )

@@ -318,6 +318,9 @@ def test_a_study_of_seeds_that_lost_a_training_makes_it_again(repeated: tuple[Pa
 def test_the_interval_of_a_difference_of_seeds_is_welchs(first: list[float], second: list[float]) -> None:
     value, interval = difference_of_means(OverSeeds(tuple(first)), OverSeeds(tuple(second)))
     assert value == pytest.approx(np.mean(second) - np.mean(first), abs=1e-9)
+    if np.ptp(first) == np.ptp(second) == 0:
+        assert interval is None
+        return
     assert interval is not None and interval[0] <= value <= interval[1]
     if min(np.std(first), np.std(second)) > 1e-3:
         expected = ttest_ind(second, first, equal_var=False).confidence_interval(0.95)
@@ -327,3 +330,8 @@ def test_the_interval_of_a_difference_of_seeds_is_welchs(first: list[float], sec
 def test_one_seed_has_no_spread_and_no_interval() -> None:
     one, two = OverSeeds((0.1,)), OverSeeds((0.1, 0.3))
     assert one.spread is None and difference_of_means(one, two) == (pytest.approx(0.1), None)
+
+
+def test_seeds_that_agree_exactly_say_nothing_of_others() -> None:
+    agreed = OverSeeds((0.25, 0.25)), OverSeeds((0.75, 0.75))
+    assert difference_of_means(*agreed) == (0.5, None)

@@ -15,6 +15,8 @@ CELLS = 8  # values of a table for a byte of its file
 SMALL = 128 << 20  # unpacked bytes that any file may have
 FEW_CELLS = 1 << 24
 FEW_ROWS = 1 << 20
+PAGE = 1 << 8  # bytes of a file for each page of its columns
+FEW_PAGES = 1 << 17
 
 
 def most_bytes(size: int) -> int:
@@ -30,6 +32,11 @@ def refuse_inflated(path: Path, unpacked: int, what: str = "it") -> None:
             f"{path}: {what} unpacks to more than {most >> 20} MiB, which is more than a file of its size may; "
             "if it is meant so, unpack it first"
         )
+
+
+def most_pages(size: int) -> int:
+    """How many pages the columns of a file of `size` bytes may have: the header of each is looked at."""
+    return max(FEW_PAGES, size // PAGE)
 
 
 def refuse_cells(path: Path, rows: int, columns: int, values: int = 0) -> None:

@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 import pyarrow.parquet as pq
 
-LONGEST_HEADER = 1 << 20  # bytes: it may hold a smallest and a largest value
+HEADER = 1 << 12  # bytes that are read of a page at first: most headers have less than a hundred
+LONGEST_HEADER = 1 << 20  # it may hold a smallest and a largest value
 DEEPEST = 16
 _FIXED = {1: 0, 2: 0, 3: 1, 7: 8}  # bytes of a value by its type: true, false, a byte, a float
 _WHOLE, _TEXT, _LISTS, _TABLE = (4, 5, 6), 8, (9, 10), 12
@@ -20,8 +21,13 @@ _SIZES, _VALUES = (2, 3), {5: False, 7: True, 8: False}  # by field, the headers
 
 @dataclass(frozen=True)
 class Page:
-    """What a page unpacks to, in bytes; how many values it holds; whether these are the dictionary."""
+    """Where a page's content lies and its length; what it unpacks to; its values, and whether they are the dictionary.
 
+    Lengths are in bytes.
+    """
+
+    start: int
+    packed: int
     unpacked: int
     values: int
     dictionary: bool
@@ -40,16 +46,32 @@ def pages(file: BinaryIO, column: pq.ColumnChunkMetaData) -> Iterator[Page]:
     at = min(starts, default=-1)
     end = at + column.total_compressed_size
     while 0 <= at < end:
-        file.seek(at)
-        header = _Header(file.read(min(LONGEST_HEADER, end - at)))
-        found = header.table()
+        found, length = _header(file, at, end)
         unpacked, packed = (found.get(field) for field in _SIZES)
         if not isinstance(unpacked, int) or not isinstance(packed, int) or min(unpacked, packed) < 0:
             raise ValueError("the header of a page does not say its size")
         field, counts = next(((key, found[key]) for key in _VALUES if isinstance(found.get(key), dict)), (0, {}))
         values = counts.get(1) if isinstance(counts, dict) else None
-        yield Page(unpacked, max(0, values) if isinstance(values, int) else 0, _VALUES.get(field, False))
-        at += header.at + packed
+        n = max(0, values) if isinstance(values, int) else 0
+        yield Page(at + length, packed, unpacked, n, _VALUES.get(field, False))
+        at += length + packed
+
+
+def _header(file: BinaryIO, at: int, end: int) -> tuple[dict[int, object], int]:
+    """The header of a page and its length; more is read where what was read first is cut."""
+    for length in (HEADER, LONGEST_HEADER):
+        file.seek(at)
+        header = _Header(file.read(min(length, end - at)))
+        try:
+            return header.table(), header.at
+        except _CutError:
+            if len(header.data) < length:
+                break
+    raise ValueError("the header of a page is cut or too long")
+
+
+class _CutError(ValueError):
+    """The bytes end before the header does."""
 
 
 class _Header:
@@ -93,7 +115,7 @@ class _Header:
     def _skip(self, length: int) -> None:
         self.at += length
         if self.at > len(self.data):
-            raise ValueError("the header of a page is cut or too long")
+            raise _CutError
 
     def _unsigned(self) -> int:
         number, shift = 0, 0

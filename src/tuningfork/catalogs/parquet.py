@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import astuple
 from pathlib import Path
@@ -14,13 +14,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tuningfork.catalogs.bounds import refuse_cells, refuse_inflated
+from tuningfork.catalogs.bounds import refuse_inflated
 from tuningfork.catalogs.ids import are_ids
-from tuningfork.catalogs.pages import pages
+from tuningfork.catalogs.inflated import refuse_bombs
 from tuningfork.catalogs.write.columns import ABOUT, about
 from tuningfork.errors import CatalogError, TuningforkError, first_line
 
 PIXELS = "image"
+LONGEST_NAME = 1000  # characters of a class
+BUFFER = 1 << 20  # bytes of a file that are read at once
 UNNAMED = "__index_level_0__"  # what pandas calls an index without a name
 WHOLE = {  # pandas' integers that may be missing
     pa.int8(): pd.Int8Dtype(),
@@ -62,63 +64,31 @@ def read_columns(source: BinaryIO, names: Sequence[str], path: Path) -> pa.Table
     CatalogError
         If they would take far more memory than the file has bytes.
     """
-    plain = pq.ParquetFile(source)
-    chunks = [chunk for chunk in _chunks(plain.metadata) if _is_of(chunk.path_in_schema, names)]
-    _refuse_bombs(source, plain.metadata, chunks, path)
-    texts = (chunk for chunk in chunks if chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page)
-    repeated = list(dict.fromkeys(chunk.path_in_schema for chunk in texts))  # read as numbers of texts, at first
-    if not repeated:
-        return plain.read(columns=list(names))
-    file, parts, length = pq.ParquetFile(source, read_dictionary=repeated), [], 0
-    for group in range(file.num_row_groups):  # each has a dictionary of its own, and Arrow joins none inside lists
-        parts.append(file.read_row_group(group, columns=list(names)))
-        length += sum(map(_text, parts[-1].columns))
-        refuse_inflated(path, length, "its text")
-    table = pa.concat_tables(parts)
-    wanted = plain.read_row_groups([], columns=list(names)).schema
-    return table.cast(wanted)
+    metadata = pq.read_metadata(source)
+    coded = refuse_bombs(source, metadata, names, path)
+    table = read_coded(source, metadata, names, coded, path)
+    return table.cast(pq.ParquetFile(source, metadata=metadata).read_row_groups([], columns=list(names)).schema)
 
 
-def largest_page(source: BinaryIO, name: str, path: Path) -> int:
-    """The bytes of the largest page of a part of a column, such as ``image.bytes``; all of it is within bounds.
+def read_coded(
+    source: BinaryIO, metadata: pq.FileMetaData, names: Sequence[str], coded: Sequence[str], path: Path
+) -> pa.Table:
+    """Columns that `refuse_bombs` let pass; the text of those that are `coded` stays in codes.
 
     Raises
     ------
     CatalogError
-        If it would unpack to far more than the file is.
+        If that text would take far more memory than the file has bytes.
     """
-    unpacked, largest = 0, 0
-    for chunk in _chunks(pq.ParquetFile(source).metadata):
-        if chunk.path_in_schema == name:
-            for page in pages(source, chunk):
-                unpacked, largest = unpacked + page.unpacked, max(largest, page.unpacked)
-            refuse_inflated(path, unpacked, f"its column {name.partition('.')[0]}")
-    return largest
-
-
-def _chunks(metadata: pq.FileMetaData) -> Iterator[pq.ColumnChunkMetaData]:
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        if group.num_rows:  # of none nothing is read, and older writers say of it where no page is
-            yield from map(group.column, range(group.num_columns))
-
-
-def _is_of(column: str, names: Sequence[str]) -> bool:
-    return any(column == name or column.startswith(f"{name}.") for name in names)
-
-
-def _refuse_bombs(
-    source: BinaryIO, metadata: pq.FileMetaData, chunks: Sequence[pq.ColumnChunkMetaData], path: Path
-) -> None:
-    """Refuse more rows, values or bytes than a file of its size may hold, whatever its metadata say."""
-    groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
-    refuse_cells(path, max(metadata.num_rows, sum(groups)), len({chunk.path_in_schema for chunk in chunks}))
-    unpacked, values = 0, 0
-    for chunk in chunks:
-        for page in pages(source, chunk):
-            unpacked += page.unpacked
-            values += page.values
-        refuse_inflated(path, unpacked)
-        refuse_cells(path, 0, 0, max(values, chunk.num_values))
+    file = pq.ParquetFile(source, metadata=metadata, buffer_size=BUFFER, read_dictionary=list(coded))
+    if not coded:
+        return file.read(columns=list(names))
+    parts, length = [], 0
+    for group in range(file.num_row_groups):  # each has a dictionary of its own, and Arrow joins none inside lists
+        parts.append(file.read_row_group(group, columns=list(names)))
+        length += sum(map(_text, parts[-1].columns))
+        refuse_inflated(path, length, "its text")
+    return pa.concat_tables(parts)
 
 
 def _text(column: pa.ChunkedArray | pa.Array) -> int:
@@ -198,10 +168,13 @@ def named(codes: pa.ChunkedArray, column: str, names: list[str]) -> pa.ChunkedAr
     Raises
     ------
     CatalogError
-        If a code has no name.
+        If a code has no name, or a name is very long.
     """
     if not pa.types.is_integer(codes.type):
         return codes
+    longest = max(map(len, names), default=0)
+    if longest > LONGEST_NAME:
+        raise CatalogError(f"column {column!r} names a class in {longest:,} characters; {LONGEST_NAME:,} are enough")
     codes = codes.cast(pa.int64())
     known = pc.if_else(pc.equal(codes, -1), None, codes)
     if len(known) > known.null_count:

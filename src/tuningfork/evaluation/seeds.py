@@ -28,7 +28,9 @@ class OverSeeds:
 
 
 def difference_of_means(first: OverSeeds, second: OverSeeds) -> tuple[float, list[float] | None]:
-    """The mean of `second` minus that of `first`, and its 95 % interval over seeds; None where either has one seed.
+    """The mean of `second` minus that of `first`, and its 95 % interval over seeds; None where it is not known.
+
+    It is not where either has one seed, or the seeds of each agree exactly, which says nothing of others.
 
     Welch 1947, Biometrika 34, 28: the t interval of two means whose spreads differ.
     """
@@ -39,7 +41,7 @@ def difference_of_means(first: OverSeeds, second: OverSeeds) -> tuple[float, lis
     freedom = np.array([len(first.values) - 1, len(second.values) - 1])
     total = float(parts.sum())
     if total == 0:
-        return value, [value, value]
+        return value, None
     shares = parts / total  # their squares alone may be too small for a number
     half = float(t.ppf((1 + LEVEL) / 2, 1 / float((shares**2 / freedom).sum()))) * total**0.5
     return value, [value - half, value + half]

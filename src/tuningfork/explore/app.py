@@ -13,6 +13,7 @@ from typing import Any, Literal
 import anyio.to_thread
 import numpy as np
 from starlette.applications import Starlette
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -38,6 +39,15 @@ MOST_SIMILAR = 200
 BYTES = "application/octet-stream"
 
 
+class _RowConvertor(IntegerConvertor):
+    """The number of a row, of no more digits than a catalogue can have."""
+
+    regex = "[0-9]{1,12}"
+
+
+register_url_convertor("row", _RowConvertor())
+
+
 def application(state: ExploreState, place: Place, token: str) -> ASGIApp:
     """The whole server, behind its guard."""
     routes = [
@@ -47,10 +57,10 @@ def application(state: ExploreState, place: Place, token: str) -> ASGIApp:
         Route("/api/points", _post(state, _points), methods=["POST"]),
         Route("/api/kept", _post(state, _kept), methods=["POST"]),
         Route("/api/select", _select(state), methods=["POST"]),
-        Route("/image/{row:int}", _get(state, lambda request: _image(state, request))),
-        Route("/api/galaxy/{row:int}", _get(state, lambda request: _galaxy(state, request))),
-        Route("/api/similar/{row:int}", _get(state, lambda request: _similar(state, request))),
-        Route("/api/gradcam/{row:int}", _get(state, lambda request: _gradcam(state, request))),
+        Route("/image/{row:row}", _get(state, lambda request: _image(state, request))),
+        Route("/api/galaxy/{row:row}", _get(state, lambda request: _galaxy(state, request))),
+        Route("/api/similar/{row:row}", _get(state, lambda request: _similar(state, request))),
+        Route("/api/gradcam/{row:row}", _get(state, lambda request: _gradcam(state, request))),
         *label_routes(state),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _refused, Exception: _failed})

@@ -27,7 +27,7 @@ from tuningfork.explore.questions import Question, answered_schemas, questions_o
 from tuningfork.explore.recent import Recent
 from tuningfork.explore.tables import Table, open_table
 from tuningfork.explore.texts import Texts, Values, values_of
-from tuningfork.explore.values import LAST, Cell, Numbers
+from tuningfork.explore.values import LAST, Cell, Numbers, cell
 from tuningfork.schemas import Schema
 
 HELD = 256 << 20  # bytes of columns that were read
@@ -279,7 +279,7 @@ class Catalogue:
 
     def cells(self, rows: np.ndarray, names: Sequence[str]) -> list[dict[str, Cell]]:
         """The values of some rows in some columns, as JSON has them."""
-        columns = [self.values(name).at(rows) for name in names]
+        columns = [map(cell, self.values(name).at(rows)) for name in names]
         return (
             [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)] if names else [{} for _ in rows]
         )

@@ -13,13 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tuningfork.catalogs.inflated import refuse_bombs
+from tuningfork.catalogs.parquet import read_columns
 from tuningfork.embeddings import embedding_manifest, feature_array
-from tuningfork.errors import EmbeddingError
+from tuningfork.errors import CatalogError, EmbeddingError, one_line
 from tuningfork.explore.catalogue import Catalogue, put_maps
 from tuningfork.explore.galaxy_images import aligned
 
 SAMPLE = 100_000  # galaxies from which the scale of the features is taken, where there are more
 HELD = 600 << 20  # bytes of features that are held in memory
+WIDEST = 1 << 16  # features of a galaxy
 CHUNK = 1 << 15  # galaxies compared at once
 
 
@@ -86,8 +89,9 @@ def align(catalogue: Catalogue, path: str | Path) -> Features:
     """
     source = Path(path)
     manifest = embedding_manifest(source)
+    ids = _ids_of(source)
     with pq.ParquetFile(source) as file:
-        places = aligned(catalogue, file.read(columns=["id_str"])["id_str"])
+        places = aligned(catalogue, ids)
         rows = _rows_of(places, file.metadata.num_rows, catalogue, source)
         for name in manifest["maps"]:
             axes = file.read(columns=[f"{name}_x", f"{name}_y"])
@@ -100,6 +104,23 @@ def align(catalogue: Catalogue, path: str | Path) -> Features:
             values[mine[mine >= 0]] = part[mine >= 0]
             start += len(part)
     return Features(source, manifest, values)
+
+
+def _ids_of(path: Path) -> pa.ChunkedArray:
+    """The ids of an embedding, once it is known that none of its columns unpacks to far more than it is."""
+    try:
+        with path.open("rb") as source:
+            metadata = pq.read_metadata(source)
+            schema = metadata.schema.to_arrow_schema()
+            refuse_bombs(source, metadata, schema.names, path)
+            kind = schema.field("features").type
+            if not pa.types.is_fixed_size_list(kind) or not 0 < kind.list_size <= WIDEST:
+                raise EmbeddingError(f"{path} holds no features as an embedding does; embed again")
+            return read_columns(source, ["id_str"], path)["id_str"]
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise EmbeddingError(f"{path} can't be read as an embedding ({one_line(error)}); embed again") from error
+    except CatalogError as error:
+        raise EmbeddingError(str(error)) from error
 
 
 def _rows_of(places: np.ndarray, n: int, catalogue: Catalogue, path: Path) -> np.ndarray:

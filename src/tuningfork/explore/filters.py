@@ -137,6 +137,8 @@ def _values(said: Any) -> tuple[Cell, ...]:
     for value in said:
         if not isinstance(value, str | bool | int | float) or len(str(value)) > LONGEST:
             raise AskedWrongError("in holds texts, numbers, true and false")
+        if isinstance(value, str):
+            _refuse_halves(value)
     return tuple(said)
 
 
@@ -160,7 +162,14 @@ def text(said: Mapping[str, Any], key: str) -> str:
     value = said.get(key)
     if not isinstance(value, str) or len(value) > LONGEST:
         raise AskedWrongError(f"{key} is a text of at most {LONGEST} characters")
+    _refuse_halves(value)
     return value
+
+
+def _refuse_halves(value: str) -> None:
+    """Refuse a half of a pair of UTF-16 alone, which is no text."""
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise AskedWrongError("a text holds half a character")
 
 
 def whole(said: Mapping[str, Any], key: str, default: int, most: int, least: int = 0) -> int:

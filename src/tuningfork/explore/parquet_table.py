@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tuningfork.catalogs.bounds import refuse_cells
-from tuningfork.catalogs.parquet import class_names, named
+from tuningfork.catalogs.inflated import refuse_bombs
+from tuningfork.catalogs.parquet import BUFFER, class_names, named, read_coded
 from tuningfork.errors import CatalogError, one_line
 from tuningfork.sources.files import file_stamp
 from tuningfork.sources.parquet import is_image_type
@@ -47,6 +47,19 @@ class ParquetTable:
         """The plain columns: those of lists, bytes and pixels are left out."""
         kept = [entry for entry in self._stored if is_plain(entry.type) and entry.name != HIDDEN]
         return pa.schema([entry.with_type(pa.string()) if entry.name in self._classes else entry for entry in kept])
+
+    @cached_property
+    def _coded(self) -> list[list[str]]:
+        """The columns of each file whose text is read in codes, as it may be far longer than the file."""
+        names = self.schema.names
+        return [
+            _reading(path, partial(refuse_bombs, metadata=metadata, names=names, path=path))
+            for path, metadata in zip(self.paths, self.metadata, strict=True)
+        ]
+
+    def refuse_bombs(self) -> None:
+        """Raise a `CatalogError` where a file unpacks to far more than it is."""
+        _ = self._coded
 
     @cached_property
     def _classes(self) -> dict[str, list[str]]:
@@ -87,11 +100,14 @@ class ParquetTable:
     def read(self, name: str) -> pa.ChunkedArray:
         """The values of a column, of all files; text that repeats itself by the codes that the files have for it."""
         self.check()
-        repeated = [name] if pa.types.is_string(self.schema.field(name).type) and self._repeats(name) else []
-        parts = [
-            _reading(path, lambda file: file.read(columns=[name]), metadata, repeated)[name]
-            for path, metadata in zip(self.paths, self.metadata, strict=True)
-        ]
+        kind = self._stored.field(name).type
+        repeats = pa.types.is_string(kind) and self._repeats(name)
+        parts = []
+        for path, metadata, coded in zip(self.paths, self.metadata, self._coded, strict=True):
+            chosen = [name] if repeats or name in coded else []
+            reading = partial(read_coded, metadata=metadata, names=[name], coded=chosen, path=path)
+            part = _reading(path, reading)[name]
+            parts.append(part.dictionary_encode() if repeats else part.cast(kind))
         return self._named(pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type), name)
 
     def _named(self, column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
@@ -110,10 +126,13 @@ class ParquetTable:
     def row(self, index: int) -> dict[str, Any]:
         """The values of a row: its group of rows is read as far as that."""
         self.check()
-        path, metadata, group, place = self._place(index)
+        number, group, place = self._place(index)
+        path, metadata = self.paths[number], self.metadata[number]
         names = self.schema.names
 
-        def find(file: pq.ParquetFile) -> dict[str, Any]:
+        def find(source: BinaryIO) -> dict[str, Any]:
+            coded = self._coded[number]
+            file = pq.ParquetFile(source, metadata=metadata, buffer_size=BUFFER, read_dictionary=coded)
             # In batches: a group may be all of a million rows.
             for start, batch in zip(count(0, BATCH), file.iter_batches(BATCH, [group], names), strict=False):
                 if place < start + len(batch):
@@ -121,16 +140,16 @@ class ParquetTable:
                     return {name: self._named(table[name], name)[0].as_py() for name in names}
             raise CatalogError(f"{path} has fewer rows than it says; get it again")
 
-        found: dict[str, Any] = _reading(path, find, metadata)
+        found: dict[str, Any] = _reading(path, find)
         return found
 
-    def _place(self, index: int) -> tuple[Path, pq.FileMetaData, int, int]:
-        """The file of a row, its group of rows in it, and the place in that group."""
-        for path, metadata in zip(self.paths, self.metadata, strict=True):
+    def _place(self, index: int) -> tuple[int, int, int]:
+        """The number of the file of a row, its group of rows in it, and the place in that group."""
+        for number, metadata in enumerate(self.metadata):
             for group in range(metadata.num_row_groups):
                 n = metadata.row_group(group).num_rows
                 if index < n:
-                    return path, metadata, group, index
+                    return number, group, index
                 index -= n
         raise CatalogError(f"{self.paths[0]} has no such row")
 
@@ -168,29 +187,29 @@ def open_parquet(paths: Sequence[Path]) -> ParquetTable:
     Raises
     ------
     CatalogError
-        If one can't be read, has other columns or far more rows than its size allows, or there are no rows at all.
+        If one can't be read, has other columns or unpacks to far more than its size allows, or there is no row.
     """
     stamps = tuple(map(file_stamp, paths))
-    metadata = tuple(_reading(path, lambda file: file.metadata) for path in paths)
+    metadata = tuple(_reading(path, pq.read_metadata) for path in paths)
     first = metadata[0].schema.to_arrow_schema()
     if len(set(first.names)) != len(first.names):
         raise CatalogError(f"{paths[0]} has two columns of the same name; give each its own")
     for path, each in zip(paths, metadata, strict=True):
         if each.schema.to_arrow_schema().remove_metadata() != first.remove_metadata():
             raise CatalogError(f"{path} has other columns than {paths[0].name}; name one of them")
-        refuse_cells(path, each.num_rows, each.num_columns)
     table = ParquetTable(tuple(paths), metadata, stamps)
+    table.refuse_bombs()
     if table.rows == 0:
         raise CatalogError(f"{paths[0] if len(paths) == 1 else paths[0].parent} has no rows")
     return table
 
 
-def _reading(path: Path, what: Any, metadata: pq.FileMetaData | None = None, repeated: Sequence[str] = ()) -> Any:
+def _reading(path: Path, what: Callable[[BinaryIO], Any]) -> Any:
     """Something of a Parquet file; whatever goes wrong is a `CatalogError` that names it."""
     try:
-        with pq.ParquetFile(path, metadata=metadata, buffer_size=1 << 20, read_dictionary=repeated) as file:
-            return what(file)
-    except (OSError, pa.ArrowException) as error:
+        with path.open("rb") as source:
+            return what(source)
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise CatalogError(f"{path} can't be read as Parquet ({one_line(error)}); get it again") from error
 
 

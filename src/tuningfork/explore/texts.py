@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tuningfork.errors import CatalogError
-from tuningfork.explore.values import LAST, Cell, Numbers
+from tuningfork.explore.values import LAST, SHOWN, Cell, Numbers
 
 LISTED = 50  # different texts of a column that are listed
 
@@ -67,6 +67,8 @@ class Texts:
     def _counted(self) -> list[tuple[str, int]] | None:
         if not isinstance(self.array, pa.DictionaryArray):
             return None
+        if (pc.max(pc.utf8_length(self.array.dictionary)).as_py() or 0) > SHOWN:
+            return None
         counts = np.bincount(self._codes[self._codes >= 0], minlength=len(self.array.dictionary))
         named = zip(self.array.dictionary.to_pylist(), counts.tolist(), strict=True)
         said = Counter({name: n for name, n in named if n})
@@ -96,7 +98,7 @@ class Texts:
             If there are too many different ones.
         """
         if self._counted is None:
-            raise CatalogError(f"it has more than {LISTED} different texts, too many for as many colours")
+            raise CatalogError(f"it has more than {LISTED} different texts, or long ones, too many for as many colours")
         place = {name: index for index, (name, _) in enumerate(self._counted)}
         values = [place.get(name, np.nan) for name in self.array.dictionary.to_pylist()]
         return np.asarray(np.array([*values, np.nan], np.float32)[self._codes])

@@ -13,13 +13,19 @@ from tuningfork.errors import CatalogError
 
 EXACT = 1 << 53  # whole numbers from here on are text in JSON: a browser would round them
 LAST = np.uint32(0xFFFFFFFF)  # the rank of what is missing
+SHOWN = 1000  # characters of a text that are shown in a cell
 Cell = str | int | float | bool | None
 
 
 def cell(value: Any) -> Cell:
-    """A value as JSON has it: what is no number is null, what is infinite or very long is text, times too."""
-    if value is None or isinstance(value, bool | str):
+    """A value as JSON has it: what is no number is null, what is infinite or very long is text, times too.
+
+    Of a text longer than `SHOWN` characters the first are had, and how many there are.
+    """
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return value if len(value) <= SHOWN else f"{value[:SHOWN]}… ({len(value):,} characters)"
     if isinstance(value, int):
         return value if abs(value) < EXACT else str(value)
     if isinstance(value, float):
@@ -76,13 +82,19 @@ class Numbers:
 
     def among(self, wanted: Sequence[Cell]) -> np.ndarray:
         """Which are one of these, (N,) bool."""
-        numbers = [_number(each) for each in wanted]
-        found: np.ndarray = np.zeros(len(self.values), bool)
-        for each in numbers:
-            if each is not None:
-                found |= self.values == (np.float64(each) if isinstance(each, float) else each)
-        found &= self.known
-        return found
+        kept = {number for each in wanted if (number := self._of_own_type(_number(each))) is not None}
+        return np.asarray(np.isin(self.values, np.array(sorted(kept), self.values.dtype)) & self.known)
+
+    def _of_own_type(self, number: int | float | None) -> Any:
+        """A number as these are stored; None where none of them can be equal to it."""
+        if number is None or (isinstance(number, float) and math.isnan(number)):
+            return None
+        try:
+            with np.errstate(over="ignore"):
+                stored = self.values.dtype.type(number).item()
+        except (OverflowError, ValueError):  # no number of this type is as large
+            return None
+        return stored if stored == number else None
 
     def containing(self, text: str) -> np.ndarray:
         """Numbers contain no text."""

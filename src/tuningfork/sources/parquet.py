@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tuningfork.catalogs import read_table
-from tuningfork.catalogs.parquet import largest_page, read_columns
+from tuningfork.catalogs.inflated import largest_page
+from tuningfork.catalogs.parquet import read_columns
 from tuningfork.errors import CatalogError, first_line
 from tuningfork.sources.layout import SPLITS
 

@@ -11,7 +11,7 @@ from tuningfork.evaluation.seeds import OverSeeds, difference_of_means
 def over_seeds(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Of each run and figure the mean over its finished repeats, their spread, and the difference from the first run.
 
-    A difference has an interval where both were trained with several seeds.
+    A difference has an interval where both were trained with several seeds that do not all agree.
     """
     runs: dict[tuple[str, str], dict[str, list[float]]] = {}
     for row in rows:

@@ -11,7 +11,7 @@ const VIRIDIS = [
   [253, 231, 37],
 ];
 
-// Okabe & Ito 2008 and, after them, Tol's muted ones: told apart with any colour vision.
+// Okabe & Ito 2008 and, after them, Tol's muted ones: distinct with any colour vision.
 export const CATEGORIES = {
   light: [[0, 114, 178], [230, 120, 0], [0, 140, 104], [204, 90, 150], [86, 160, 215], [190, 60, 0], [136, 34, 85], [120, 110, 20], [90, 90, 200]],
   dark: [[86, 180, 233], [240, 165, 40], [30, 190, 140], [225, 135, 185], [240, 228, 66], [235, 110, 50], [170, 150, 255], [180, 200, 120], [150, 150, 160]],
