@@ -597,6 +597,20 @@ def test_what_was_chosen_for_what_it_is_does_not_judge(folder: Path, truth: dict
     assert set(read_table(default_journal(folder / "catalogue.parquet"))["split"]) == {"train"}
 
 
+def test_a_schema_of_ones_own_keeps_what_was_written_in_it(folder: Path) -> None:
+    client, path = client_of(asked_of(folder)), folder / "shapes.toml"
+    posted(client, "labels/setup", {"name": "shapes", "classes": ["round", "long"]})
+    path.write_text("# by hand\n" + path.read_text().replace("shapes, as labelled", "How it looks"))
+    written = path.read_text()
+    posted(client, "labels/setup", {"name": "shapes", "classes": ["round", "long"]})
+    assert path.read_text() == written
+    posted(client, "labels/setup", {"name": "shapes", "classes": ["long", "round", "odd"]})
+    schema = load_schema(path)
+    assert (schema.title, schema.class_names) == ("How it looks", ("round", "long", "odd"))
+    refused = client.post("/api/labels/setup", json={"name": "shapes", "classes": ["round", "other"]})
+    assert refused.status_code == 400 and "shapes.toml is a schema already" in refused.text
+
+
 GIVEN = {"row": 1, "id": "g0001", "schema": "rings", "answer": "ring"}
 
 

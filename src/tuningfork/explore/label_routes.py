@@ -6,7 +6,7 @@ import re
 import shlex
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -158,10 +158,15 @@ def _ask(bench: Bench, said: Said) -> Response:
     schema = made_schema(text(said, "name"), said.get("classes"))
     folder = bench.labelling.journal.path.parent
     path = folder / f"{schema.name}.toml"
-    if path.exists() and (known := load_schema(path)) != schema:
-        kept = isinstance(known, ClassSchema) and set(known.class_names) <= set(schema.class_names)
-        if not kept:
+    if path.exists():
+        known = load_schema(path)
+        if not isinstance(known, ClassSchema) or not set(known.class_names) <= set(schema.class_names):
             raise AskedWrongError(f"{path.name} is a schema already, with other classes; choose another name")
+        new = tuple(each for each in schema.classes if each.name not in known.class_names)
+        schema = replace(known, classes=known.classes + new)  # whose title and sources may be somebody's own
+        if not new:
+            bench.labelling.journal.define(schema)
+            return Json({"schema": schema.name, "file": path.name})
     bench.labelling.journal.define(schema)
     write_text(path, tomli_w.dumps(schema_to_dict(schema)))
     return Json({"schema": schema.name, "file": path.name})
