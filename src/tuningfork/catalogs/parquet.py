@@ -67,6 +67,8 @@ def read_columns(source: BinaryIO, names: Sequence[str], path: Path) -> pa.Table
     metadata = pq.read_metadata(source)
     coded = refuse_bombs(source, metadata, names, path)
     table = read_coded(source, metadata, names, coded, path)
+    if not coded:  # a cast of a table without columns would forget its rows
+        return table
     return table.cast(pq.ParquetFile(source, metadata=metadata).read_row_groups([], columns=list(names)).schema)
 
 
