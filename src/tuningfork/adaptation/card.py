@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuningfork.errors import ModelError
-from tuningfork.evaluation.text import in_words, number
+from tuningfork.evaluation.text import in_words, number, with_interval
 from tuningfork.manifests import ModelManifest
-from tuningfork.manifests.evaluations import FigureEntry
 from tuningfork.manifests.models import AdaptationEntry, AdaptedEntry
 
 SHOWN = 6  # answers that are off most
@@ -33,7 +32,7 @@ def _of_head(head: AdaptedEntry) -> Iterator[str]:
     yield kept if head.penalty is None else f"Corrected by {head.n} labelled galaxies (penalty {head.penalty:g})."
     yield from ("", "| figure | before | after | n |", "| --- | --- | --- | --- |")
     for row in head.figures:
-        yield f"| {in_words(row.figure)} | {_figure(row.before)} | {_figure(row.after)} | {row.after.n} |"
+        yield f"| {in_words(row.figure)} | {with_interval(row.before)} | {with_interval(row.after)} | {row.after.n} |"
     worst = sorted(
         (entry for entry in head.bias if entry.before is not None), key=lambda entry: -abs(entry.before or 0)
     )
@@ -47,13 +46,6 @@ def _of_head(head: AdaptedEntry) -> Iterator[str]:
         yield from ("", f"{in_words(head.curve[-1].figure)} by labels: {found}. With more, if it goes on so: {more}.")
 
 
-def _figure(entry: FigureEntry | None) -> str:
-    if entry is None or entry.value is None:
-        return "–"
-    low, high = entry.interval or (None, None)
-    return f"{number(entry.value)} ({number(low)} to {number(high)})" if entry.interval else number(entry.value)
-
-
 def summary(model: Path) -> str:
     """What an adapted model was before and is after, as lines for a terminal."""
     adaptation = ModelManifest.read(model).adaptation
@@ -64,7 +56,7 @@ def summary(model: Path) -> str:
         how = "as it was: nothing helped" if head.penalty is None else f"corrected by {head.n} labelled galaxies"
         lines.append(f"{name}: {how}")
         lines += [
-            f"  {in_words(row.figure)}: {_figure(row.before)} before, {_figure(row.after)} after"
+            f"  {in_words(row.figure)}: {with_interval(row.before)} before, {with_interval(row.after)} after"
             for row in head.figures
         ]
     return "\n".join(lines)

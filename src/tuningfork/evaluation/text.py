@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tuningfork.evaluation.evaluate import main_figures
+from tuningfork.manifests.evaluations import FigureEntry
 
 NAMES = {
     "rmse": "RMSE",
@@ -69,3 +70,11 @@ def interval(figure: dict[str, Any]) -> str:
     """A figure's interval as text, empty where it has none."""
     bounds = figure["interval"]
     return f"{number(bounds[0])} to {number(bounds[1])}" if bounds else ""
+
+
+def with_interval(figure: FigureEntry | None) -> str:
+    """A figure and its interval as text; what is undefined is a dash."""
+    if figure is None:
+        return number(None)
+    ends = interval({"interval": figure.interval})
+    return f"{number(figure.value)} ({ends})" if ends else number(figure.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -57,12 +58,12 @@ class Images(Protocol):
         """
 
 
-class FromFrames:
+class FromFrames(ABC):
     """What all images have in common that are kept as frames."""
 
+    @abstractmethod
     def load(self, row: int) -> tuple[Payload, Reading]:
         """The image of a row."""
-        raise NotImplementedError
 
     def pixels(self, row: int, geometry: Geometry, trained: Reading) -> np.ndarray:
         """Cut out of the frame, as in predicting."""

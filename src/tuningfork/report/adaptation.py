@@ -7,8 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from tuningfork.evaluation.text import in_words, number
-from tuningfork.manifests.evaluations import FigureEntry
+from tuningfork.evaluation.text import in_words, number, with_interval
 from tuningfork.manifests.models import AdaptationEntry, AdaptedEntry, BiasEntry
 from tuningfork.plotting.style import BLUE, ORANGE, figure, styled
 from tuningfork.report.blocks import Block, Note, Picture, Pictures, Table
@@ -26,7 +25,10 @@ def adaptation_blocks(entry: dict[str, Any]) -> Iterator[Block]:
     )
     for name, head in adaptation.schemas.items():
         how = "as it was: no correction helped" if head.penalty is None else f"corrected by {head.n} labelled galaxies"
-        rows = [(in_words(row.figure), _said(row.before), _said(row.after), f"{row.after.n:,}") for row in head.figures]
+        rows = [
+            (in_words(row.figure), with_interval(row.before), with_interval(row.after), f"{row.after.n:,}")
+            for row in head.figures
+        ]
         yield Table(f"{name}: {how}", ("figure", "before", "after", "n"), rows)
         with styled():
             pictures = [
@@ -35,13 +37,6 @@ def adaptation_blocks(entry: dict[str, Any]) -> Iterator[Block]:
             if len(head.curve) > 1:
                 pictures.append(Picture(chart_uri(_curve(head)), _buys(head)))
         yield Pictures(pictures, "")
-
-
-def _said(entry: FigureEntry | None) -> str:
-    if entry is None:
-        return "–"
-    ends = f" ({number(entry.interval[0])} to {number(entry.interval[1])})" if entry.interval else ""
-    return number(entry.value) + ends
 
 
 def _bias(entries: list[BiasEntry]) -> Figure:
