@@ -19,16 +19,22 @@ function inside(name) {
 
 export function Dialogs() {
   const box = useRef(null);
+  const open = useRef(null);
   const name = dialog.value;
   useEffect(() => {
+    open.current = name;
     if (name && !box.current.open) box.current.showModal();
     if (!name && box.current.open) box.current.close();
   }, [name]);
   const close = () => (dialog.value = null);
+  // The browser says so later, when another may be open already: only a dialog that it closed itself counts.
+  const closed = () => {
+    if (!box.current.open && open.current === dialog.value) close();
+  };
   const outside = (event) => {
     if (event.target === box.current) close();
   };
-  return html`<dialog ref=${box} class="dialog ${name ?? ""}" aria-label=${TITLES[name]} onClose=${close} onClick=${outside}>
+  return html`<dialog ref=${box} class="dialog ${name ?? ""}" aria-label=${TITLES[name]} onClose=${closed} onClick=${outside}>
     ${name &&
     html`<div class="dialog-box">
       <header>

@@ -53,8 +53,11 @@ function pressed(event) {
     return;
   }
   if (dialog.value) {
-    if (event.key === "f" && dialog.value === "picture") dialog.value = null;
-    else if (["j", "k"].includes(event.key)) ACTIONS[event.key]();
+    if (event.key === "Escape" || (event.key === "f" && dialog.value === "picture")) {
+      event.preventDefault(); // the browser would close it later, and a key pressed meanwhile would be lost
+      dialog.value = null;
+    }
+    if (["j", "k"].includes(event.key)) ACTIONS[event.key]();
     return;
   }
   if (event.key >= "1" && event.key <= "9") {
