@@ -1,5 +1,5 @@
 // The dialogs of the page, one at a time, in the browser's own <dialog>.
-import { html, useEffect, useRef } from "./vendor/ui.js";
+import { html, useLayoutEffect, useRef } from "./vendor/ui.js";
 import { cursor, dialog } from "./state.js";
 import { galaxy } from "./galaxy.js";
 import { Enlarged } from "./large.js";
@@ -21,7 +21,7 @@ export function Dialogs() {
   const box = useRef(null);
   const open = useRef(null);
   const name = dialog.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     open.current = name;
     if (name && !box.current.open) box.current.showModal();
     if (!name && box.current.open) box.current.close();
