@@ -142,7 +142,7 @@ def _table(
         {key: _column([row.get(key) for row in rows]) for key in dict.fromkeys(k for r in rows for k in r)}
     )
     table = table if len(table) else pd.DataFrame(index=range(len(rows)))
-    columns, notes = folder_columns(inside)
+    columns, notes = folder_columns([name.rpartition("/")[0] for name in inside])
     splits = [split_of_shard(row[0][1].name) for row in members]
     columns |= {"split": [str(split) for split in splits]} if all(splits) else {}
     table = table.assign(**{name: values for name, values in columns.items() if name not in table})

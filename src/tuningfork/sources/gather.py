@@ -50,13 +50,20 @@ def source_of_files(found: Walk, origin: str, root: str, bands: Sequence[str] = 
     galaxies = gather(found.images, bands)
     ids = ids_of_names(galaxies.names)
     table = pd.DataFrame({"id_str": ids, "file_loc": galaxies.files}, dtype=object)
-    columns, said = folder_columns([os.path.relpath(name, root or ".") for name in galaxies.names])
+    columns, said = folder_columns(_folders_below(galaxies.names, root or "."))
     introduction = Introduction(
         "file names" if all(MARK not in name and "/" not in name for name in ids) else "paths, for file names repeat",
         (*galaxies.notes, *said),
         (*galaxies.left_out, *left_out(found)),
     )
     return FileSource(table.assign(**columns), origin, introduction, galaxies.bands if any(galaxies.bands) else ())
+
+
+def _folders_below(names: Sequence[str], root: str) -> list[str]:
+    """The folder of each file, relative to the root."""
+    folders = [os.path.dirname(name) for name in names]  # noqa: PTH120 -- there may be a million
+    below = {folder: os.path.relpath(folder or ".", root) for folder in set(folders)}
+    return ["" if below[folder] == os.curdir else below[folder] for folder in folders]
 
 
 def gather(files: Sequence[str], bands: Sequence[str] = ()) -> Galaxies:
@@ -96,6 +103,8 @@ def left_out(found: Walk) -> Iterator[str]:
 
 def _one_of_each(rows: list[tuple[str, str, Bands]], galaxies: Galaxies) -> list[tuple[str, str, Bands]]:
     """One row for each name: a galaxy's FITS rather than a picture of it, what is exact rather than a JPEG."""
+    if len({name for name, _, _ in rows}) == len(rows):
+        return rows
     chosen: dict[str, tuple[str, str, Bands]] = {}
     pairs: list[str] = []
     for row in sorted(rows, key=_rank):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 
@@ -15,7 +14,7 @@ CLASS_FOLDERS = "column class from the folders"  # how the note on them begins
 _WORDS = re.compile(r"[-_.]")
 
 
-def folder_columns(names: Sequence[str]) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+def folder_columns(folders: Sequence[str]) -> tuple[dict[str, list[str]], tuple[str, ...]]:
     """The columns `class` and `split` of images in class folders, and what to say of them; none of any other layout.
 
     The layouts are ``spiral/1.jpg``, ``train/spiral/1.jpg`` and ``train/1.jpg``: every image is in a folder, at the
@@ -23,10 +22,9 @@ def folder_columns(names: Sequence[str]) -> tuple[dict[str, list[str]], tuple[st
 
     Parameters
     ----------
-    names
-        Paths relative to the folder that is looked through.
+    folders
+        The folder of each image, relative to that which is looked through; empty where it is this one.
     """
-    folders = [os.path.dirname(name) for name in names]  # noqa: PTH120 -- there may be a million
     kinds = {folder: _meaning(folder) for folder in set(folders)}
     shapes = {(split is None, label is None) for split, label in kinds.values()}
     if len(kinds) < 2 or len(shapes) != 1 or (True, True) in shapes:

@@ -30,12 +30,10 @@ def find(location: str, bases: Sequence[str]) -> str:
 
     `bases` are the folders that a relative path may be relative to.
     """
-    first = ""
-    for path in _places(location, bases):
-        if os.path.exists(path):  # noqa: PTH110 -- text: there may be a million
-            return path
-        first = first or path
-    return first
+    places = list(_places(location, bases))
+    if len(places) == 1:
+        return places[0]
+    return next((path for path in places if os.path.exists(path)), places[0])  # noqa: PTH110 -- there may be a million
 
 
 def read(location: str, bases: Sequence[str]) -> bytes:

@@ -16,7 +16,7 @@ COMPRESSED = (".gz", ".bz2", ".Z")  # of FITS; on their own too, where no other 
 
 def image_ending(name: str) -> str:
     """The ending of an image's name, such as ``.fits.gz``; empty where it is none."""
-    if match := _ENDING.search(name):
+    if match := _ENDING.search(name[-_LONGEST:]):
         return match[0]
     match = _COMPRESSED.search(name)
     return "" if match is None or match[1] else match[0]
@@ -63,5 +63,6 @@ def _any(endings: Iterable[str]) -> str:
 _ENDING = re.compile(
     rf"(?:(?:{_any(FITS)})(?:{_any((*COMPRESSED, '.fz'))})?|{_any(PICTURES)})\Z", re.IGNORECASE | re.ASCII
 )
+_LONGEST = max(map(len, (*FITS, *PICTURES))) + max(map(len, COMPRESSED))  # characters of an ending
 _COMPRESSED = re.compile(rf"(\.[A-Za-z][A-Za-z0-9]*)?(?:{_any(COMPRESSED)})\Z")
 _DIGITS = re.compile(r"([0-9]+)")

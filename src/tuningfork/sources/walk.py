@@ -52,12 +52,14 @@ def walk(folder: Path) -> Walk:
     """
     found, folders = Walk(), [(str(folder), False)]
     links: list[str] = []
+    linked_files: set[str] = set()
     seen: set[tuple[int, int]] = set()
     above = {_identity(parent) for parent in folder.resolve().parents}
     while folders or links:
         path, linked = folders.pop() if folders else (links.pop(0), True)
         if linked and not os.path.isdir(path):  # noqa: PTH112
             found.add(path)
+            linked_files.add(path)
             continue
         identity = _identity(path)
         if identity in seen or identity in above:
@@ -71,7 +73,7 @@ def walk(folder: Path) -> Walk:
                 folders.append((entry.path, linked))
             else:
                 found.add(entry.path)
-    _drop_repeated(found)
+    _drop_repeated(found, linked_files)
     return found
 
 
@@ -126,12 +128,12 @@ def _entries(path: str, found: Walk, *, top: bool) -> Iterator[os.DirEntry[str]]
             yield entry
 
 
-def _drop_repeated(found: Walk) -> None:
+def _drop_repeated(found: Walk, links: set[str]) -> None:
     """Take a file that links lead to once, under its own name where that is below the folder."""
-    linked = [path for path in found.images if os.path.islink(path)]  # noqa: PTH114
+    linked = [path for path in found.images if path in links]
     if not linked:
         return
-    seen = {os.path.realpath(path) for path in found.images if not os.path.islink(path)}  # noqa: PTH114
+    seen = {os.path.realpath(path) for path in found.images if path not in links}
     repeated = set()
     for path in linked:
         real = os.path.realpath(path)
