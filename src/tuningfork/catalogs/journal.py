@@ -2,7 +2,7 @@
 
 The last word counts. Of what one person said of a galaxy it is the last that was not undone, and a skip takes back what
 was said before; of several people it is the one who spoke last, and how often they disagree is logged. A line that a
-kill tore was never there.
+kill tore was never there; one that lacks but its end was.
 """
 
 from __future__ import annotations
@@ -193,6 +193,14 @@ def parse_event(line: str, origin: str) -> LabelEvent:
         raise CatalogError(f"{origin}: no event of a journal; remove the line, or copy the file again") from error
 
 
+def is_whole(line: str | bytes) -> bool:
+    """Whether a line without an end is a whole one: cut at any other place it would be no JSON."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def _parsed(line: str, origin: str) -> object:
     try:
         return json.loads(line)
@@ -201,14 +209,15 @@ def _parsed(line: str, origin: str) -> object:
 
 
 def read_labels(text: str, path: Path) -> Labels:
-    """What the whole lines of a journal add up to.
+    """What the whole lines of a journal add up to; the last may lack its end, as an editor leaves it.
 
     Raises
     ------
     CatalogError
         If a line is no event, or does not follow from those before it; it is named.
     """
-    lines = text.split("\n")[:-1]  # at no other sign that ends lines: a name may hold one
+    *lines, rest = text.split("\n")  # at no other sign that ends lines: a name may hold one
+    lines += [rest] if is_whole(rest) else []
     labels = Labels()
     if lines:
         first_line(lines[0], path)

@@ -1,7 +1,8 @@
 """Adding to a journal of labels, which several people and servers may write at the same time.
 
 An event is one line. It is written under a lock, after what others wrote was read, and is on the disk when it is
-answered for: a kill costs at most the event at hand. A line that a kill tore is cut off before the next is added.
+answered for: a kill costs at most the event at hand. A line that a kill tore is cut off before the next is added, and
+one that lacks but its end, as an editor leaves it, is ended.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b, sha256
 from pathlib import Path
 from threading import RLock
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from filelock import FileLock, Timeout
 
-from tuningfork.catalogs.journal import Labels, first_line, parse_event
+from tuningfork.catalogs.journal import Labels, first_line, is_whole, parse_event
 from tuningfork.errors import CatalogError, OutputError
 from tuningfork.files import output_errors, stamp
 from tuningfork.manifests import LabelEvent, LabelsManifest
@@ -204,7 +205,28 @@ class Journal:
     def _add(self, said: Said) -> LabelEvent | None:
         """Add what `said` makes of all that has been said so far; nothing where it gives None."""
         with self._held():
+            self.refresh()
+            self._mend()
             return self._append(said(self.refresh()))
+
+    def _mend(self) -> None:
+        """End the last line, or cut off what a kill tore."""
+        with suppress(FileNotFoundError), self._open(os.O_RDWR) as file:
+            file.seek(self._offset)
+            rest = file.read(LONGEST)
+            if is_whole(rest):
+                file.write(b"\n")
+            elif rest:
+                file.truncate(self._offset)
+
+    @contextmanager
+    def _open(self, flags: int) -> Iterator[IO[bytes]]:
+        """The file to write; on the disk in the end."""
+        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(self.path, flags, 0o666), "r+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
 
     def _append(self, said: dict[str, Any] | None) -> LabelEvent | None:
         if said is None:
@@ -214,13 +236,9 @@ class Journal:
         head = [] if self._lines else [stamp(LabelsManifest.FORMAT, LabelsManifest.VERSION) | {"seed": self.seed}]
         lines = "".join(json.dumps(each) + "\n" for each in [*head, event])
         self._labels.check(parse_event(json.dumps(event), str(self.path)), str(self.path))
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(self.path, flags, 0o666), "r+b") as file:
-            file.truncate(self._offset)  # what a kill tore
+        with self._open(os.O_RDWR | os.O_CREAT) as file:
             file.seek(self._offset)
             file.write(lines.encode())
-            file.flush()
-            os.fsync(file.fileno())
         if head:
             _keep_name(self.path.parent)
         return self.refresh().event(int(event["n"]))
