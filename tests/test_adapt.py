@@ -85,6 +85,24 @@ def test_the_adapted_model_is_calibrated_and_says_where_it_comes_from(adapted: P
     assert "Corrected by 72 labelled galaxies" in tf.load_model(adapted).card
 
 
+def test_figures_of_galaxies_that_it_learned_from_are_marked(
+    adapted: Path, model: Path, pack: Path, galaxies: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whether it was trained on them or adapted by them; other galaxies are measured without a word."""
+    network = tf.load_model(adapted)
+    assert "(the model" not in network.evaluate(pack, split="test").content["where"]
+    assert not caplog.records
+    answers = as_labels(tf.load_model(model).predict(pack, tta=1), load_schema("gz-challenge"))
+    own = _packed(galaxies, answers, tmp_path / "own")
+    made = tf.load_model(model).adapt(own, tmp_path / "made", split="all", tta=1)
+    cases = ((network, pack, "train", "trained on"), (network, pack, "all", "trained on"))
+    for measured, data, split, how in (*cases, (made, own, "test", "adapted by")):
+        caplog.clear()
+        origin = measured.evaluate(data, split=split).content["where"]
+        assert f"the model was {how} some of these galaxies" in origin
+        assert any("its figures flatter" in record.message for record in caplog.records)
+
+
 def test_what_is_right_is_left_as_it_is(model: Path, pack: Path, galaxies: Path, tmp_path: Path) -> None:
     """Labels that are the model's own answers ask for no correction."""
     answers = as_labels(tf.load_model(model).predict(pack, tta=1), load_schema("gz-challenge"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tuningfork.lazy import import_when_asked
 
 if TYPE_CHECKING:
-    from tuningfork.models.described import DEFAULT_MODEL, bundled_models, model_folder, read_manifest
+    from tuningfork.models.described import DEFAULT_MODEL, bundled_models, model_folder, read_manifest, training_packs
     from tuningfork.models.encoders import (
         architecture,
         build_encoder,
@@ -50,6 +50,7 @@ _HOMES = {
     "packaged_weights": "weights",
     "pretrained_colours": "encoders",
     "read_manifest": "described",
+    "training_packs": "described",
     "register_encoder": "encoders",
     "register_head": "heads",
     "save_model": "folder",
@@ -88,6 +89,7 @@ __all__ = [
     "register_head",
     "save_model",
     "seal",
+    "training_packs",
     "warp",
 ]
 

@@ -49,6 +49,12 @@ def read_manifest(model: str | Path) -> dict[str, Any]:
     return read(model_folder(model)).content
 
 
+def training_packs(model: str | Path) -> list[dict[str, str]]:
+    """The hashes of the pack that a model was trained on, of an ensemble those of each member's."""
+    parts = read_manifest(model).get("members") or ["."]
+    return [read_manifest(model_folder(model) / part).get("data", {}).get("sha256", {}) for part in parts]
+
+
 def read(folder: Path) -> ModelManifest:
     """The manifest in a folder, checked to be the one that was written for its model."""
     manifest = ModelManifest.read(folder)
