@@ -202,8 +202,8 @@ def test_images_that_are_gone_are_said_and_left_blank(
     assert (tmp_path / "near.png").exists()
 
 
-def test_the_report_shows_maps_purity_and_where_it_comes_from(embedded: Path, tmp_path: Path) -> None:
-    page = write_report([embedded], tmp_path / "report.html").read_text(encoding="utf-8")
+def test_the_report_shows_maps_purity_and_where_it_comes_from(embedded: Path, pack: Path, tmp_path: Path) -> None:
+    page = write_report([embedded, pack], tmp_path / "report.html").read_text(encoding="utf-8")
     for text in (
         "Embedding",
         "t-SNE",
@@ -211,8 +211,12 @@ def test_the_report_shows_maps_purity_and_where_it_comes_from(embedded: Path, tm
         "mix most",
         "tuningfork-embedding",
         "by chance",
+        "Where it breaks",
+        "nearest neighbours are of a galaxy",
+        "From one end of",
     ):
         assert text in page
+    assert page.index("From one end of") < page.index("What was asked") < page.index("Maps")
     bare = tmp_path / "alone.parquet"
     shutil.copy(embedded, bare)
     page = write_report([bare], tmp_path / "alone.html").read_text(encoding="utf-8")

@@ -78,7 +78,8 @@ def test_the_curves_are_those_of_a_plain_loop(model: Path, pack: Path, tmp_path:
         assert point["change"] == pytest.approx(np.sqrt(np.mean((given - base) ** 2)), rel=1e-4)
         assert curve["points"][0]["change"] == 0
     page = write_report([tmp_path / "r"], tmp_path / "page.html").read_text()
-    assert "Lower resolution" in page and page.count("data:image/webp") == 2
+    assert "Lower resolution" in page and page.count("data:image/webp") == 3
+    assert page.index("One of the galaxies") < page.index("Where it breaks") < page.index("Curves")
 
 
 def test_no_labelled_galaxy_is_said(model: Path, pack: Path, tmp_path: Path) -> None:

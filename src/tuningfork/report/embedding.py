@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from tuningfork.embeddings import Embedding, read_embedding, read_purity
@@ -13,20 +15,25 @@ from tuningfork.embeddings.draw import NAMES, maps_figure, mixing_figure
 from tuningfork.embeddings.purity import EVERY, most_mixed
 from tuningfork.embeddings.summary import colourings
 from tuningfork.plotting.style import SINGLE, styled
-from tuningfork.report.blocks import Block, Facts, Note, Picture, Pictures, Section, Table
+from tuningfork.report.blocks import Block, Card, Facts, Note, Picture, Pictures, Section, Summary, Table
+from tuningfork.report.gallery import Gallery
 from tuningfork.report.pictures import plot_uri
 from tuningfork.report.provenance import flat, provenance
+from tuningfork.report.summary import ASKED, BREAKS, GOOD, SURE
+from tuningfork.report.thumbnails import Crop, Finder
 
 PAIRS_SHOWN = 6
+FIRST = 8  # galaxies that the section begins with
 
 
-def embedding_section(path: Path) -> Section:
-    """Maps, then purity and mixing from the file that stands beside the embedding, then where it comes from."""
+def embedding_section(path: Path, finder: Finder) -> Section:
+    """Galaxies and a summary; maps; purity and mixing from the file beside the embedding; where it comes from.
+
+    `finder` finds the galaxies' pictures.
+    """
     embedding = read_embedding(path)
-    n, bad = len(embedding.table), len(embedding.table) - len(embedding.readable)
-    rows = [("Galaxies", f"{n:,}"), ("Not readable", f"{bad:,}"), ("Features", f"{embedding.manifest['n_features']:,}")]
-    rows += [("Model", str(embedding.manifest["inputs"]["model"]["name"])), *_settings(embedding)]
-    blocks: list[Block] = [Facts(rows)]
+    n = len(embedding.table)
+    blocks: list[Block] = [*_galaxies(embedding, finder), _summary(embedding), Facts(list(_settings(embedding)))]
     with styled():
         if embedding.maps:
             blocks.append(Pictures(list(_maps(embedding)), "Maps"))
@@ -34,6 +41,43 @@ def embedding_section(path: Path) -> Section:
             blocks += _purity(path)
     blocks.append(provenance(embedding.manifest | {"sha256": {}}))
     return Section("Embedding", path.name, f"{n:,} galaxies", blocks)
+
+
+def _galaxies(embedding: Embedding, finder: Finder) -> Iterator[Block]:
+    """Some galaxies, from one end of the first map to the other."""
+    table = embedding.table.iloc[embedding.readable].reset_index(drop=True)
+    across = [f"{name}_x" for name in embedding.maps]
+    order = np.argsort(table[across[0]].to_numpy()) if across else np.arange(len(table))
+    rows = order[np.unique(np.linspace(0, len(order) - 1, min(FIRST, len(order))).astype(int))] if len(order) else order
+    known = [schema.label_column for schema in embedding.schemas if schema.label_column in table]
+    known += [column for column in embedding.manifest.get("predicted", {}) if column in table]
+    said = [next((str(table[c].iloc[row]) for c in known if pd.notna(table[c].iloc[row])), "") for row in rows]
+    gallery = Gallery(table, finder, embedding.path.parent, Crop(embedding.manifest["geometry"]["field"]))
+    if pictures := gallery.pictures(rows.tolist(), said, FIRST):
+        note = f"From one end of {NAMES[embedding.maps[0]]} to the other." if across else ""
+        yield Pictures(pictures, note=note, thumbnails=True)
+
+
+def _summary(embedding: Embedding) -> Summary:
+    """How well classes keep together among the features, and which mix most."""
+    n, unread = len(embedding.table), len(embedding.table) - len(embedding.readable)
+    asked = [f"features of {embedding.manifest['inputs']['model']['name']}, {embedding.manifest['n_features']:,} each"]
+    good, sure, breaks = [], [], []
+    for name, result in ((read_purity(embedding.path) or {}).get("schemas") or {}).items():
+        split, group = list(result["splits"].items())[-1]  # test, where there is one
+        purity = group["spaces"]["features"]["purity"]
+        of = f"{name}{'' if split == EVERY else f', {split}'}, n = {group['n']:,}"
+        if purity["value"] is not None:
+            good.append(f"{purity['value']:.0%} of the {group['k']} nearest neighbours are of a galaxy's class ({of})")
+        if purity["interval"]:
+            sure.append(f"95 %: {purity['interval'][0]:.1%} to {purity['interval'][1]:.1%} ({of})")
+        for pair in most_mixed(group, result["classes"])[:1]:
+            breaks.append(f"{pair['share']:.0%} of the neighbours of {pair['class']} are {pair['neighbour']} ({of})")
+    breaks += [f"{unread:,} images could not be read"] if unread else []
+    good = good or ["not known: there are no class labels"]
+    answers = ((GOOD, good), (SURE, sure), (BREAKS, breaks))
+    cards = [Card(question, lines[0], lines[1:]) for question, lines in answers if lines]
+    return Summary([Card(ASKED, f"{n:,} galaxies", asked), *cards])
 
 
 def _settings(embedding: Embedding) -> Iterator[tuple[str, str]]:

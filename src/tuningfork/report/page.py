@@ -102,7 +102,7 @@ def write_report(
         elif kind == "evaluation":
             sections.append(evaluation_section(path, read_evaluation(path), brief=brief))
         elif kind == "embedding":
-            sections.append(embedding_section(path))
+            sections.append(embedding_section(path, finder))
         elif kind == "explanation":
             sections.append(explanation_section(path, ExplanationManifest.read(path).content))
         elif kind == "robustness":

@@ -10,18 +10,22 @@ from tuningfork.report.blocks import Block, Card, Facts, Picture, Pictures, Sect
 from tuningfork.report.pictures import file_uri
 from tuningfork.report.provenance import provenance
 from tuningfork.report.summary import ASKED, BREAKS, GOOD, SURE
+from tuningfork.robustness.write import EXAMPLE
 
 
 def robustness_section(folder: Path, manifest: dict[str, Any]) -> Section:
-    """The curves, then every point of them in a table."""
+    """A galaxy as it was disturbed, the summary and the curves, then every point of them in a table."""
     facts = [
         ("Measured on", f"{manifest['n']:,} galaxies, {manifest['where']}"),
         ("Views averaged", str(manifest["views"])),
         ("Intervals", f"95 %, {manifest['n_bootstrap']:,} bootstrap resamples over galaxies, seed {manifest['seed']}"),
     ]
-    blocks: list[Block] = [_summary(manifest), Facts(facts)]
-    pictures = [Picture(file_uri(folder / name), caption, wide=True) for name, caption in manifest["plots"].items()]
-    blocks.append(Pictures(pictures, "Curves"))
+    pictures = {
+        name: Picture(file_uri(folder / name), caption, wide=True) for name, caption in manifest["plots"].items()
+    }
+    example = pictures.pop(EXAMPLE, None)
+    blocks: list[Block] = [Pictures([example])] if example else []
+    blocks += [_summary(manifest), Facts(facts), Pictures(list(pictures.values()), "Curves")]
     for schema, curves in manifest["curves"].items():
         rows = [
             (curve["title"], f"{point['level']:g}", number(point["value"]), interval(point), f"{point['change']:.4f}")

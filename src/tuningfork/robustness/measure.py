@@ -19,9 +19,10 @@ from tuningfork.evaluation.tables import join
 from tuningfork.manifests import RobustnessManifest
 from tuningfork.models import Model, load_model, read_manifest
 from tuningfork.packs import Pack, PackSource, open_pack
-from tuningfork.plotting.style import check_format
+from tuningfork.plotting.style import check_format, styled
 from tuningfork.progress import progress_bar
 from tuningfork.robustness.disturbances import DISTURBANCES
+from tuningfork.robustness.example import example_figure
 from tuningfork.robustness.write import write_robustness
 from tuningfork.schemas import ClassSchema, QuantitySchema, Schema
 
@@ -105,7 +106,10 @@ def measure_robustness(
     }
     place = Place(RobustnessManifest, Path(out), content, overwrite)
     if not place.finished():
-        write_robustness(place, content | {"curves": _curves(network, data, rows, schemas, seed)}, plots)
+        curves = _curves(network, data, rows, schemas, seed)
+        with styled():
+            example = example_figure(data.pixels[rows[:1]][0], data.geometry, str(drawn["id_str"].iloc[0]))
+        write_robustness(place, content | {"curves": curves}, example, plots)
     return place.out
 
 

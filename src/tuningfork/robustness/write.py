@@ -1,4 +1,4 @@
-"""The curves of a robustness measurement, drawn and written."""
+"""A robustness measurement, drawn and written."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from tuningfork.evaluation.text import in_words
 from tuningfork.manifests import RobustnessManifest
 from tuningfork.plotting.style import BLUE, DOUBLE, ORANGE, figure, save, styled
 
+EXAMPLE = "disturbed.png"
 LETTERS = 15  # of a line below a panel
 
 
-def write_robustness(place: Place, content: dict[str, Any], plots: str = "png") -> None:
-    """Write a plot for each schema, then `robustness.json`, to a place.
+def write_robustness(place: Place, content: dict[str, Any], example: Figure, plots: str = "png") -> None:
+    """Write an example of what was measured, curves for each schema, then `robustness.json`, to a place.
 
     Plots are PNG; `plots` may ask for ``pdf`` or ``svg`` beside it.
 
@@ -29,8 +30,11 @@ def write_robustness(place: Place, content: dict[str, Any], plots: str = "png") 
     """
 
     def make(making: Path) -> None:
-        captions, files = {}, []
+        captions = {
+            EXAMPLE: "One of the galaxies, from as it is down to the most that each disturbance was measured at."
+        }
         with styled():
+            files = save(example, making / EXAMPLE, plots)
             for schema, curves in content["curves"].items():
                 name = f"robustness-{schema}.png"
                 files += save(_figure(schema, curves, content["n"]), making / name, plots)
