@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tuningfork.text import shown
+
 
 class TuningforkError(Exception):
-    """Something the user can mend: the parent of every error raised on purpose."""
+    """Something the user can mend: the parent of every error raised on purpose.
+
+    Its message is one line, whatever names of others are in it: what is not seen is written out.
+    """
+
+    def __str__(self) -> str:
+        return shown(super().__str__().replace("\n", "\\n"))
 
 
 class SchemaError(TuningforkError):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import tokenize
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -24,12 +23,13 @@ from tuningfork.images.geometry import SMALLEST
 from tuningfork.images.item import Item
 from tuningfork.sources.files import file_stamp
 from tuningfork.sources.source import Introduction
+from tuningfork.sources.zips import DAMAGE
 
 ENDINGS = (".npy", ".npz")
 IMAGES = "images"
 LARGEST = 1 << 30  # bytes of one image
 
-_DAMAGED = (zipfile.BadZipFile, zlib.error, tokenize.TokenError)  # NumPy reads headers by Python's own words
+_DAMAGED = (*DAMAGE, SyntaxError, tokenize.TokenError)  # NumPy reads headers by Python's own words
 
 
 class ArraySource:
@@ -114,7 +114,7 @@ def _pixels(path: Path) -> Iterator[tuple[IO[bytes], tuple[int, ...], int]]:
                 raise CatalogError(f"{path} has no array {IMAGES!r} of pixels; its arrays: {there}")
             with archive.open(f"{IMAGES}.npy" if f"{IMAGES}.npy" in names else names[0]) as member:
                 yield member, _shape(member, path), member.tell()
-    except (OSError, ValueError, EOFError, SyntaxError, RecursionError, *_DAMAGED) as error:
+    except _DAMAGED as error:
         raise CatalogError(f"{path} is not a readable array of NumPy ({error}); get it again") from error
 
 
