@@ -122,7 +122,10 @@ def to_frame(table: pa.Table, ids: Sequence[str] = ()) -> pd.DataFrame:
     ------
     CatalogError
         If a code has no name in Hugging Face's list of classes.
+    pyarrow.ArrowInvalid
+        If what it holds is damaged, such as text that is no UTF-8.
     """
+    table.validate(full=True)
     classes = class_names(table.schema)
     index, counted = _index(table)
     columns = dict.fromkeys([*index, *table.column_names])

@@ -29,7 +29,7 @@ def index(path: Path) -> Index:
     try:
         archive = _opened(path, file_stamp(path))
         for number, member in enumerate(archive.infolist()):
-            if not member.is_dir() and found.add(member.filename, number, member.file_size):
+            if member.filename[-1:] != "/" and found.add(member.filename, number, member.file_size):
                 with archive.open(member) as file:
                     found.tell(member.filename, file.read(member.file_size))
     except DAMAGE as error:
