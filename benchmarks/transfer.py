@@ -18,6 +18,7 @@ import logging
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, astuple, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ ALL = {"fractions": 9321, "classes": 20341}
 TITLES = {"fractions": "RMSE of 37 fractions", "classes": "accuracy, five classes"}
 DASHES = {"frozen": ":", "gradual": "--", "fine-tuned": "-"}
 STARTS = ("scratch", "ImageNet", "galaxies")
-MODES = ("frozen", "gradual", "fine-tuned")
+MODES = ("fine-tuned", "frozen", "gradual")
 
 
 @dataclass(frozen=True)
@@ -128,13 +129,11 @@ def main() -> None:
 
 
 def runs(seeds: int) -> Iterator[Run]:
-    """All runs, a whole set for each seed; on all labels there is one seed."""
-    for seed in range(1, seeds + 1):
-        for labels in LABELS if seed == 1 else LABELS[:-1]:
-            for target in HEADS:
-                yield Run(target, "scratch", "fine-tuned", labels, seed)
-                for start in STARTS[1:]:
-                    yield from (Run(target, start, mode, labels, seed) for mode in MODES)
+    """All runs: those on some of the labels for each seed, then those on all, with one."""
+    for seed, labels in [*product(range(1, seeds + 1), LABELS[:-1]), (1, LABELS[-1])]:
+        for target in HEADS:
+            yield Run(target, "scratch", "fine-tuned", labels, seed)
+            yield from (Run(target, start, mode, labels, seed) for mode in MODES for start in STARTS[1:])
 
 
 def measure_all(galaxies: Path, out: Path, split: str, seeds: int, measured: Path) -> None:
