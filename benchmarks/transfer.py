@@ -50,7 +50,7 @@ HEADS: dict[str, dict[str, Any]] = {
 }
 OTHER = {"fractions": "classes", "classes": "fractions"}
 BENCHMARK = {"fractions": ["block=complete_high"], "classes": []}
-MEASURE = {"fractions": "rmse", "classes": "accuracy"}
+MEASURE = {"fractions": "RMSE", "classes": "accuracy"}
 ALL = {"fractions": 9321, "classes": 20341}
 TITLES = {"fractions": "RMSE of 37 fractions", "classes": "accuracy, five classes"}
 DASHES = {"frozen": ":", "gradual": "--", "fine-tuned": "-"}

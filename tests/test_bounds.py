@@ -22,10 +22,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from astropy.io import fits
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from conftest import Counted
-from tuningfork.catalogs import bounds
+from tuningfork.catalogs import bounds, read_table
+from tuningfork.catalogs.arrow_file import _batch, _blocks
 from tuningfork.catalogs.pages import HEADER, pages
 from tuningfork.catalogs.parquet import read_columns
 from tuningfork.errors import MachineError, ModelError, TuningforkError
@@ -260,6 +263,27 @@ def lying(path: Path) -> None:
     assert pq.read_metadata(path).row_group(0).column(2).total_uncompressed_size == 1000
 
 
+def feather(path: Path) -> None:
+    table = pa.table({"id_str": ["1"], "file_loc": ["x.jpg"], "remark": ["a" * (400 << 20)]})
+    with pa.ipc.new_file(path, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(table)
+
+
+def feather_of_nothing(path: Path) -> None:
+    """Columns of nulls take no bytes."""
+    table = pa.table({"id_str": pa.nulls(10**9), "file_loc": pa.nulls(10**9)})
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table)
+
+
+def feather_of_texts(path: Path) -> None:
+    """One long text that every row repeats."""
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int32()), ["a" * (1 << 20)])
+    table = pa.table({"id_str": text, "file_loc": text})
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table)
+
+
 def zigzag(number: int) -> bytes:
     """A whole number as Thrift writes it."""
     number, text = 2 * number, b""
@@ -278,6 +302,9 @@ TABLES: dict[str, tuple[Callable[[Path], object], str]] = {
     "lists.parquet": (lists, "its text unpacks to more than"),
     "names.parquet": (names, "its text unpacks to more than"),
     "lying.parquet": (lying, "unpacks to more than"),
+    "table.feather": (feather, "unpacks to more than"),
+    "nothing.feather": (feather_of_nothing, "1,000,000,000 rows"),
+    "texts.feather": (feather_of_texts, "its text unpacks to more than"),
     "rows.h5": (hollow, "1,000,000,000 rows"),
     "fields.fits": (fields, "can't be read as a table"),
 }
@@ -295,6 +322,39 @@ def test_a_table_that_holds_far_more_than_its_bytes_is_refused_before_memory_is_
         open_source(tmp_path / name)
     assert peak() - before < MEMORY
     assert time.process_time() - began < SECONDS
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_a_damaged_file_of_arrow_s_is_refused_or_read(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
+    """Whatever byte is another, and wherever it ends."""
+    path = tmp_path_factory.mktemp("arrow") / "t.feather"
+    table = pa.table({"id_str": ["1", "2"], "kind": pa.array(["a", "b"]).dictionary_encode(), "z": [0.5, None]})
+    with pa.ipc.new_file(path, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_table(table)
+    whole = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        whole[data.draw(st.integers(6, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(bytes(whole[: data.draw(st.integers(len(whole) // 2, len(whole)) | st.just(len(whole)))]))
+    try:
+        assert len(read_table(path)) > 0
+    except TuningforkError as error:
+        assert str(path) in str(error)
+
+
+@pytest.mark.parametrize("packed", ["lz4", "zstd", None])
+def test_an_arrow_file_s_batches_are_added_up(tmp_path: Path, packed: str | None) -> None:
+    path, n = tmp_path / "t.feather", 3
+    table = pa.table({"id_str": [*map(str, range(1000))], "kind": pa.array(["a"] * 1000).dictionary_encode()})
+    with pa.ipc.new_file(path, table.schema, options=pa.ipc.IpcWriteOptions(compression=packed)) as writer:
+        for _ in range(n):
+            writer.write_table(table)
+    with path.open("rb") as file:
+        batches = [_batch(file, block) for block in _blocks(file, path)]
+    assert [batch.rows for batch in batches] == [1, *[1000] * n]  # the dictionary has one text
+    exact = n * (4 * 1001 + sum(len(str(number)) for number in range(1000)) + 4 * 1000)
+    assert exact <= sum(batch.unpacked for batch in batches) < exact + 500
+    assert len(read_table(path)) == 1000 * n
 
 
 def long_texts(path: Path) -> None:

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tuningfork.catalogs.bounds import refuse_inflated
+from tuningfork.catalogs import arrow_file
+from tuningfork.catalogs.bounds import refuse_cells, refuse_inflated
 from tuningfork.catalogs.ids import are_ids
 from tuningfork.catalogs.inflated import refuse_bombs
 from tuningfork.catalogs.write.columns import ABOUT, about
@@ -105,12 +106,22 @@ def _text(column: pa.ChunkedArray | pa.Array) -> int:
     return _text(column.flatten()) if pa.types.is_nested(column.type) and hasattr(column, "flatten") else 0
 
 
-def read_feather(source: Path | BinaryIO, ids: Sequence[str]) -> pd.DataFrame:
-    """As `read_parquet`, of a file of Arrow's own."""
+def read_feather(source: BinaryIO, ids: Sequence[str], path: Path) -> pd.DataFrame:
+    """As `read_parquet`, of a file of Arrow's own.
+
+    Raises
+    ------
+    CatalogError
+        If it would take far more memory than the file has bytes.
+    """
     from pyarrow import feather
 
+    arrow_file.refuse_bombs(source, path)
     table = feather.read_table(source)
-    return to_frame(table.select([name for name in table.column_names if name != PIXELS]), ids)
+    table = table.select([name for name in table.column_names if name != PIXELS])
+    refuse_cells(path, table.num_rows, table.num_columns)
+    refuse_inflated(path, sum(map(_text, table.columns)), "its text")
+    return to_frame(table, ids)
 
 
 def to_frame(table: pa.Table, ids: Sequence[str] = ()) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 import pandas as pd
 
+from tuningfork.catalogs.arrow_file import MAGIC
 from tuningfork.catalogs.astro import read_fits, read_votable
 from tuningfork.catalogs.compressed import ENDINGS as COMPRESSED
 from tuningfork.catalogs.compressed import decompressed
@@ -114,8 +115,12 @@ def _read(path: Path, source: BinaryIO, ids: Sequence[str]) -> pd.DataFrame:
         return read_journal(source, path)
     if start.startswith(b"PAR1"):
         return read_parquet(source, ids, path)
-    if start.startswith((b"ARROW1", b"FEA1")):
-        return read_feather(source, ids)
+    if start.startswith(b"FEA1"):
+        raise CatalogError(
+            f"{path} is Feather of the first version, which is not read; write it as Feather 2 or Parquet"
+        )
+    if start.startswith(MAGIC):
+        return read_feather(source, ids, path)
     if start.startswith(b"SIMPLE  ="):
         return read_fits(source, str(path))
     if start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith((b"<?xml", b"<VOTABLE")):
