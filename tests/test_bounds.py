@@ -236,6 +236,13 @@ def texts(path: Path) -> None:
     pq.write_table(pa.table(table), path)
 
 
+def endings(path: Path) -> None:
+    """Texts that are written as what differs from the one before: nothing."""
+    table = pa.table({"id_str": [*map(str, range(1000))], "file_loc": ["a" * (1 << 20)] * 1000})
+    encodings = dict.fromkeys(table.column_names, "DELTA_BYTE_ARRAY")
+    pq.write_table(table, path, use_dictionary=False, column_encoding=encodings, write_statistics=False)
+
+
 def lists(path: Path) -> None:
     text = pa.DictionaryArray.from_arrays(pa.array([0] * 5000, pa.int32()), ["a" * 100_000])
     rows = pa.ListArray.from_arrays(pa.array(range(0, 5001, 10), pa.int32()), text)
@@ -299,6 +306,7 @@ TABLES: dict[str, tuple[Callable[[Path], object], str]] = {
     "rows.parquet": (repeated, "30,000,000 rows"),
     "pixels.parquet": (pixels, "unpacks to more than"),
     "texts.parquet": (texts, "its text unpacks to more than"),
+    "endings.parquet": (endings, "its text unpacks to more than"),
     "lists.parquet": (lists, "its text unpacks to more than"),
     "names.parquet": (names, "its text unpacks to more than"),
     "lying.parquet": (lying, "unpacks to more than"),

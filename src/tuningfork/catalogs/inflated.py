@@ -14,6 +14,7 @@ from tuningfork.catalogs.bounds import most_bytes, most_pages, refuse_cells, ref
 from tuningfork.catalogs.pages import Page, pages
 from tuningfork.errors import CatalogError
 
+INCREMENTAL = "DELTA_BYTE_ARRAY"
 LENGTH = 4  # bytes before each text of a dictionary: its length
 MOST_TEXTS = 1 << 18  # of a dictionary, whose lengths are looked at
 Chunk: TypeAlias = pq.ColumnChunkMetaData
@@ -66,6 +67,15 @@ def largest_page(source: BinaryIO, name: str, path: Path) -> int:
         largest = max([largest, *(page.unpacked for page in found)])
         refuse_inflated(path, unpacked, f"its column {name.partition('.')[0]}")
     return largest
+
+
+def largest_incremental(source: BinaryIO, metadata: pq.FileMetaData, names: Sequence[str], path: Path) -> int:
+    """The bytes of the largest page whose texts are each written as what differs from the one before; 0 without any.
+
+    No text of it is longer than the page, but all of them may be so long.
+    """
+    chunks = [chunk for chunk in _chunks(metadata, names) if INCREMENTAL in chunk.encodings]
+    return max((page.unpacked for chunk in chunks for page in _pages(source, chunk, 0, path)), default=0)
 
 
 def _pages(source: BinaryIO, chunk: Chunk, before: int, path: Path) -> list[Page]:

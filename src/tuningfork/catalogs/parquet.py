@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tuningfork.catalogs import arrow_file
-from tuningfork.catalogs.bounds import refuse_cells, refuse_inflated
+from tuningfork.catalogs.bounds import SMALL, refuse_cells, refuse_inflated
 from tuningfork.catalogs.ids import are_ids
-from tuningfork.catalogs.inflated import refuse_bombs
+from tuningfork.catalogs.inflated import largest_incremental, refuse_bombs
 from tuningfork.catalogs.write.columns import ABOUT, about
 from tuningfork.errors import CatalogError, TuningforkError, first_line
 
@@ -84,6 +84,8 @@ def read_coded(
         If that text would take far more memory than the file has bytes.
     """
     file = pq.ParquetFile(source, metadata=metadata, buffer_size=BUFFER, read_dictionary=list(coded))
+    if largest := largest_incremental(source, metadata, names, path):
+        return _few_at_once(file, names, max(1, SMALL // largest), path)
     if not coded:
         return file.read(columns=list(names))
     parts, length = [], 0
@@ -92,6 +94,16 @@ def read_coded(
         length += sum(map(_text, parts[-1].columns))
         refuse_inflated(path, length, "its text")
     return pa.concat_tables(parts)
+
+
+def _few_at_once(file: pq.ParquetFile, names: Sequence[str], rows: int, path: Path) -> pa.Table:
+    """Columns, so many rows at once, as long as they are within bounds."""
+    parts, length = [], 0
+    for batch in file.iter_batches(rows, columns=list(names)):
+        parts.append(batch)
+        length += batch.nbytes + sum(map(_text, batch.columns))
+        refuse_inflated(path, length, "its text")
+    return pa.Table.from_batches(parts, parts[0].schema if parts else file.schema_arrow)
 
 
 def _text(column: pa.ChunkedArray | pa.Array) -> int:
