@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass
 from itertools import product
 from pathlib import Path
@@ -33,6 +33,7 @@ from tuningfork.plotting.style import CYCLE, MARKERS, panels, save, styled
 
 LABELS = (30, 100, 300, 1000, 0)  # 0: all
 RECIPE = "tuningfork/finetune"
+MEASURED = "measured.csv"
 BATCH = 32  # as in the recipe
 SEEN = {30: 3200, 100: 3200, 300: 4800, 1000: 8000}  # images that a run sees
 EPOCHS_OF_ALL = {"fractions": 3, "classes": 2}
@@ -115,14 +116,16 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--split", default="val", help="test to report, never to choose")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--target", choices=HEADS, help="one of the two alone, as for a core each")
     parser.add_argument("--show", action="store_true", help="only show what has been measured")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     asked.out.mkdir(parents=True, exist_ok=True)
-    measured = asked.out / "measured.csv"
     if not asked.show:
-        measure_all(asked.galaxies, asked.out, asked.split, asked.seeds, measured)
-    found = pd.read_csv(measured)
+        targets = [asked.target] if asked.target else list(HEADS)
+        every = [run for run in runs(asked.seeds) if run.target in targets]
+        measure_all(pack(asked.galaxies, asked.out / "pack"), asked.out, asked.split, every)
+    found = pd.read_csv(asked.out / MEASURED)
     for target in found["target"].unique():
         show(found[found["target"] == target], target)
     draw(found, asked.out)
@@ -136,12 +139,12 @@ def runs(seeds: int) -> Iterator[Run]:
             yield from (Run(target, start, mode, labels, seed) for mode in MODES for start in STARTS[1:])
 
 
-def measure_all(galaxies: Path, out: Path, split: str, seeds: int, measured: Path) -> None:
-    """Train and measure what `measured` does not have yet."""
-    packed = pack(galaxies, out / "pack")
-    teachers = {target: teach(packed, OTHER[target], out) for target in HEADS}
+def measure_all(packed: Path, out: Path, split: str, every: Sequence[Run]) -> None:
+    """Train and measure the runs that have not been measured yet."""
+    measured = out / MEASURED
+    teachers = {target: teach(packed, OTHER[target], out) for target in {run.target for run in every}}
     done = set(pd.read_csv(measured)["run"]) if measured.exists() else set()
-    for run in runs(seeds):
+    for run in every:
         if run.name in done:
             continue
         folder = out / "runs" / run.name
