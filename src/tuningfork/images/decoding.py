@@ -8,7 +8,8 @@ import numpy as np
 
 from tuningfork.errors import ImageError, first_line
 from tuningfork.images import jpeg, raster
-from tuningfork.images.blank import cells_of, check, check_filled
+from tuningfork.images.blank import check, check_filled
+from tuningfork.images.cells import measure
 from tuningfork.images.centring import NOT_CENTRED, is_centred
 from tuningfork.images.frame import BandFiles, Frame
 from tuningfork.images.geometry import SMALLEST, Geometry
@@ -73,8 +74,8 @@ def read_image(data: Payload, geometry: Geometry, reading: Reading | None = None
     pixels, spread = cut_out(frame, square)
     if frame.filled is not None:
         check_filled(resample(frame.filled[:, :, None].astype(np.float32), square)[:, :, 0])
-    cells = cells_of(pixels)
-    seen = cells if reading.looked == 1 else cells_of(pixels, reading.looked)
+    cells = measure(pixels)
+    seen = cells if reading.looked == 1 else measure(pixels, reading.looked)
     notes = (*frame.notes, *((spread,) if spread else ()), *check(seen))
     if not is_centred(cells):
         notes += (NOT_CENTRED,)
