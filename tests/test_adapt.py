@@ -95,12 +95,43 @@ def test_figures_of_galaxies_that_it_learned_from_are_marked(
     answers = as_labels(tf.load_model(model).predict(pack, tta=1), load_schema("gz-challenge"))
     own = _packed(galaxies, answers, tmp_path / "own")
     made = tf.load_model(model).adapt(own, tmp_path / "made", split="all", tta=1)
-    cases = ((network, pack, "train", "trained on"), (network, pack, "all", "trained on"))
+    both = "trained on and adapted by"  # by the train split of this pack
+    cases = ((network, pack, "train", both), (network, pack, "all", both))
     for measured, data, split, how in (*cases, (made, own, "test", "adapted by")):
         caplog.clear()
         origin = measured.evaluate(data, split=split).content["where"]
         assert f"the model was {how} some of these galaxies" in origin
         assert any("its figures flatter" in record.message for record in caplog.records)
+
+
+def test_a_schema_that_the_model_does_not_answer_gets_a_head(
+    model: Path, galaxies: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is learned from the labels, and all else is as it was; too few labels make none."""
+    images = galaxies.parent / "images"
+    before = tf.load_model(model).predict(images, tta=1)
+    disk = before["smooth_or_featured_features_or_disk"]
+    named = before[["id_str"]].assign(shape=np.where(disk > disk.median(), "disk", "round"), rare=None)
+    named.loc[:5, "rare"] = ["yes", "no"] * 3
+    own = make_pack(
+        images, tmp_path / "own", labels=named, label_columns=("shape", "rare"), geometry=Geometry(0.9, 36, 3)
+    )
+    made = tf.load_model(model).adapt(own, tmp_path / "made", split="train", tta=1)
+    assert [schema.name for schema in load_model(made.folder).schemas] == [
+        *(schema.name for schema in load_model(model).schemas),
+        "shape",
+    ]
+    entry = read_manifest(made.folder)["adaptation"]["schemas"]["shape"]
+    figures = {row["figure"]: (row["before"]["value"], row["after"]["value"]) for row in entry["figures"]}
+    assert entry["new"] and entry["penalty"] is not None
+    assert figures["accuracy"][0] < 0.7 and figures["accuracy"][1] > 0.85
+    assert made.evaluate(own).to_frame().set_index("figure").value["accuracy"] > 0.8
+    table = made.predict(images, tta=1)
+    assert (table["shape_disk"] + table["shape_round"]).to_numpy() == pytest.approx(1, abs=1e-5)
+    columns = list(load_schema("gz-challenge").prediction_columns)
+    np.testing.assert_allclose(table[columns], before[columns], atol=1e-6)
+    assert "A new head, learned from" in made.card
+    assert any("rare" in record.message and "no head" in record.message for record in caplog.records)
 
 
 def test_what_is_right_is_left_as_it_is(model: Path, pack: Path, galaxies: Path, tmp_path: Path) -> None:

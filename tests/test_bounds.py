@@ -28,7 +28,9 @@ from PIL import Image
 
 from conftest import Counted
 from tuningfork.catalogs import bounds, read_table
-from tuningfork.catalogs.arrow_file import _batch, _blocks
+from tuningfork.catalogs.arrow_file import BATCHES, BLOCK, _batch, _blocks, _Table
+from tuningfork.catalogs.delta import ENCODING
+from tuningfork.catalogs.inflated import _delta_text
 from tuningfork.catalogs.pages import HEADER, pages
 from tuningfork.catalogs.parquet import read_columns
 from tuningfork.errors import MachineError, ModelError, TuningforkError
@@ -236,7 +238,7 @@ def texts(path: Path) -> None:
     pq.write_table(pa.table(table), path)
 
 
-def endings(path: Path) -> None:
+def differences(path: Path) -> None:
     """Texts that are written as what differs from the one before: nothing."""
     table = pa.table({"id_str": [*map(str, range(1000))], "file_loc": ["a" * (1 << 20)] * 1000})
     encodings = dict.fromkeys(table.column_names, "DELTA_BYTE_ARRAY")
@@ -291,6 +293,75 @@ def feather_of_texts(path: Path) -> None:
         writer.write_table(table)
 
 
+def feather_of_views(path: Path) -> None:
+    """Texts that all show the same megabyte."""
+    one = pa.array(["a" * (1 << 20)], pa.string_view())
+    views = pa.py_buffer(one.buffers()[1].to_pybytes() * 400)
+    text = pa.Array.from_buffers(pa.string_view(), 400, [None, views, one.buffers()[2]])
+    table = pa.table({"id_str": [*map(str, range(400))], "remark": text})
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table)
+
+
+def feather_of_empty_lists(path: Path) -> None:
+    nothing = pa.ListArray.from_arrays(pa.array([0, 10**8], pa.int32()), pa.nulls(10**8))
+    table = pa.table({"id_str": ["1"], "remark": nothing})
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table)
+
+
+def feather_of_runs(path: Path) -> None:
+    text = pa.RunEndEncodedArray.from_arrays([400], ["a" * (1 << 20)])
+    table = pa.table({"id_str": [*map(str, range(400))], "remark": text})
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table)
+
+
+def feather_packed_as_of_old(path: Path) -> None:
+    """Arrow's first way of packing, of which a batch's own words say nothing."""
+    packed = pa.Codec("zstd").compress(ZEROS * 200).to_pybytes()
+    data = struct.pack("<q", 200 << 20) + packed
+    column = pa.Array.from_buffers(pa.int8(), len(data), [None, pa.py_buffer(data)])
+    batch = pa.record_batch([column], names=["id_str"])
+    options = pa.ipc.IpcWriteOptions(metadata_version=pa.ipc.MetadataVersion.V4)
+    with pa.ipc.new_file(path, batch.schema, options=options) as writer:
+        writer.write_batch(batch, custom_metadata={"ARROW:experimental_compression": "zstd"})
+
+
+def feather_of_one_batch_often(path: Path) -> None:
+    """The footer names the same batch a thousand times."""
+    table, found = pa.table({"id_str": ["1"]}), io.BytesIO()
+    with pa.ipc.new_file(found, table.schema) as writer:
+        writer.write_table(table)
+    data = found.getvalue()
+    length = int.from_bytes(data[-10:-6], "little")
+    block = next(_Table.root(data[-10 - length : -10]).structs(BATCHES, BLOCK))
+    fields = struct.pack("<6H", 12, 8, 0, 0, 0, 4)
+    footer = (
+        struct.pack("<I", 16) + fields + struct.pack("<iI", 12, 4) + struct.pack("<I", 1000) + BLOCK.pack(*block) * 1000
+    )
+    path.write_bytes(data[: -10 - length] + footer + struct.pack("<i", len(footer)) + b"ARROW1")
+
+
+def fixed(path: Path) -> None:
+    """A dictionary of one long value of a fixed length, that every row repeats."""
+    one = pa.array([b"a" * (1 << 20)] * 1000, pa.binary(1 << 20))
+    pq.write_table(pa.table({"id_str": [*map(str, range(1000))], "remark": one}), path, write_statistics=False)
+
+
+def hidden_differences(path: Path) -> None:
+    """Texts written as differences, of which the metadata say that they are written out."""
+    differences(path)
+    data = path.read_bytes()
+    foot = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    hidden = bytearray(data)
+    for at in range(foot, len(data) - 8):
+        if data[at : at + 2] in (b"\x25\x0e", b"\x06\x0e", b"\x0e\x06"):
+            hidden[at + data[at : at + 2].index(0x0E)] = 0
+    path.write_bytes(bytes(hidden))
+    assert "DELTA_BYTE_ARRAY" not in pq.read_metadata(path).row_group(0).column(1).encodings
+
+
 def zigzag(number: int) -> bytes:
     """A whole number as Thrift writes it."""
     number, text = 2 * number, b""
@@ -306,10 +377,17 @@ TABLES: dict[str, tuple[Callable[[Path], object], str]] = {
     "rows.parquet": (repeated, "30,000,000 rows"),
     "pixels.parquet": (pixels, "unpacks to more than"),
     "texts.parquet": (texts, "its text unpacks to more than"),
-    "endings.parquet": (endings, "its text unpacks to more than"),
+    "differences.parquet": (differences, "its text unpacks to more than"),
     "lists.parquet": (lists, "its text unpacks to more than"),
     "names.parquet": (names, "its text unpacks to more than"),
     "lying.parquet": (lying, "unpacks to more than"),
+    "hidden.parquet": (hidden_differences, "its text unpacks to more than"),
+    "fixed.parquet": (fixed, "its text unpacks to more than"),
+    "views.feather": (feather_of_views, "its text unpacks to more than"),
+    "lists.feather": (feather_of_empty_lists, "list<item: null>, which is not read"),
+    "runs.feather": (feather_of_runs, "'remark' is of type run_end_encoded"),
+    "old.feather": (feather_packed_as_of_old, "unpacks to more than"),
+    "often.feather": (feather_of_one_batch_often, "two batches share bytes"),
     "table.feather": (feather, "unpacks to more than"),
     "nothing.feather": (feather_of_nothing, "1,000,000,000 rows"),
     "texts.feather": (feather_of_texts, "its text unpacks to more than"),
@@ -363,6 +441,35 @@ def test_an_arrow_file_s_batches_are_added_up(tmp_path: Path, packed: str | None
     exact = n * (4 * 1001 + sum(len(str(number)) for number in range(1000)) + 4 * 1000)
     assert exact <= sum(batch.unpacked for batch in batches) < exact + 500
     assert len(read_table(path)) == 1000 * n
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_text_written_as_differences_is_counted_to_the_byte(
+    tmp_path_factory: pytest.TempPathFactory, data: Any
+) -> None:
+    texts = data.draw(st.lists(st.none() | st.text(max_size=12), min_size=1, max_size=400))
+    nested, path = data.draw(st.booleans()), tmp_path_factory.mktemp("differences") / "t.parquet"
+    column = pa.array([[text, text] for text in texts]) if nested else pa.array(texts, pa.string())
+    name = "t.list.element" if nested else "t"
+    pq.write_table(
+        pa.table({"t": column.cast(pa.list_(pa.string())) if nested else column}),
+        path,
+        use_dictionary=False,
+        column_encoding={name: "DELTA_BYTE_ARRAY"},
+        compression=data.draw(st.sampled_from(["none", "snappy", "zstd", "lz4", "gzip"])),
+        data_page_version=data.draw(st.sampled_from(["1.0", "2.0"])),
+        data_page_size=data.draw(st.sampled_from([100, 1 << 20])),
+    )
+    metadata = pq.read_metadata(path)
+    chunk = metadata.row_group(0).column(0)
+    with path.open("rb") as file:
+        counted = sum(
+            _delta_text(file, chunk, page, metadata.schema.column(0))
+            for page in [*pages(file, chunk)]
+            if page.encoding == ENCODING
+        )
+    assert counted == sum(len((text or "").encode()) for text in texts) * (2 if nested else 1)
 
 
 def long_texts(path: Path) -> None:

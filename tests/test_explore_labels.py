@@ -162,6 +162,30 @@ def test_what_is_torn_anywhere_is_mended(whole: bytes, tmp_path_factory: pytest.
     assert {name for name in labelled(path) if name != "new"} == {f"g{n}" for n in range(max(kept - 2, 0))}
 
 
+def test_a_last_line_without_its_end_counts_at_once_and_everywhere(whole: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    path.write_bytes(whole[:-1])
+    assert len(Journal(path, "ann").counted("rings")[0]) == len(labelled(path)) == 3
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("rest", [b'{"n": 9}', b'{"n": 5, "kind": "label"}', b"{}"])
+def test_a_last_line_that_is_no_event_is_named_and_left(whole: bytes, tmp_path: Path, rest: bytes) -> None:
+    path = tmp_path / "labels.jsonl"
+    path.write_bytes(whole + rest)
+    with pytest.raises(CatalogError, match=r"labels.jsonl, line 6: .*"):
+        Journal(path, "ann")
+    assert path.read_bytes() == whole + rest
+
+
+def test_a_file_that_is_no_journal_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("what I saw")
+    with pytest.raises(CatalogError, match=r"notes.txt is no journal"):
+        Journal(path, "ann").define(RINGS)
+    assert path.read_text() == "what I saw"
+
+
 Step = tuple[str, str, str]
 STEPS = st.lists(
     st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.sampled_from(["ring", "no-ring", "skip", "undo"])),

@@ -115,6 +115,8 @@ def test_formats_that_astropy_writes(tmp_path: Path) -> None:
         check(tmp_path / f"{name}.gz")
     ROWS.to_feather(tmp_path / "t.feather")
     check(tmp_path / "t.feather")
+    ROWS.assign(votes=pd.Categorical(ROWS["votes"])).to_feather(tmp_path / "coded.feather")  # a category of numbers
+    check(tmp_path / "coded.feather")
     with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
         archive.writestr("t.csv", text_of(ROWS, ","))
     check(tmp_path / "t.zip")

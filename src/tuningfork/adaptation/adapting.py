@@ -18,6 +18,7 @@ from tuningfork.adaptation.choice import FOLDS, STEPS, choose, deal_folds
 from tuningfork.adaptation.correction import one_thread
 from tuningfork.adaptation.figures import Answered, answers_of, compare, curve, observed
 from tuningfork.adaptation.intervals import Labelled, adapted_intervals, held_out_ends
+from tuningfork.adaptation.new_heads import one_answer, with_heads
 from tuningfork.adaptation.sampling import Seen, last_layer, look
 from tuningfork.catalogs import find_position_columns, joined_groups, sky_groups
 from tuningfork.errors import CatalogError, ModelError, PackError
@@ -58,16 +59,17 @@ def adapt(
     """Adapt a model to galaxies of another survey, or other images, by some labels of them.
 
     The last layer of each head that the pack has labels for is corrected (`correction`), as far as cross-validation
-    shows that it helps and no further: not at all where it does not. Class probabilities get another temperature,
-    intervals are made to hold for these galaxies (`uncertainty.conform`), and the flag is fitted to their images, for
-    which no labels are needed. The encoder stays as it is.
+    shows that it helps and no further: not at all where it does not. A schema of the pack that the model does not
+    answer yet gets a head, linear in the features, that is learned from its labels in the same way. Class probabilities
+    get another temperature, intervals are made to hold for these galaxies (`uncertainty.conform`), and the flag is
+    fitted to their images, for which no labels are needed. The encoder stays as it is.
 
     Parameters
     ----------
     model : str or path
         A model folder, or the name of a bundled model; a single network.
     pack : str or path
-        Galaxies packed at the model's geometry, some of them with labels of a schema that the model answers.
+        Galaxies packed at the model's geometry, some of them with labels.
     out : str or path
         The model folder to write.
     split : {'all', 'train', 'val', 'test'}
@@ -107,15 +109,24 @@ def adapt(
     said = f"{' and '.join([f'{split} split', *where])} of {data.path.name}"
     if len(rows) < FEWEST:
         raise PackError(f"the {said} has {len(rows)} galaxies; {FEWEST} are needed, with labels or without")
+    new = _unanswered(network, data, rows, said)
+    network = with_heads(network, new)
     schemas = _labelled(network, data.catalog.iloc[rows], said)
     looked = _looked_at(data, rows, schemas)
     calibration = asked | {"pack": data.path.name, "sha256": data.manifest["sha256"], "n": len(rows)}
     origin = AdaptationEntry(
-        model=folder.name, sha256=dict(inputs.model or {}), pack=data.path.name, where=said, job=job.fingerprint
+        model=folder.name,
+        sha256=dict(inputs.model or {}),
+        pack=data.path.name,
+        where=said,
+        data=data.manifest["sha256"],
+        split=split,
+        rows=list(where),
+        job=job.fingerprint,
     )
 
     def make(made: Path) -> None:
-        entries, uncertainty = _fit(network, schemas, How(data, looked, views, seed))
+        entries, uncertainty = _fit(network, schemas, How(data, looked, views, seed, frozenset(s.name for s in new)))
         write_uncertainty(uncertainty, made / UNCERTAINTY)
         _write(network, made, folder, origin.model_copy(update={"schemas": entries}), calibration)
 
@@ -148,12 +159,31 @@ def _fit(network: GalaxyModel, schemas: Sequence[Schema], how: How) -> tuple[dic
 
 @dataclass(frozen=True)
 class How:
-    """How heads are adapted: by which rows of a pack, to the mean of how many views, and by which seed of the folds."""
+    """How heads are adapted: by which rows of a pack, to the mean of how many views, and by which seed of the folds.
+
+    Those that are `new` know nothing yet.
+    """
 
     pack: Pack
     rows: np.ndarray
     views: int
     seed: int
+    new: frozenset[str] = frozenset()
+
+
+def _unanswered(network: GalaxyModel, data: Pack, rows: np.ndarray, said: str) -> list[Schema]:
+    """The schemas of a pack that the model does not answer, and enough of the galaxies have labels for."""
+    answered = {schema.name for schema in network.schemas}
+    labels = data.catalog.iloc[rows]
+    found = []
+    for schema in data.schemas:
+        if schema.name not in answered:
+            n = int(labels.filter(items=schema.columns).notna().any(axis=1).sum())
+            if n >= FEWEST_GALAXIES:
+                found.append(schema)
+            else:
+                log.warning("%s has labels for %s of %d galaxies: it gets no head", said, schema.name, n)
+    return found
 
 
 def _labelled(network: GalaxyModel, labels: pd.DataFrame, said: str) -> list[Schema]:
@@ -217,6 +247,8 @@ def _adapted(
     head, own = network.head(schema.name), network.uncertainty
     temperature = own.temperatures.get(schema.name, 1.0) if own else 1.0
     sample, rows = seen.sample(schema.name, head.targets(labels, "the labels"), temperature)
+    if new := schema.name in how.new:
+        sample = one_answer(head, last_layer(network, schema.name), sample)
     groups = _groups(how.pack, how.rows[rows], labels.iloc[rows])
     folds = deal_folds(groups, how.seed)
     if len(np.unique(folds)) < FOLDS:
@@ -234,7 +266,9 @@ def _adapted(
     was = Answered(before, begun.of(before, schema.limits) if begun else None)
     figures, bias = compare(schema, table, truth, was, Answered(after, ends))
     found, further = curve(schema, table, {n: answers_of(head, raw) for n, raw in choice.held_out.items()})
-    entry = AdaptedEntry(n=len(rows), penalty=choice.penalty, figures=figures, bias=bias, curve=found, further=further)
+    entry = AdaptedEntry(
+        n=len(rows), penalty=choice.penalty, new=new, figures=figures, bias=bias, curve=found, further=further
+    )
     if choice.correction is None:
         return Adapted(entry, temperature, intervals)
     choice.correction.into(last_layer(network, schema.name), temperature)

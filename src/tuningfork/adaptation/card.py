@@ -27,9 +27,18 @@ def card(adaptation: AdaptationEntry) -> str:
     return "\n".join(lines) + "\n"
 
 
+def how(head: AdaptedEntry) -> str:
+    """What has become of a head, in words."""
+    if head.new:
+        learned = "the features tell nothing of it" if head.penalty is None else "before is one answer for all"
+        return f"a new head, learned from {head.n} labelled galaxies; {learned}"
+    kept = "as it was: no correction helped galaxies that it was not fitted to"
+    return kept if head.penalty is None else f"corrected by {head.n} labelled galaxies"
+
+
 def _of_head(head: AdaptedEntry) -> Iterator[str]:
-    kept = "The head is as it was: no correction helped galaxies that it was not fitted to."
-    yield kept if head.penalty is None else f"Corrected by {head.n} labelled galaxies (penalty {head.penalty:g})."
+    penalty = "" if head.penalty is None else f" (penalty {head.penalty:g})"
+    yield f"{how(head).capitalize()}{penalty}."
     yield from ("", "| figure | before | after | n |", "| --- | --- | --- | --- |")
     for row in head.figures:
         yield f"| {in_words(row.figure)} | {with_interval(row.before)} | {with_interval(row.after)} | {row.after.n} |"
@@ -53,8 +62,7 @@ def summary(model: Path) -> str:
         raise ModelError(f"{model} was not adapted; `tuningfork adapt` makes one that is")
     lines = []
     for name, head in adaptation.schemas.items():
-        how = "as it was: nothing helped" if head.penalty is None else f"corrected by {head.n} labelled galaxies"
-        lines.append(f"{name}: {how}")
+        lines.append(f"{name}: {how(head)}")
         lines += [
             f"  {in_words(row.figure)}: {with_interval(row.before)} before, {with_interval(row.after)} after"
             for row in head.figures

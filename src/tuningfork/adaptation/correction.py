@@ -23,7 +23,7 @@ import torch
 
 from tuningfork.models.heads import Head
 
-PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03)
+PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 EASIER = 100  # how much less a shift and the temperature are penalised than weights
 ENOUGH = 20_000  # galaxies times views that a correction is fitted to: of more, some views are left out
 STEPS = 10  # of the minimiser, for each penalty

@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from tuningfork.catalogs.bounds import refuse_cells, refuse_inflated
+from tuningfork.catalogs.bounds import most_pages, refuse_cells, refuse_inflated
 from tuningfork.errors import CatalogError
 
 MAGIC = b"ARROW1"
 LONGEST = 1 << 24  # bytes of a footer or a header
-MOST_BATCHES = 1 << 16
 BLOCK = struct.Struct("<qi4xq")  # where a batch begins, the length of its header, that of its body
 BUFFER = struct.Struct("<qq")
 # The number of the field that is asked for, in each kind of table.
 DICTIONARIES, BATCHES = 2, 3  # of a footer
-HEADER_TYPE, HEADER = 1, 2  # of a message
+VERSION, HEADER_TYPE, HEADER, METADATA = 0, 1, 2, 4  # of a message
 DATA = 1  # of a dictionary: the batch that it is
 LENGTH, BUFFERS, COMPRESSION = 0, 2, 3  # of a batch
 DICTIONARY, BATCH = 2, 3  # types of headers
+FIFTH = 4  # the number of the version from which on the batch itself says whether it is packed
 
 
 def refuse_bombs(source: BinaryIO, path: Path) -> None:
@@ -35,13 +35,16 @@ def refuse_bombs(source: BinaryIO, path: Path) -> None:
     CatalogError
         If it holds more, or its footer and headers can't be read.
     """
-    rows, unpacked, n = 0, 0, 0
+    rows, unpacked, buffers, end = 0, 0, 0, 0
     try:
-        for block in _blocks(source, path):
-            n += 1
-            if n > MOST_BATCHES:
-                raise CatalogError(f"{path} has more than {MOST_BATCHES:,} batches; write it again, with larger ones")
+        for block in sorted(_blocks(source, path)):
+            if block[0] < end:
+                raise ValueError("two batches share bytes")
+            end = block[0] + block[1] + max(0, block[2])
             batch = _batch(source, block)
+            buffers += batch.buffers
+            if buffers > most_pages(path.stat().st_size):
+                raise CatalogError(f"{path} has more than {buffers:,} buffers; write it again, with larger batches")
             rows += batch.rows
             unpacked += batch.unpacked
             refuse_cells(path, rows, 1)
@@ -55,6 +58,7 @@ def refuse_bombs(source: BinaryIO, path: Path) -> None:
 class _Batch:
     rows: int
     unpacked: int
+    buffers: int
 
 
 @dataclass(frozen=True)
@@ -125,9 +129,9 @@ def _batch(source: BinaryIO, block: tuple[int, ...]) -> _Batch:
         raise ValueError(f"a message of type {kind} where a batch should be")
     batch = message.table(HEADER)
     batch = batch.table(DATA) if kind == DICTIONARY else batch
-    packed = bool(batch.place(COMPRESSION))
-    sizes = (_unpacked(source, start + length + at, size, packed=packed) for at, size in batch.structs(BUFFERS, BUFFER))
-    return _Batch(batch.number(LENGTH, "<q"), sum(sizes))
+    packed = bool(batch.place(COMPRESSION)) or (message.number(VERSION, "<h") < FIFTH and bool(message.place(METADATA)))
+    sizes = [_unpacked(source, start + length + at, size, packed=packed) for at, size in batch.structs(BUFFERS, BUFFER)]
+    return _Batch(batch.number(LENGTH, "<q"), sum(sizes), len(sizes))
 
 
 def _unpacked(source: BinaryIO, at: int, size: int, *, packed: bool) -> int:

@@ -10,11 +10,11 @@ from typing import BinaryIO, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tuningfork.catalogs import delta
 from tuningfork.catalogs.bounds import most_bytes, most_pages, refuse_cells, refuse_inflated
 from tuningfork.catalogs.pages import Page, pages
 from tuningfork.errors import CatalogError
 
-INCREMENTAL = "DELTA_BYTE_ARRAY"
 LENGTH = 4  # bytes before each text of a dictionary: its length
 MOST_TEXTS = 1 << 18  # of a dictionary, whose lengths are looked at
 Chunk: TypeAlias = pq.ColumnChunkMetaData
@@ -37,6 +37,7 @@ def refuse_bombs(source: BinaryIO, metadata: pq.FileMetaData, names: Sequence[st
     groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
     refuse_cells(path, max(metadata.num_rows, sum(groups)), len({chunk.path_in_schema for chunk in chunks}))
     looked, unpacked, values, texts = 0, 0, 0, dict[str, int]()
+    columns = {column.path: column for column in map(metadata.schema.column, range(metadata.num_columns))}
     for chunk in chunks:
         found = _pages(source, chunk, looked, path)
         looked += len(found)
@@ -44,6 +45,8 @@ def refuse_bombs(source: BinaryIO, metadata: pq.FileMetaData, names: Sequence[st
         own = max(chunk.num_values, sum(page.values for page in found))
         values += own
         refuse_inflated(path, unpacked)
+        unpacked += _beyond_pages(source, chunk, found, own, columns[chunk.path_in_schema])
+        refuse_inflated(path, unpacked, "its text")
         refuse_cells(path, 0, 0, values)
         if chunk.physical_type == "BYTE_ARRAY" and any(page.dictionary for page in found):
             longest = max(_longest_text(source, chunk, page) for page in found if page.dictionary)
@@ -69,15 +72,6 @@ def largest_page(source: BinaryIO, name: str, path: Path) -> int:
     return largest
 
 
-def largest_incremental(source: BinaryIO, metadata: pq.FileMetaData, names: Sequence[str], path: Path) -> int:
-    """The bytes of the largest page whose texts are each written as what differs from the one before; 0 without any.
-
-    No text of it is longer than the page, but all of them may be so long.
-    """
-    chunks = [chunk for chunk in _chunks(metadata, names) if INCREMENTAL in chunk.encodings]
-    return max((page.unpacked for chunk in chunks for page in _pages(source, chunk, 0, path)), default=0)
-
-
 def _pages(source: BinaryIO, chunk: Chunk, before: int, path: Path) -> list[Page]:
     """The pages of a part of a column, after so many of others: no more than a file of its size may have."""
     size = path.stat().st_size
@@ -99,13 +93,44 @@ def _chunks(metadata: pq.FileMetaData, names: Sequence[str]) -> Iterator[Chunk]:
                     yield chunk
 
 
+def _beyond_pages(source: BinaryIO, chunk: Chunk, found: Sequence[Page], values: int, column: pq.ColumnSchema) -> int:
+    """The bytes of values that are more than their unpacked pages: of a fixed length, or written as differences."""
+    if chunk.physical_type == "FIXED_LEN_BYTE_ARRAY":
+        return values * max(0, int(column.length))
+    if chunk.physical_type != "BYTE_ARRAY":
+        return 0
+    return sum(_delta_text(source, chunk, page, column) for page in found if page.encoding == delta.ENCODING)
+
+
+def _delta_text(source: BinaryIO, chunk: Chunk, page: Page, column: pq.ColumnSchema) -> int:
+    """The bytes of the texts of a page; where they can't be seen as many as they could be."""
+    source.seek(page.start)
+    data = source.read(page.packed)[page.plain :]
+    try:
+        data = _unpacked(data, chunk, page.unpacked - page.plain) if page.compressed else data
+        levels = (column.max_repetition_level > 0) + (column.max_definition_level > 0) if page.levels_inside else 0
+        for _ in range(levels):
+            data = data[LENGTH + int.from_bytes(data[:LENGTH], "little") :]
+        return delta.text_length(data, page.values)
+    except (ValueError, OSError, pa.ArrowException):
+        return page.values * page.unpacked
+
+
+def _unpacked(data: bytes, chunk: Chunk, size: int) -> bytes:
+    """What a page's bytes unpack to."""
+    if chunk.compression == "UNCOMPRESSED":
+        return data
+    codec = pa.Codec("lz4_raw" if chunk.compression == "LZ4" else chunk.compression.lower())
+    unpacked: bytes = codec.decompress(data, size).to_pybytes()
+    return unpacked
+
+
 def _longest_text(source: BinaryIO, chunk: Chunk, page: Page) -> int:
     """The bytes of the longest text of a dictionary; where they can't be seen all that it has."""
     source.seek(page.start)
     data = source.read(page.packed)
     try:
-        if chunk.compression != "UNCOMPRESSED":
-            data = pa.Codec(chunk.compression.lower()).decompress(data, page.unpacked).to_pybytes()
+        data = _unpacked(data, chunk, page.unpacked)
     except (ValueError, OSError, pa.ArrowException):
         return page.unpacked
     longest, at, n = 0, 0, 0

@@ -6,7 +6,7 @@ Headers are read as Thrift's compact protocol has them, as far as they tell of s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import pyarrow.parquet as pq
@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 HEADER = 1 << 12  # bytes that are read of a page at first: most headers have less than a hundred
 LONGEST_HEADER = 1 << 20  # it may hold a smallest and a largest value
 DEEPEST = 16
-_FIXED = {1: 0, 2: 0, 3: 1, 7: 8}  # bytes of a value by its type: true, false, a byte, a float
+_FIXED = {3: 1, 7: 8}  # bytes of a value by its type: a byte, a float
 _WHOLE, _TEXT, _LISTS, _TABLE = (4, 5, 6), 8, (9, 10), 12
+_TRUE, _FALSE = 1, 2
+_SECOND = 8  # the header of a page of the second version
 _SIZES, _VALUES = (2, 3), {5: False, 7: True, 8: False}  # by field, the headers that count values: of a dictionary?
 
 
@@ -23,7 +25,9 @@ _SIZES, _VALUES = (2, 3), {5: False, 7: True, 8: False}  # by field, the headers
 class Page:
     """Where a page's content lies and its length; what it unpacks to; its values, and whether they are the dictionary.
 
-    Lengths are in bytes.
+    Lengths are in bytes. `encoding` is the number of that of the values. The first `plain` bytes are never packed, and
+    of a page that is not `compressed` none are; `levels_inside` tells whether levels stand before the values in what
+    is unpacked.
     """
 
     start: int
@@ -31,6 +35,10 @@ class Page:
     unpacked: int
     values: int
     dictionary: bool
+    encoding: int = 0
+    plain: int = 0
+    compressed: bool = True
+    levels_inside: bool = True
 
 
 def pages(file: BinaryIO, column: pq.ColumnChunkMetaData) -> Iterator[Page]:
@@ -51,10 +59,21 @@ def pages(file: BinaryIO, column: pq.ColumnChunkMetaData) -> Iterator[Page]:
         if not isinstance(unpacked, int) or not isinstance(packed, int) or min(unpacked, packed) < 0:
             raise ValueError("the header of a page does not say its size")
         field, counts = next(((key, found[key]) for key in _VALUES if isinstance(found.get(key), dict)), (0, {}))
-        values = counts.get(1) if isinstance(counts, dict) else None
-        n = max(0, values) if isinstance(values, int) else 0
-        yield Page(at + length, packed, unpacked, n, _VALUES.get(field, False))
+        told = counts if isinstance(counts, dict) else {}
+        n, dictionary = _whole(told, 1), _VALUES.get(field, False)
+        page = Page(at + length, packed, unpacked, n, dictionary)
+        if field == _SECOND:
+            plain, compressed = _whole(told, 5) + _whole(told, 6), told.get(7) is not False
+            page = replace(page, encoding=_whole(told, 4), plain=plain, compressed=compressed, levels_inside=False)
+        else:
+            page = replace(page, encoding=_whole(told, 2))
+        yield page
         at += length + packed
+
+
+def _whole(table: dict[int, object], field: int) -> int:
+    value = table.get(field)
+    return max(0, value) if isinstance(value, int) else 0
 
 
 def _header(file: BinaryIO, at: int, end: int) -> tuple[dict[int, object], int]:
@@ -81,7 +100,7 @@ class _Header:
         self.data, self.at = data, 0
 
     def table(self, deep: int = 0) -> dict[int, object]:
-        """The values of a table by the numbers of their fields: whole numbers and tables; of others None."""
+        """The values of a table by the numbers of their fields: whole numbers, truths and tables; of others None."""
         if deep > DEEPEST:
             raise ValueError("the header of a page is nested too deeply")
         found: dict[int, object] = {}
@@ -94,6 +113,8 @@ class _Header:
     def _value(self, kind: int, deep: int) -> object:
         if kind in _WHOLE:
             return self._signed()
+        if kind in (_TRUE, _FALSE):
+            return kind == _TRUE
         if kind == _TABLE:
             return self.table(deep + 1)
         if kind in _LISTS:

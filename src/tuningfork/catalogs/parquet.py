@@ -9,15 +9,16 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tuningfork.catalogs import arrow_file
-from tuningfork.catalogs.bounds import SMALL, refuse_cells, refuse_inflated
+from tuningfork.catalogs.bounds import refuse_cells, refuse_inflated
 from tuningfork.catalogs.ids import are_ids
-from tuningfork.catalogs.inflated import largest_incremental, refuse_bombs
+from tuningfork.catalogs.inflated import refuse_bombs
 from tuningfork.catalogs.write.columns import ABOUT, about
 from tuningfork.errors import CatalogError, TuningforkError, first_line
 
@@ -84,8 +85,6 @@ def read_coded(
         If that text would take far more memory than the file has bytes.
     """
     file = pq.ParquetFile(source, metadata=metadata, buffer_size=BUFFER, read_dictionary=list(coded))
-    if largest := largest_incremental(source, metadata, names, path):
-        return _few_at_once(file, names, max(1, SMALL // largest), path)
     if not coded:
         return file.read(columns=list(names))
     parts, length = [], 0
@@ -96,26 +95,34 @@ def read_coded(
     return pa.concat_tables(parts)
 
 
-def _few_at_once(file: pq.ParquetFile, names: Sequence[str], rows: int, path: Path) -> pa.Table:
-    """Columns, so many rows at once, as long as they are within bounds."""
-    parts, length = [], 0
-    for batch in file.iter_batches(rows, columns=list(names)):
-        parts.append(batch)
-        length += batch.nbytes + sum(map(_text, batch.columns))
-        refuse_inflated(path, length, "its text")
-    return pa.Table.from_batches(parts, parts[0].schema if parts else file.schema_arrow)
-
-
 def _text(column: pa.ChunkedArray | pa.Array) -> int:
-    """How many bytes the text takes that a column names by numbers, once it stands in every row."""
+    """How many bytes the text takes that a column names by numbers, or shows parts of, once it stands in every row."""
+    kind = column.type
     if isinstance(column, pa.ChunkedArray):
         return sum(map(_text, column.chunks))
-    if pa.types.is_dictionary(column.type) and not pa.types.is_nested(column.type.value_type):
+    if pa.types.is_dictionary(kind):
+        if not _is_text(kind.value_type):
+            return 0
         lengths = pc.binary_length(column.dictionary)
         return pc.sum(pc.cast(lengths, pa.int64()).take(column.indices)).as_py() or 0
+    if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+        views = np.frombuffer(column.buffers()[1], np.int32).reshape(-1, 4)  # a length, then where it is
+        return int(views[column.offset : column.offset + len(column), 0].astype(np.int64).sum())
+    return sum(map(_text, _parts(column)))
+
+
+def _parts(column: pa.Array) -> list[pa.Array]:
+    """The columns that a column of structures, maps or lists is made of."""
+    if pa.types.is_map(column.type):
+        return [column.keys, column.items]
     if pa.types.is_struct(column.type):
-        return sum(map(_text, column.flatten()))
-    return _text(column.flatten()) if pa.types.is_nested(column.type) and hasattr(column, "flatten") else 0
+        return list(column.flatten())
+    return [column.flatten()] if pa.types.is_nested(column.type) and hasattr(column, "flatten") else []
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    return any(test(kind) for test in tests)
 
 
 def read_feather(source: BinaryIO, ids: Sequence[str], path: Path) -> pd.DataFrame:
@@ -129,11 +136,38 @@ def read_feather(source: BinaryIO, ids: Sequence[str], path: Path) -> pd.DataFra
     from pyarrow import feather
 
     arrow_file.refuse_bombs(source, path)
+    _refuse_hollow(pa.ipc.open_file(source).schema, path)
+    source.seek(0)
     table = feather.read_table(source)
     table = table.select([name for name in table.column_names if name != PIXELS])
     refuse_cells(path, table.num_rows, table.num_columns)
     refuse_inflated(path, sum(map(_text, table.columns)), "its text")
     return to_frame(table, ids)
+
+
+def _refuse_hollow(schema: pa.Schema, path: Path) -> None:
+    """Refuse columns of types of which a few bytes may stand for any number of values."""
+    for entry in schema:
+        if not _is_solid(entry.type) and not pa.types.is_null(entry.type):
+            raise CatalogError(
+                f"{path}: the column {entry.name!r} is of type {entry.type}, which is not read; write it as Parquet"
+            )
+
+
+def _is_solid(kind: pa.DataType, *, inside: bool = False) -> bool:
+    """Whether each value takes bytes of its own, or is text that `_text` counts."""
+    if pa.types.is_dictionary(kind):
+        return _is_text(kind.value_type) or pa.types.is_primitive(kind.value_type)
+    if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+        return not inside
+    if pa.types.is_struct(kind):
+        return all(_is_solid(kind.field(place).type, inside=True) for place in range(kind.num_fields))
+    if pa.types.is_map(kind):
+        return _is_solid(kind.key_type, inside=True) and _is_solid(kind.item_type, inside=True)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return _is_solid(kind.value_type, inside=True)
+    plain = (_is_text, pa.types.is_primitive, pa.types.is_decimal)
+    return any(test(kind) for test in plain)
 
 
 def to_frame(table: pa.Table, ids: Sequence[str] = ()) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from hashlib import blake2b, sha256
 from pathlib import Path
 from threading import RLock
@@ -21,7 +21,7 @@ from typing import IO, Any, Literal
 
 from filelock import FileLock, Timeout
 
-from tuningfork.catalogs.journal import Labels, first_line, is_whole, parse_event
+from tuningfork.catalogs.journal import BEGINNING, Labels, first_line, is_whole, parse_event
 from tuningfork.errors import CatalogError, OutputError
 from tuningfork.files import output_errors, stamp
 from tuningfork.manifests import LabelEvent, LabelsManifest
@@ -91,6 +91,9 @@ class Journal:
             except CatalogError:  # perhaps of a line that another was mending
                 with self._held():
                     self._read()
+            if is_whole(self._rest):
+                with self._held():
+                    self._mend()
             return self._labels
 
     def define(self, schema: ClassSchema) -> None:
@@ -160,7 +163,7 @@ class Journal:
             return list(zip(counting, firsts, strict=True)), self._digest.hexdigest()
 
     def _begin(self) -> None:
-        self._labels, self._offset, self._lines, self._file = Labels(), 0, 0, 0
+        self._labels, self._offset, self._lines, self._file, self._rest = Labels(), 0, 0, 0, b""
         self._digest = sha256()
 
     def _read(self) -> None:
@@ -177,6 +180,7 @@ class Journal:
                 self._take(line)
             if len(line) == LONGEST:
                 raise CatalogError(f"{self.path}, line {self._lines + 1} is too long; copy the file again")
+            self._rest = line
 
     def _take(self, line: bytes) -> None:
         origin = f"{self.path}, line {self._lines + 1}"
@@ -207,17 +211,39 @@ class Journal:
         with self._held():
             self.refresh()
             self._mend()
-            return self._append(said(self.refresh()))
+            return self._append(said(self._labels))
 
     def _mend(self) -> None:
-        """End the last line, or cut off what a kill tore."""
-        with suppress(FileNotFoundError), self._open(os.O_RDWR) as file:
-            file.seek(self._offset)
-            rest = file.read(LONGEST)
-            if is_whole(rest):
+        """End the last line where only its end is missing, cut off what a kill tore, and take in what is there then.
+
+        Raises
+        ------
+        CatalogError
+            If the last line is neither; nothing is written then.
+        """
+        if not self.path.exists():
+            return
+        self._read()
+        if is_whole(self._rest):
+            self._check(self._rest)
+            with self._open(os.O_RDWR) as file:
+                file.seek(self._offset + len(self._rest))
                 file.write(b"\n")
-            elif rest:
+            self._read()
+        elif self._rest:
+            if not self._lines and not BEGINNING.startswith(self._rest[: len(BEGINNING)]):
+                raise CatalogError(f"{self.path} is no journal of labels; name another with --labels")
+            with self._open(os.O_RDWR) as file:
                 file.truncate(self._offset)
+            self._rest = b""
+
+    def _check(self, line: bytes) -> None:
+        """Refuse a line that could not be taken."""
+        origin = f"{self.path}, line {self._lines + 1}"
+        if self._lines:
+            self._labels.check(parse_event(line.decode("utf-8", "replace"), origin), origin)
+        else:
+            first_line(line.decode("utf-8", "replace"), self.path)
 
     @contextmanager
     def _open(self, flags: int) -> Iterator[IO[bytes]]:

@@ -1,4 +1,4 @@
-"""What a square shows in 15 x 15 cells, in which it is judged: measured in one step, for every image."""
+"""What a square shows in 15 x 15 cells, in which it is judged; measured for every image."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuningfork.compiled import Compiled
-from tuningfork.images.resample import BLOCK, add_up, taps
+from tuningfork.images.geometry import Geometry
+from tuningfork.images.resample import resample
 
 SIDE = 15  # cells; odd, so that one is the middle
 NEAR, FAR = 1.5, 3.0  # cells from the middle: what is inside the first, and what is beyond the second, is compared
@@ -35,30 +36,15 @@ class Cells:
 
 def measure(pixels: np.ndarray, share: float = 1.0) -> Cells:
     """Measure the middle `share` of a square (size, size, channels)."""
-    side, _, channels = pixels.shape
-    part = taps(side, side, share, SIDE)
-    lines = np.ascontiguousarray(pixels[part[0].pixels, part[1].pixels]).reshape(-1, part[1].length * channels)
     found = np.zeros(6)
-    _measure(lines, part[0].first, part[0].weights, part[1].first, part[1].weights, (0,) * channels, _PLACE, found)
+    _measure(resample(pixels, Geometry(share, SIDE)), _PLACE, found)
     return Cells(*found[:5].tolist())
 
 
 @Compiled
-def _measure(
-    lines: np.ndarray,
-    row_first: np.ndarray,
-    row_weights: np.ndarray,
-    column_first: np.ndarray,
-    column_weights: np.ndarray,
-    channels: tuple[int, ...],
-    place: np.ndarray,
-    found: np.ndarray,
-) -> None:
-    """The figures of `Cells`, and one that is of no use, of what `resample.add_up` is given."""
-    side, n = len(place), len(channels)
-    means = np.empty((-(-side // BLOCK) * BLOCK, side * n), np.float32)
-    add_up(lines, row_first, row_weights, column_first, column_weights, channels, means)
-    cells = means[:side].reshape(side, side, n)
+def _measure(cells: np.ndarray, place: np.ndarray, found: np.ndarray) -> None:
+    """The figures of `Cells` of the means (15, 15, channels), then the brightness of the places in between."""
+    side, _, n = cells.shape
     for channel in range(n):
         lowest, highest = cells[0, 0, channel], cells[0, 0, channel]
         for y in range(side):

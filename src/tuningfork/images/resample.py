@@ -46,7 +46,8 @@ def resample(frame: np.ndarray, geometry: Geometry, *, rounded: bool = False) ->
     """
     assert frame.dtype == np.uint8 or not rounded
     height, width, channels = frame.shape
-    rows, columns = taps(height, width, geometry.field, geometry.size)
+    left, top, right, bottom = geometry.box(height, width)
+    rows, columns = _taps(height, top, bottom, geometry.size), _taps(width, left, right, geometry.size)
     part = frame[rows.pixels, columns.pixels]
     lines = np.ascontiguousarray(part, dtype=None if frame.dtype == np.uint8 else np.float32).reshape(len(part), -1)
     blocks = -(-geometry.size // BLOCK)
@@ -66,19 +67,8 @@ class Taps:
     first: np.ndarray
     weights: np.ndarray
 
-    @property
-    def length(self) -> int:
-        """How many pixels count."""
-        return int(self.pixels.stop - self.pixels.start)
-
 
 @lru_cache(maxsize=256)
-def taps(height: int, width: int, field: float, size: int) -> tuple[Taps, Taps]:
-    """Of the rows and the columns of a frame, for the central square of `field` at `size`."""
-    left, top, right, bottom = Geometry(field, size).box(height, width)
-    return _taps(height, top, bottom, size), _taps(width, left, right, size)
-
-
 def _taps(length: int, start: float, stop: float, size: int) -> Taps:
     step = (stop - start) / size
     dense = _area(length, start, step, size) if step >= 1 else _bilinear(length, start, step, size)
@@ -162,8 +152,16 @@ def _along_rows(woven, first, weights, channels, sums, out):  # type: ignore[no-
         of += taps
 
 
-@numba.njit(**OPTIONS)
-def add_up(lines, row_first, row_weights, column_first, column_weights, channels, out):  # type: ignore[no-untyped-def]
+@Compiled
+def _add_up(
+    lines: np.ndarray,
+    row_first: np.ndarray,
+    row_weights: np.ndarray,
+    column_first: np.ndarray,
+    column_weights: np.ndarray,
+    channels: tuple[int, ...],
+    out: np.ndarray,
+) -> None:
     """Weighted sums of the rows of `lines` (H, W * C), then of their pixels, into `out` (size, size * C).
 
     `out` has room for whole blocks of rows. Sums along rows are vectors, a pixel of each row of a block, since the
@@ -196,16 +194,3 @@ def add_up(lines, row_first, row_weights, column_first, column_weights, channels
         for x in range(len(sums)):
             a[x], b[x], c[x], d[x] = sums[x, 0], sums[x, 1], sums[x, 2], sums[x, 3]
             e[x], f[x], g[x], h[x] = sums[x, 4], sums[x, 5], sums[x, 6], sums[x, 7]
-
-
-@Compiled
-def _add_up(
-    lines: np.ndarray,
-    row_first: np.ndarray,
-    row_weights: np.ndarray,
-    column_first: np.ndarray,
-    column_weights: np.ndarray,
-    channels: tuple[int, ...],
-    out: np.ndarray,
-) -> None:
-    add_up(lines, row_first, row_weights, column_first, column_weights, channels, out)

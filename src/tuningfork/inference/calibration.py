@@ -15,7 +15,7 @@ from tuningfork.engines import use_torch
 from tuningfork.errors import ModelError, PackError
 from tuningfork.evaluation.votes import label_votes
 from tuningfork.jobs import Inputs, Job, within
-from tuningfork.models import Model, bundled_models, load_model, model_folder, read_manifest, seal, training_packs
+from tuningfork.models import Model, bundled_models, learned_from, load_model, model_folder, read_manifest, seal
 from tuningfork.models.folder import FILES, UNCERTAINTY
 from tuningfork.models.views import check_views
 from tuningfork.packs import Pack, PackSource, open_pack
@@ -97,7 +97,8 @@ def _calibrate(folder: Path, data: Pack, *, split: str, where: Sequence[str], tt
         )
     PackSource(data, network.spec.geometry)  # raises where the geometries differ
     manifest = read_manifest(folder)
-    if data.manifest["sha256"] in training_packs(folder) and split in ("train", "all"):
+    trained_on = [each.sha256 for each in learned_from(folder) if each.how == "trained on"]
+    if data.manifest["sha256"] in trained_on and split in ("train", "all"):
         log.warning("the model was trained on galaxies of this split: its intervals will be too narrow")
     uncertainty = fit_uncertainty(network, data, rows, np.isin(rows, chosen), tta)
     # At no moment does the manifest speak of a file that is not the one beside it.

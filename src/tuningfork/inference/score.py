@@ -15,7 +15,7 @@ from tuningfork.evaluation import Evaluation, evaluate_predictions
 from tuningfork.evaluation.place import PLOTS, Place
 from tuningfork.inference.streaming import predict_pack
 from tuningfork.manifests import EvaluationManifest
-from tuningfork.models import read_manifest, training_packs
+from tuningfork.models import learned_from, read_manifest
 from tuningfork.packs import Pack, open_pack
 from tuningfork.plotting.style import check_format
 from tuningfork.schemas import Schema, schema_from_dict
@@ -121,20 +121,20 @@ def _measurement(model: str | Path, pack: str | Path | Pack, split: str, where: 
     inputs = {"model": manifest["sha256"], "pack": data.manifest["sha256"], "split": split, "rows": list(where)}
     looked = manifest["input"]["field"] / manifest["geometry"]["field"]
     origin = f"{chosen} of {data.path.name}"
-    if known := _known_already(model, manifest, data, rows):
+    if known := _known_already(model, data, rows):
         log.warning("%s: %s; its figures flatter", origin, known)
         origin += f" ({known})"
     return _Measurement(model, data, rows, schemas, origin, inputs, looked)
 
 
-def _known_already(model: str | Path, manifest: dict[str, Any], data: Pack, rows: np.ndarray) -> str:
+def _known_already(model: str | Path, data: Pack, rows: np.ndarray) -> str:
     """What the model has learned of these rows of a pack before, in words; empty where it is nothing."""
-    hashes, adapted = data.manifest["sha256"], manifest.get("calibration") if manifest.get("adaptation") else None
-    if hashes in training_packs(model) and np.isin(rows, data.rows("train")).any():
-        return "the model was trained on some of these galaxies"
-    if adapted and adapted["sha256"] == hashes and np.isin(rows, data.rows(adapted["split"], adapted["rows"])).any():
-        return "the model was adapted by some of these galaxies"
-    return ""
+    known = [
+        learned.how
+        for learned in learned_from(model)
+        if learned.sha256 == data.manifest["sha256"] and np.isin(rows, data.rows(learned.split, learned.rows)).any()
+    ]
+    return f"the model was {' and '.join(dict.fromkeys(known))} some of these galaxies" if known else ""
 
 
 def _measured(what: _Measurement, seed: int, n_bootstrap: int) -> Evaluation:

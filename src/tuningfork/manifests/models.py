@@ -61,10 +61,14 @@ class CurveEntry(Entry):
 
 
 class AdaptedEntry(Entry):
-    """What labels have made of a head: the penalty that was chosen, None where it is as it was."""
+    """What labels have made of a head: the penalty that was chosen, None where it is as it was.
+
+    Of a `new` one, what was before is the same answer for all galaxies: the one that suits the labels best.
+    """
 
     n: Count
     penalty: FiniteFloat | None
+    new: bool = False
     figures: list[ComparedEntry]
     bias: list[BiasEntry]
     curve: list[CurveEntry]
@@ -72,12 +76,18 @@ class AdaptedEntry(Entry):
 
 
 class AdaptationEntry(Entry):
-    """From what model, by which galaxies, and what has become of each head."""
+    """From what model, by which galaxies, and what has become of each head.
+
+    `data` are the hashes of the pack, of which the galaxies are a `split`, those with the values `rows`.
+    """
 
     model: str
     sha256: dict[str, str]
     pack: str
     where: str
+    data: dict[str, str] = Field(default_factory=dict)
+    split: str = "all"
+    rows: list[str] = Field(default_factory=list)
     job: str
     schemas: dict[str, AdaptedEntry] = Field(default_factory=dict)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tuningfork.lazy import import_when_asked
 
 if TYPE_CHECKING:
-    from tuningfork.models.described import DEFAULT_MODEL, bundled_models, model_folder, read_manifest, training_packs
+    from tuningfork.models.described import DEFAULT_MODEL, bundled_models, learned_from, model_folder, read_manifest
     from tuningfork.models.encoders import (
         architecture,
         build_encoder,
@@ -50,7 +50,7 @@ _HOMES = {
     "packaged_weights": "weights",
     "pretrained_colours": "encoders",
     "read_manifest": "described",
-    "training_packs": "described",
+    "learned_from": "described",
     "register_encoder": "encoders",
     "register_head": "heads",
     "save_model": "folder",
@@ -78,6 +78,7 @@ __all__ = [
     "bundled_models",
     "crop",
     "encoder_stages",
+    "learned_from",
     "load_model",
     "make_ensemble",
     "model_folder",
@@ -89,7 +90,6 @@ __all__ = [
     "register_head",
     "save_model",
     "seal",
-    "training_packs",
     "warp",
 ]
 

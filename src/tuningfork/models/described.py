@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tuningfork.bundled import Bundle
 from tuningfork.errors import ModelError
@@ -49,10 +51,24 @@ def read_manifest(model: str | Path) -> dict[str, Any]:
     return read(model_folder(model)).content
 
 
-def training_packs(model: str | Path) -> list[dict[str, str]]:
-    """The hashes of the pack that a model was trained on, of an ensemble those of each member's."""
-    parts = read_manifest(model).get("members") or ["."]
-    return [read_manifest(model_folder(model) / part).get("data", {}).get("sha256", {}) for part in parts]
+@dataclass(frozen=True)
+class Learned:
+    """Galaxies that a model, or a member of it, has learned from: `how`, and the rows of the pack of these hashes."""
+
+    how: Literal["trained on", "adapted by"]
+    sha256: dict[str, str]
+    split: str
+    rows: tuple[str, ...] = ()
+
+
+def learned_from(model: str | Path) -> Iterator[Learned]:
+    """The galaxies that a model has learned from, of an ensemble those of each member."""
+    for part in read_manifest(model).get("members") or ["."]:
+        manifest = read_manifest(model_folder(model) / part)
+        yield Learned("trained on", manifest.get("data", {}).get("sha256", {}), "train")
+        if adapted := manifest.get("adaptation"):
+            rows = tuple(adapted.get("rows", ()))
+            yield Learned("adapted by", adapted.get("data", {}), adapted.get("split", "all"), rows)
 
 
 def read(folder: Path) -> ModelManifest:

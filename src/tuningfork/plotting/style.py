@@ -70,7 +70,7 @@ def figure(title: str, width: float, height: float) -> Figure:
     """An empty figure with its title, `width` x `height` inches."""
     drawn = Drawing(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(drawn)
-    drawn.suptitle(title, x=0.01, ha="left")
+    drawn.suptitle(title, x=0.01, ha="left", parse_math=False)
     return drawn
 
 

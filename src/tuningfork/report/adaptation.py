@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from tuningfork.adaptation.card import how
 from tuningfork.evaluation.text import in_words, number, with_interval
 from tuningfork.manifests.models import AdaptationEntry, AdaptedEntry, BiasEntry
 from tuningfork.plotting.style import BLUE, ORANGE, figure, styled
@@ -24,12 +25,11 @@ def adaptation_blocks(entry: dict[str, Any]) -> Iterator[Block]:
         "correction nor its penalty was fitted to (cross-validation in five folds)."
     )
     for name, head in adaptation.schemas.items():
-        how = "as it was: no correction helped" if head.penalty is None else f"corrected by {head.n} labelled galaxies"
         rows = [
             (in_words(row.figure), with_interval(row.before), with_interval(row.after), f"{row.after.n:,}")
             for row in head.figures
         ]
-        yield Table(f"{name}: {how}", ("figure", "before", "after", "n"), rows)
+        yield Table(f"{name}: {how(head)}", ("figure", "before", "after", "n"), rows)
         with styled():
             pictures = [
                 Picture(chart_uri(_bias(head.bias)), "How far answers are off on average, predicted minus known.")

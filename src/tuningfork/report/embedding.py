@@ -64,6 +64,8 @@ def _summary(embedding: Embedding) -> Summary:
     asked = [f"features of {embedding.manifest['inputs']['model']['name']}, {embedding.manifest['n_features']:,} each"]
     good, sure, breaks = [], [], []
     for name, result in ((read_purity(embedding.path) or {}).get("schemas") or {}).items():
+        if not result["splits"]:  # none has two galaxies with a label
+            continue
         split, group = list(result["splits"].items())[-1]  # test, where there is one
         purity = group["spaces"]["features"]["purity"]
         of = f"{name}{'' if split == EVERY else f', {split}'}, n = {group['n']:,}"

@@ -106,9 +106,9 @@ def measure_robustness(
     }
     place = Place(RobustnessManifest, Path(out), content, overwrite)
     if not place.finished():
-        curves = _curves(network, data, rows, schemas, seed)
         with styled():
             example = example_figure(data.pixels[rows[:1]][0], data.geometry, str(drawn["id_str"].iloc[0]))
+        curves = _curves(network, data, rows, schemas, seed)
         write_robustness(place, content | {"curves": curves}, example, plots)
     return place.out
 

@@ -33,7 +33,7 @@ def find(location: str, bases: Sequence[str]) -> str:
     places = list(_places(location, bases))
     if len(places) == 1:
         return places[0]
-    return next((path for path in places if os.path.exists(path)), places[0])  # noqa: PTH110 -- there may be a million
+    return next((path for path in places if os.path.exists(path)), places[0] if places else "")  # noqa: PTH110 -- there may be a million
 
 
 def read(location: str, bases: Sequence[str]) -> bytes:
