@@ -539,6 +539,61 @@ def test_nothing_is_lost_while_the_server_is_gone(browser, folder: Path, tmp_pat
     assert given == [(names[4], "odd"), (names[5], "plain")]
 
 
+def ask(page, name: str, *classes: str) -> None:
+    """Make a question in the form that is open."""
+    page.get_by_placeholder("rings").fill(name)
+    for number, each in enumerate(classes, start=1):
+        page.get_by_label(f"Class {number}", exact=True).fill(each)
+    page.get_by_role("button", name="Begin to label").click()
+    page.wait_for_selector(".stage-picture img")
+
+
+def test_two_tabs_ask_two_questions(browser, folder: Path, tmp_path: Path) -> None:
+    """What is typed in one is no answer in the other, and each has its own labels."""
+    path = tmp_path / "labels.jsonl"
+    with Server(folder / "galaxies.parquet", "--labels", path) as server, Visit(browser) as visit:
+        first, second = visit.open(server), visit.open(server)
+        for page in (first, second):
+            page.bring_to_front()
+            page.keyboard.press("l")
+            page.get_by_placeholder("rings").wait_for()
+        second.get_by_placeholder("rings").click()
+        second.keyboard.type("arms ")
+        first.bring_to_front()
+        ask(first, "bars", "bar", "no bar")
+        second.bring_to_front()
+        second.wait_for_timeout(1500)  # the first question has come to this tab
+        second.keyboard.type("1 us 2")
+        assert second.get_by_placeholder("rings").input_value() == "arms 1 us 2"
+        second.locator(".setup h2").click()
+        second.keyboard.press("1")  # no field has it, and no question
+        ask(second, "arms", "two", "many")
+        for page, keys in ((second, "121"), (first, "22")):
+            page.bring_to_front()
+            for n, key in enumerate(keys, start=1):
+                page.keyboard.press(key)
+                page.wait_for_function(
+                    "n => document.querySelector('.label-progress .big').textContent === n", arg=str(n)
+                )
+    events = [json.loads(line) for line in path.read_text().splitlines()[1:]]
+    given = [(event["schema"], event["answer"]) for event in events if event["kind"] == "label"]
+    assert given == [("arms", "two"), ("arms", "many"), ("arms", "two"), ("bars", "no-bar"), ("bars", "no-bar")]
+
+
+def test_a_bound_that_is_typed_holds_to_the_digit(page, folder: Path) -> None:
+    column(page, "smooth").get_by_label("Least of").fill("1.5")  # beyond all
+    column(page, "smooth").get_by_label("Least of").press("Enter")
+    kept(page, 0)
+    column(page, "smooth").get_by_label("Least of").fill("many")
+    column(page, "smooth").get_by_label("Least of").press("Enter")
+    page.get_by_text("“many” is no number.").wait_for()
+    kept(page, 0)
+    values = table_of(folder)[SMOOTH].sort_values().to_numpy()
+    column(page, "smooth").get_by_label("Least of").fill(repr(float(values[60])))
+    column(page, "smooth").get_by_label("Least of").press("Enter")
+    kept(page, int((values >= values[60]).sum()))
+
+
 HOSTILE = [
     "<img src=x onerror=\"document.title='run'\">",
     "<script>document.title='run'</script>",

@@ -102,7 +102,8 @@ def doubtful(good: pd.DataFrame, schemas: Sequence[Schema], gallery: Gallery) ->
             note = "The mean width of the 90 % intervals over all answers; the least certain first."
         elif isinstance(schema, ClassSchema):
             values = answers(good, schema).max(axis=1)
-            order = np.argsort(np.where(sound, values, np.inf), kind="stable")[: sound.sum()]
+            named_so = sound & (good.get(schema.summary_column, pd.Series("", index=good.index)) != NONE).to_numpy(bool)
+            order = np.argsort(np.where(named_so, values, np.inf), kind="stable")[: named_so.sum()]
             named = predicted_classes(good, schema, "the predictions")
             said = [f"{schema.classes[named[row]].label} {values[row]:.2f}" for row in order]
             title, note = f"Doubtful: the least probable of {schema.name}", "The lowest probability of the class named."

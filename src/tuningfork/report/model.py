@@ -50,9 +50,28 @@ def model_section(folder: Path, manifest: dict[str, Any], *, brief: bool = False
     card = folder / "card.md"
     if card.exists():
         blocks.append(Text("Model card", card.read_text(encoding="utf-8")))
-    command = f"tuningfork train {folder.name}/recipe.toml {data.get('pack', 'PACK')} {folder.name}" if recipe else ""
-    blocks.append(provenance({**manifest, "inputs": {"data": data}}, command))
-    return Section("Model", folder.name, str(recipe.get("title") or recipe.get("name") or ""), blocks, folded=brief)
+    adapted = manifest.get("adaptation") or {}
+    blocks.append(provenance({**manifest, "inputs": _inputs(data, adapted)}, _command(folder.name, manifest)))
+    title = str(recipe.get("title") or recipe.get("name") or "")
+    title = f"{adapted['model']}, adapted to the {adapted['where']}" if adapted else title
+    return Section("Model", folder.name, title, blocks, folded=brief)
+
+
+def _inputs(data: dict[str, Any], adapted: dict[str, Any]) -> dict[str, Any]:
+    """The packs that a model was made of."""
+    if not adapted:
+        return {"data": data}
+    return {"adapted by": {"pack": adapted["pack"], "sha256": adapted.get("data")}, "trained on": data}
+
+
+def _command(name: str, manifest: dict[str, Any]) -> str:
+    """What makes the model again."""
+    data = manifest.get("data") or {}
+    if adapted := manifest.get("adaptation"):
+        chosen = "".join(f" --where {row}" for row in adapted.get("rows", ()))
+        split = adapted.get("split", "all")
+        return f"tuningfork adapt {adapted['model']} {adapted['pack']} {name} --split {split}{chosen}"
+    return f"tuningfork train {name}/recipe.toml {data.get('pack', 'PACK')} {name}" if manifest.get("recipe") else ""
 
 
 def _galaxies(folder: Path) -> Iterator[Pictures]:
@@ -83,13 +102,14 @@ def _facts(manifest: dict[str, Any]) -> list[tuple[str, str]]:
     if seen.get("size"):
         rows.append(("What it sees", _geometry(seen)))
     counts = (manifest.get("data") or {}).get("n") or {}
+    base = f"{manifest['adaptation']['model']}: t" if manifest.get("adaptation") else "T"
     if counts:
-        rows.append(("Trained on", ", ".join(f"{split} {n:,}" for split, n in counts.items())))
+        rows.append((f"{base}rained on", ", ".join(f"{split} {n:,}" for split, n in counts.items())))
     training = manifest.get("training") or {}
     if training.get("seconds"):
         seconds = training["seconds"]
         took = f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.1f} minutes"
-        rows.append(("Training took", f"{took} on {training.get('device', '?')}"))
+        rows.append((f"{base}raining took", f"{took} on {training.get('device', '?')}"))
     return rows
 
 

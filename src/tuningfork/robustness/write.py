@@ -65,9 +65,9 @@ def _figure(schema: str, curves: dict[str, Any], n: int) -> Figure:
         bottom.set_xlabel("\n".join(wrap(curve["amount"], LETTERS)), fontsize=6.5)
         if _uneven(points):
             bottom.set_xticks(places[::2], [f"{point['level']:g}" for point in points[::2]])
-        bottom.set_ylim(bottom=0)
+    below[0].set_ylim(bottom=0)  # of all of them, now that all are drawn
     above[0].set_ylabel(f"{measured}\nwith 95 % interval")
-    below[0].set_ylabel("Change of the answers\n(root mean square)")
+    below[0].set_ylabel("Change of\nthe answers (RMS)")
     drawn.align_ylabels()
     return drawn
 

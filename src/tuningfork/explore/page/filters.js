@@ -15,6 +15,7 @@ const FIRST = ["Labels", "Classes"];
 /** Shown when asked for: an interval's ends, width and spread stand behind their fraction. */
 const BEHIND = ["low", "high", "spread", "width"];
 const unfolded = signal(new Set());
+const MANY = 12; // values of a class: those of more, such as the whole way down a tree, come last
 
 /** The columns by what they are about: [{name, members, behind}], members being [column, its title there]. */
 function headings(columns, questions) {
@@ -31,6 +32,8 @@ function headings(columns, questions) {
     if (BEHIND.includes(column.role)) group.behind.push([column, format.titleOf(column)]);
     else group.members.push([column, byAnswer.get(column.name)?.title ?? format.titleOf(column)]);
   }
+  const long = ([column]) => column.role === "class" && (column.values?.length ?? 0) > MANY;
+  for (const { members } of groups.values()) members.sort((a, b) => long(a) - long(b));
   const rank = ({ name }) => (FIRST.includes(name) ? FIRST.indexOf(name) - 9 : LATE.indexOf(name) + 1);
   return [...groups.values()].sort((a, b) => rank(a) - rank(b));
 }

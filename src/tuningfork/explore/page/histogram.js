@@ -1,6 +1,7 @@
 // The histogram of a number, which is a filter, too: drag to keep a range, drag its edges, press twice to let it go.
 import { html, useRef, useState } from "./vendor/ui.js";
 import { conditions, setCondition } from "./state.js";
+import { say } from "./notices.js";
 import * as format from "./format.js";
 
 const WIDTH = 240;
@@ -37,10 +38,11 @@ export function Histogram({ column, counts }) {
     const box = svg.current.getBoundingClientRect();
     return low + (Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1) * span || 0);
   };
-  const settle = ([from, to]) => {
+  const settle = ([from, to], exact = false) => {
     const whole = from <= low && to >= high;
-    const min = from <= low ? null : rounded(from, span);
-    const max = to >= high ? null : rounded(to, span);
+    const kept = (number) => (exact ? number : rounded(number, span));
+    const min = from <= low ? null : kept(from);
+    const max = to >= high ? null : kept(to);
     setCondition(column.name, whole ? null : { min, max });
   };
   const press = (event) => {
@@ -90,24 +92,41 @@ export function Histogram({ column, counts }) {
   </div>`;
 }
 
+/** A number that can be typed; what is being typed stays, whatever is drawn anew meanwhile. */
+function Bound({ label, value, settle }) {
+  const [typed, setTyped] = useState(null);
+  const done = (event) => {
+    setTyped(null);
+    settle(event.target.value.trim());
+  };
+  return html`<input
+    class="bound"
+    type="text"
+    inputmode="decimal"
+    aria-label=${label}
+    value=${typed ?? value}
+    onInput=${(event) => setTyped(event.target.value)}
+    onChange=${done}
+  />`;
+}
+
 /** The same range as two numbers, for keys and for exact values. */
 function Range({ column, low, high, range, settle }) {
   const title = format.titleOf(column);
   const shown = (number) => String(Number(Number(number).toPrecision(4)));
-  const change = (which) => (event) => {
-    const number = Number(event.target.value);
+  const change = (which) => (text) => {
+    const number = text === "" ? [low, high][which] : Number(text);
+    if (Number.isNaN(number)) {
+      say(`“${text}” is no number.`);
+      return;
+    }
     const next = [...(range ?? [low, high])];
-    next[which] = event.target.value === "" || Number.isNaN(number) ? [low, high][which] : number;
-    settle(next[0] <= next[1] ? next : [next[1], next[0]]);
+    next[which] = number;
+    if (next[0] > next[1]) next[1 - which] = number; // what was typed last holds
+    settle(next, true);
   };
-  const field = (which, name) => html`<input
-    class="bound"
-    type="text"
-    inputmode="decimal"
-    aria-label="${name} of ${title}"
-    value=${shown(range ? range[which] : [low, high][which])}
-    onChange=${change(which)}
-  />`;
+  const field = (which, name) =>
+    html`<${Bound} label="${name} of ${title}" value=${shown(range ? range[which] : [low, high][which])} settle=${change(which)} />`;
   return html`<div class="range">
     ${field(0, "Least")}${column.unit && html`<span class="unit">${column.unit}</span>`}${field(1, "Most")}
   </div>`;

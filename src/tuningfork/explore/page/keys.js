@@ -4,6 +4,7 @@ import { clearSelection, cursor, dialog, selected, sheet, view, VIEWS } from "./
 import { step, toggle } from "./picking.js";
 import { answerByKey } from "./labels.js";
 import { skip, undo } from "./queue.js";
+import { settingUp } from "./setup.js";
 
 const LIST = [
   ["g m t l", "Grid, map, table, label"],
@@ -60,6 +61,7 @@ function pressed(event) {
     if (["j", "k"].includes(event.key)) ACTIONS[event.key]();
     return;
   }
+  if (view.value === "label" && settingUp.value && (/^[1-9]$/.test(event.key) || ["u", "s"].includes(event.key))) return;
   if (event.key >= "1" && event.key <= "9") {
     if (answerByKey(event.key)) event.preventDefault();
     return;

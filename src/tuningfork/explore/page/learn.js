@@ -223,5 +223,5 @@ export function Learn() {
     </section>
     <${Tally} />
     <${Found} />
-    <${Train} />`;
+    <${Train} key=${setup.value.schema} />`;
 }

@@ -18,11 +18,12 @@ import { Thumbs } from "./map/thumbs.js";
 import { MapTools } from "./map/tools.js";
 import * as format from "./format.js";
 
-/** The first map of the embedding, or the first two numbers, coloured by the first class. */
+/** The first map of the embedding, or the first two numbers, coloured by the class of fewest values. */
 export function chooseMap() {
   const { maps, columns } = catalogue.value;
   const numbers = columns.filter((one) => ["number", "integer"].includes(one.type));
-  const colour = columns.find((one) => one.role === "class" && one.values) ?? columns.find((one) => one.role === "fraction") ?? null;
+  const classes = columns.filter((one) => one.role === "class" && one.values).sort((a, b) => a.values.length - b.values.length);
+  const colour = classes[0] ?? columns.find((one) => one.role === "fraction") ?? null;
   map.value = { x: maps[0]?.x ?? numbers[0]?.name ?? null, y: maps[0]?.y ?? numbers[1]?.name ?? null, colour: colour?.name ?? null };
 }
 

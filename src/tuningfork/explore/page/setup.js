@@ -1,5 +1,5 @@
 // A question of one's own: a name and its classes, made in the page.
-import { html, signal, useState } from "./vendor/ui.js";
+import { html, signal, useEffect, useState } from "./vendor/ui.js";
 import { answers, define, readSetup, setup } from "./labels.js";
 import { beginAnew, order } from "./queue.js";
 import { say, tried } from "./notices.js";
@@ -12,6 +12,9 @@ export function LabelSetup() {
   const [name, setName] = useState(setup.value.schema ?? "");
   const [classes, setClasses] = useState(known.length ? known.map((one) => one.title) : ["", ""]);
   const [wrong, setWrong] = useState("");
+  useEffect(() => {
+    settingUp.value = true; // it stays, though another tab may make a question meanwhile
+  }, []);
   const change = (i, text) => setClasses(classes.map((one, k) => (k === i ? text : one)));
   const save = async (event) => {
     event.preventDefault();
@@ -38,7 +41,7 @@ export function LabelSetup() {
   return html`<form class="setup" onSubmit=${save}>
     <h2>What do you want to label?</h2>
     <p class="hint">
-      Make a question of your own: a name, and the classes that a galaxy may be. Each gets a key, 1 to 9. Labels are kept in
+      Make a question of your own: a name, and the classes that a galaxy may be. Each gets a key, 1 to 9. Labels are kept in${" "}
       <code>${setup.value.journal}</code>, one in five is set aside at random to measure what is learned.
     </p>
     <label class="form-row">

@@ -18,7 +18,7 @@ export function ValueList({ column, counts }) {
     ${shown.map(
       (value, i) => html`<label key=${String(value)} class="value">
         <input type="checkbox" checked=${given.includes(value)} onChange=${() => toggle(value)} />
-        <span class="value-name">${format.value(value)}</span>
+        <span class="value-name" title=${format.value(value)}>${format.value(value)}</span>
         <span class="value-count">${format.count(counts.kept[i])}</span>
         <svg class="value-bar" viewBox="0 0 100 3" preserveAspectRatio="none" aria-hidden="true">
           <rect class="bar-all" width=${(100 * counts.all[i]) / most} height="3" />
