@@ -72,6 +72,6 @@ def _(schema: TreeSchema) -> HeadSpec:
 
 @_spec.register(QuantitySchema)
 def _(schema: QuantitySchema) -> HeadSpec:
-    """Steps are told apart where all quantities go in steps."""
+    """Steps have a probability each where all quantities go in steps."""
     stepped = all(quantity.step is not None for quantity in schema.quantities)
     return HeadSpec(schema=schema.name, kind="quantities", loss="ordinal" if stepped else "mse")

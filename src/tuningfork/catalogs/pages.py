@@ -59,14 +59,14 @@ def pages(file: BinaryIO, column: pq.ColumnChunkMetaData) -> Iterator[Page]:
         if not isinstance(unpacked, int) or not isinstance(packed, int) or min(unpacked, packed) < 0:
             raise ValueError("the header of a page does not say its size")
         field, counts = next(((key, found[key]) for key in _VALUES if isinstance(found.get(key), dict)), (0, {}))
-        told = counts if isinstance(counts, dict) else {}
-        n, dictionary = _whole(told, 1), _VALUES.get(field, False)
+        head = counts if isinstance(counts, dict) else {}
+        n, dictionary = _whole(head, 1), _VALUES.get(field, False)
         page = Page(at + length, packed, unpacked, n, dictionary)
         if field == _SECOND:
-            plain, compressed = _whole(told, 5) + _whole(told, 6), told.get(7) is not False
-            page = replace(page, encoding=_whole(told, 4), plain=plain, compressed=compressed, levels_inside=False)
+            plain, compressed = _whole(head, 5) + _whole(head, 6), head.get(7) is not False
+            page = replace(page, encoding=_whole(head, 4), plain=plain, compressed=compressed, levels_inside=False)
         else:
-            page = replace(page, encoding=_whole(told, 2))
+            page = replace(page, encoding=_whole(head, 2))
         yield page
         at += length + packed
 
