@@ -8,7 +8,7 @@ EfficientNet-Lite0 at 64 px learns the 37 fractions or the five classes from 30,
 on galaxies, but on the other kind of label: the five classes where fractions are asked for, fractions where classes
 are. Its encoder is then kept as it is (frozen), released a stage at a time (gradual) or trained whole (fine-tuned).
 All runs of a number of labels see equally many images. Each is measured on the benchmark's rows of a split. What has
-been measured is kept in `measured.csv` and is not measured again.
+been measured is kept in a table for each target and split, and is not measured again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ from tuningfork.plotting.style import CYCLE, MARKERS, panels, save, styled
 
 LABELS = (30, 100, 300, 1000, 0)  # 0: all
 RECIPE = "tuningfork/finetune"
-MEASURED = "measured.csv"
 BATCH = 32  # as in the recipe
 SEEN = {30: 3200, 100: 3200, 300: 4800, 1000: 8000}  # images that a run sees
 EPOCHS_OF_ALL = {"fractions": 3, "classes": 2}
@@ -116,16 +115,17 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--split", default="val", help="test to report, never to choose")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--target", choices=HEADS, help="one of the two alone, as for a core each")
+    parser.add_argument("--target", choices=HEADS, help="one of the two alone: a core each, once the pack is made")
     parser.add_argument("--show", action="store_true", help="only show what has been measured")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     asked.out.mkdir(parents=True, exist_ok=True)
-    if not asked.show:
-        targets = [asked.target] if asked.target else list(HEADS)
-        every = [run for run in runs(asked.seeds) if run.target in targets]
-        measure_all(pack(asked.galaxies, asked.out / "pack"), asked.out, asked.split, every)
-    found = pd.read_csv(asked.out / MEASURED)
+    targets = [asked.target] if asked.target else list(HEADS)
+    tables = {target: asked.out / f"{target}-{asked.split}.csv" for target in HEADS}
+    for target in () if asked.show else targets:
+        every = [run for run in runs(asked.seeds) if run.target == target]
+        measure_all(pack(asked.galaxies, asked.out / "pack"), asked.split, every, tables[target])
+    found = pd.concat([pd.read_csv(path) for path in tables.values() if path.exists()])
     for target in found["target"].unique():
         show(found[found["target"] == target], target)
     draw(found, asked.out)
@@ -139,18 +139,18 @@ def runs(seeds: int) -> Iterator[Run]:
             yield from (Run(target, start, mode, labels, seed) for mode in MODES for start in STARTS[1:])
 
 
-def measure_all(packed: Path, out: Path, split: str, every: Sequence[Run]) -> None:
-    """Train and measure the runs that have not been measured yet."""
-    measured = out / MEASURED
-    teachers = {target: teach(packed, OTHER[target], out) for target in {run.target for run in every}}
+def measure_all(packed: Path, split: str, every: Sequence[Run], measured: Path) -> None:
+    """Train and measure the runs of a target that are not in the table `measured` yet."""
+    out, target = measured.parent, every[0].target
+    teachers = {target: teach(packed, OTHER[target], out)}
     done = set(pd.read_csv(measured)["run"]) if measured.exists() else set()
     for run in every:
         if run.name in done:
             continue
         folder = out / "runs" / run.name
         model = tuningfork.train(RECIPE, packed, folder, changes=run.changes(teachers), callbacks=[BrieflyValidated()])
-        figures = model.evaluate(packed, split=split, where=BENCHMARK[run.target]).to_frame()
-        found = figures[figures["figure"] == MEASURE[run.target]].iloc[0]
+        figures = model.evaluate(packed, split=split, where=BENCHMARK[target]).to_frame()
+        found = figures[figures["figure"] == MEASURE[target]].iloc[0]
         row = pd.DataFrame([{"run": run.name, **asdict(run), "value": found["value"], "n": found["n"]}])
         row.to_csv(measured, mode="a", header=not measured.exists(), index=False)
         print(f"{run.name}: {found['value']:.4f}", flush=True)
