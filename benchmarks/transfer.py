@@ -221,6 +221,9 @@ def panel(axes: Axes, rows: pd.DataFrame, target: str) -> None:
             values.index, values["mean"], bars, label=line_of(line), color=colour, marker=marker, ls=DASHES[mode]
         )
     axes.set(xscale="log", xlabel="labelled galaxies", ylabel=TITLES[target])
+    counts = sorted(rows["labels"].unique())
+    axes.set_xticks(counts, [f"{count:,}" for count in counts])
+    axes.minorticks_off()
 
 
 if __name__ == "__main__":
