@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,8 @@ def write_onnx(member: GalaxyModel, path: Path) -> None:
         require(module, EXTRA)
     graph = Graph(member).to("cpu")
     size, channels = member.spec.view.size, member.spec.geometry.channels
-    with whole_file(path) as temporary:
+    with whole_file(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r".*LeafSpec.* is deprecated", FutureWarning)  # torch 2.11 about its own code
         program = torch.onnx.export(
             graph,
             (torch.zeros(2, channels, size, size),),
