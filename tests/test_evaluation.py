@@ -135,6 +135,11 @@ def test_errors_agree_with_scikit_learn(case):
     assert metrics.median(np.abs(errors), weights)[0] == pytest.approx(expected, abs=1e-12)
 
 
+def test_the_median_of_one_is_that_and_of_none_is_unknown() -> None:
+    found = metrics.median(np.array([3.0, 5.0]), np.array([[1.0, 0.0], [0.0, 0.0]]))
+    assert found[0] == 3.0 and np.isnan(found[1])
+
+
 @given(weighted(st.integers(-6, 6).map(float)))
 def test_correlations_agree_with_scipy_ties_included(case):
     values, weights = case
