@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import Counted
-from tuningfork.errors import ModelError, OutputError
-from tuningfork.files import TEMPORARY, whole_file, whole_folder, write_text
+from tuningfork.errors import MachineError, ModelError, OutputError
+from tuningfork.files import TEMPORARY, refuse_fault, whole_file, whole_folder, write_text
 from tuningfork.jobs import Inputs, Job, Journal, beside, fingerprint, make_at_once, within
 
 CRASHES = "kills and injected crashes"
@@ -520,11 +522,32 @@ with whole_file(Path(sys.argv[1]) / "out.csv"), whole_folder(Path(sys.argv[1]) /
     os._exit(0)
 """
     run_script(script, tmp_path)
-    assert len(list(tmp_path.glob(f"{TEMPORARY}*"))) == 2
+    (dead, *_) = lefts = list(tmp_path.glob(f"{TEMPORARY}*"))
+    assert len(lefts) == 2
     mine = tmp_path / f"{TEMPORARY}mine"
     mine.write_text("of no known process")
-    write_text(tmp_path / "out.csv", "text")
-    assert {path.name for path in tmp_path.iterdir()} == {"out.csv", mine.name}
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as living:
+        theirs = tmp_path / re.sub(r"-\d+-([a-z0-9_]{8}[^-]*)$", rf"-{living.pid}-\1", dead.name)
+        theirs.write_text("in the making")
+        write_text(tmp_path / "out.csv", "text")
+        assert living.poll() is None
+        living.communicate(b"\n")
+    assert living.returncode == 0  # asked for, and not harmed
+    assert {path.name for path in tmp_path.iterdir()} == {"out.csv", mine.name, theirs.name}
+
+
+FAULTS = [OSError(number, "x") for number in (errno.EIO, errno.EMFILE, errno.ENOSPC, errno.ENOMEM)]
+
+
+@pytest.mark.parametrize("problem", [*FAULTS, MemoryError()])
+def test_what_fails_for_any_file_is_the_machines_fault(problem: Exception) -> None:
+    with pytest.raises(MachineError, match="^galaxy"):
+        refuse_fault(problem, "galaxy.jpg")
+
+
+@pytest.mark.parametrize("problem", [OSError(errno.EACCES, "x"), OSError("truncated"), ValueError("no JPEG")])
+def test_what_fails_for_one_file_is_not(problem: Exception) -> None:
+    refuse_fault(problem, "galaxy.jpg")
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
