@@ -251,6 +251,11 @@ def reach(tree: Path, room: str) -> tuple[dict[str, dict[str, list[str]]], dict[
     return json.loads(out.read_text())
 
 
+def reaching(by_line: dict[str, list[str]], line: int) -> list[str]:
+    """The tests that reach a line of a module; all that reach the module where an import or compiled code runs it."""
+    return by_line.get(str(line)) or sorted({test for tests in by_line.values() for test in tests})
+
+
 def in_child(tree: Path, work: Callable[[], int], limit: float, *, quiet: bool = True) -> int | None:
     """The exit code of a process of its own that does this in the tree; None where it took too long."""
     sys.stdout.flush()
@@ -337,8 +342,8 @@ def main() -> None:
         for room in rooms:
             lines, seconds = reach(tree, room)
             for fault in sample(room, -(-options.number // len(rooms)), options.seed):
-                tests = lines.get(fault.module, {}).get(str(fault.line)) or list(seconds)  # all, of what imports run
-                tests = sorted(tests, key=lambda test: seconds.get(test, 0))[: options.tests]
+                tests = sorted(reaching(lines.get(fault.module, {}), fault.line), key=lambda test: seconds.get(test, 0))
+                tests = tests[: options.tests] or sorted(seconds)
                 late = LATE.get(room, [])
                 limit = options.seconds * (10 if late else 1) + 10 * sum(seconds.get(test, 0) for test in tests)
                 how = dies(tree, fault, tests, late, limit)

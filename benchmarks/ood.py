@@ -2,7 +2,7 @@
 
 For each kind of `other_images.py` the AUROC of `ood_score` against the galaxies of the test split with the challenge's
 true mix, and the share that is flagged. The false alarms are the galaxies flagged. With `--renderings` the same of
-galaxies as `renderings.py` shows them, with the RMSE of their answers.
+galaxies as `renderings.py` shows them, with the RMSE of their answers and that which was to be expected.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from tuningfork.engines import load_engine
 from tuningfork.errors import ImageError
 from tuningfork.images import decode
 from tuningfork.inference import predict
+from tuningfork.inference.confidence import confidence
 from tuningfork.models import load_model
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "galaxy-zoo-challenge"
@@ -85,31 +86,44 @@ def ood_scores(model: str, n: int, folder: Path, files: Sequence[str]) -> dict[s
 
 
 def print_renderings(model: str, table: pd.DataFrame) -> None:
-    """RMSE, AUROC and share flagged of the galaxies of `table` in each rendering, the costliest first, as Markdown.
+    """The galaxies of `table` in each rendering, the costliest first, as Markdown.
 
-    The flag is shown as its first part alone raises it, by what the encoder makes of an image, and as it is.
+    RMSE, and that which was to be expected, relative to it with a 95 % interval; AUROC and share flagged, as the first
+    part of the flag alone raises it, by what the encoder makes of an image, and as it is.
     """
     columns = [name for name in table if name.startswith("Class")]
     network, rows = load_model(model), []
-    known = network.uncertainty
+    known, schemas = network.uncertainty, {schema.name: schema for schema in network.schemas}
     load_engine(network, "torch", torch.device("cpu"))
     frames = [np.asarray(Image.open(file).convert("RGB").reduce(2)) for file in table["file_loc"]]
     for name in RENDERINGS:
         pixels = np.stack([decode(rendered(name, frame), network.spec.geometry)[0] for frame in frames])
         seen = network.infer(torch.from_numpy(pixels), known.views)
-        missed = seen.answers["gz-challenge"].numpy() - table[columns].to_numpy()
-        features = seen.features.numpy()
-        flags = known.mahalanobis.distance(features), known.ood_score(features, pixels)
-        rows.append((name, float(np.sqrt((missed**2).mean())), flags))
-    usual = rows[0][2]
-    print("| rendering | RMSE | AUROC, features alone | flagged, % | AUROC | flagged, % |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for name, rmse, flags in sorted(rows, key=lambda row: -row[1]):
+        sure = confidence(seen, pixels, known, schemas)
+        squared = ((seen.answers["gz-challenge"].numpy() - table[columns].to_numpy()) ** 2).mean(axis=1)
+        flags = known.mahalanobis.distance(seen.features.numpy()), sure.ood_score
+        rows.append((name, squared, sure.expected_rmse["gz-challenge"] ** 2, flags))
+        print(name, file=sys.stderr, flush=True)
+    usual = rows[0][3]
+    print("| rendering | RMSE | expected | of the RMSE | AUROC, features alone | flagged, % | AUROC | flagged, % |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for name, squared, expected, flags in sorted(rows, key=lambda row: -row[1].mean()):
         cells = [
             f"{_auroc(own, found):.3f} | {100 * (found > 1).mean():.0f}"
             for own, found in zip(usual, flags, strict=True)
         ]
-        print(f"| {name} | {rmse:.3f} | {' | '.join(cells)} |")
+        figures = f"{np.sqrt(squared.mean()):.3f} | {np.sqrt(expected.mean()):.3f} | {_ratio(squared, expected)}"
+        print(f"| {name} | {figures} | {' | '.join(cells)} |")
+
+
+def _ratio(squared: np.ndarray, expected: np.ndarray) -> str:
+    """What the RMSE to be expected is of that of the same N galaxies, with its interval."""
+
+    def once(rng: np.random.Generator) -> float:
+        drawn = rng.integers(0, len(squared), len(squared))
+        return float(np.sqrt(expected[drawn].mean() / squared[drawn].mean()))
+
+    return f"{np.sqrt(expected.mean() / squared.mean()):.2f} ({_interval(once)})"
 
 
 def print_table(galaxies: np.ndarray, others: dict[str, np.ndarray]) -> None:

@@ -22,8 +22,10 @@ from typer.testing import CliRunner
 from conftest import draw_galaxy
 from tuningfork.cli.app import build
 from tuningfork.errors import ModelError, PackError
+from tuningfork.evaluation.votes import label_votes
 from tuningfork.images import Geometry
 from tuningfork.inference import calibrate, evaluate_model, predict
+from tuningfork.inference.confidence import confidence
 from tuningfork.models import load_model, model_folder, read_manifest
 from tuningfork.packs import make_pack, open_pack
 from tuningfork.schemas import load_schema
@@ -31,6 +33,7 @@ from tuningfork.training import load_recipe, train
 from tuningfork.uncertainty import (
     LEVEL,
     Uncertainty,
+    fit_expected,
     fit_flag,
     fit_intervals,
     fit_mahalanobis,
@@ -39,6 +42,7 @@ from tuningfork.uncertainty import (
     sample_renderings,
     write_uncertainty,
 )
+from tuningfork.uncertainty.expected import tamed
 from tuningfork.uncertainty.framing import measure_framing
 from tuningfork.uncertainty.intervals import shortest
 from tuningfork.uncertainty.statistics import measure
@@ -69,9 +73,9 @@ def test_frames_of_another_width_and_galaxies_off_the_middle_are_flagged() -> No
     mahalanobis, _, framing = fit_flag(features, framings, framings)
     found = Uncertainty(1, {}, {}, mahalanobis, framing=framing)
     like = features[:100]
-    assert (found.ood_score(like, galaxies(100, 4, 0, 3)) > 1).mean() < 0.06
+    assert (found.ood_score(found.look(like, galaxies(100, 4, 0, 3))) > 1).mean() < 0.06
     for name, other in {"wider": (2.0, 0.0), "narrower": (8.0, 0.0), "moved": (4.0, 15.0)}.items():
-        assert (found.ood_score(like, galaxies(100, *other, 2)) > 1).mean() > 0.9, name
+        assert (found.ood_score(found.look(like, galaxies(100, *other, 2))) > 1).mean() > 0.9, name
 
 
 @given(radius=st.floats(3, 12))
@@ -190,8 +194,8 @@ def test_galaxies_in_another_rendering_are_flagged_and_others_are_not(channels: 
     fitted = fit_flag(features, sample_renderings(usual, rows, 0.8), sample_framings(usual, rows))
     found = Uncertainty(1, {}, {}, *fitted[:1], rendering=fitted[1], framing=fitted[2], share=0.8)
     like = rng.normal(size=(200, 5))
-    assert (found.ood_score(like, new) > 1).mean() < 0.06
-    assert (found.ood_score(like + 40, new) > 1).all()  # what the encoder makes of them counts as ever
+    assert (found.ood_score(found.look(like, new)) > 1).mean() < 0.06
+    assert (found.ood_score(found.look(like + 40, new)) > 1).all()  # what the encoder makes of them counts as ever
     unlike = {
         "negative": 255 - new,
         "gamma": np.rint(255 * (new / 255) ** 0.5).astype(np.uint8),
@@ -205,8 +209,8 @@ def test_galaxies_in_another_rendering_are_flagged_and_others_are_not(channels: 
             "grey": np.repeat(new.mean(axis=3, keepdims=True).astype(np.uint8), 3, 3),
         }
     for name, pixels in unlike.items():
-        assert (found.ood_score(like, pixels) > 1).mean() > 0.9, name
-    assert found.ood_score(like[:0], new[:0]).shape == (0,)
+        assert (found.ood_score(found.look(like, pixels)) > 1).mean() > 0.9, name
+    assert found.ood_score(found.look(like[:0], new[:0])).shape == (0,)
 
 
 @given(turns=st.integers(0, 3), mirrored=st.booleans(), seed=st.integers(0, 20))
@@ -229,13 +233,15 @@ def test_a_calibration_of_an_earlier_version_is_read(calibrated: Path, tmp_path:
     known = read_uncertainty(calibrated / "uncertainty.safetensors")
     assert known.rendering is not None
     assert known.framing is not None
-    write_uncertainty(replace(known, rendering=None, framing=None), tmp_path / "u.safetensors")
+    write_uncertainty(replace(known, rendering=None, framing=None, expected={}), tmp_path / "u.safetensors")
     earlier = read_uncertainty(tmp_path / "u.safetensors")
-    assert earlier.rendering is None and earlier.framing is None
+    assert earlier.rendering is None and earlier.framing is None and not earlier.expected
     features = np.random.default_rng(1).normal(size=(3, len(known.mahalanobis.mean)))
     pixels = np.zeros((3, 36, 36, 3), np.uint8)
-    np.testing.assert_array_equal(earlier.ood_score(features, pixels), earlier.mahalanobis.distance(features))
-    assert (known.ood_score(features, pixels) >= earlier.ood_score(features, pixels)).all()
+    np.testing.assert_array_equal(
+        earlier.ood_score(earlier.look(features, pixels)), earlier.mahalanobis.distance(features)
+    )
+    assert (known.ood_score(known.look(features, pixels)) >= earlier.ood_score(earlier.look(features, pixels))).all()
 
 
 def test_vote_counts_are_calibrated_as_fractions(galaxies: Path, tmp_path: Path) -> None:
@@ -301,14 +307,60 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
     intervals = fit_intervals(rng.random((200, 3)), rng.random((200, 3)))
     mahalanobis = fit_mahalanobis(rng.normal(size=(100, 4)))
-    write_uncertainty(
-        Uncertainty(4, {"five-classes": 1.3}, {"a-tree": intervals}, mahalanobis), tmp_path / "u.safetensors"
-    )
+    expected = fit_expected(rng.normal(size=(100, 5)), rng.random(100), 100)
+    whole = Uncertainty(4, {"five-classes": 1.3}, {"a-tree": intervals}, mahalanobis, expected={"a-tree": expected})
+    write_uncertainty(whole, tmp_path / "u.safetensors")
     found = read_uncertainty(tmp_path / "u.safetensors")
     assert (found.views, found.temperatures) == (4, {"five-classes": 1.3})
     np.testing.assert_allclose(found.intervals["a-tree"].low, intervals.low, atol=1e-6)
     values = rng.normal(size=(10, 4))
     np.testing.assert_allclose(found.mahalanobis.distance(values), mahalanobis.distance(values), rtol=1e-4)
+    traits = rng.normal(size=(10, 5))
+    np.testing.assert_allclose(found.expected["a-tree"].squared(traits), expected.squared(traits), rtol=1e-4)
+
+
+def test_the_error_to_be_expected_is_that_of_images_alike() -> None:
+    """Errors of a known law: in each tenth of what is expected of new images, it is their mean."""
+    rng = np.random.default_rng(3)
+    traits = rng.normal(size=(16_000, 12))
+    law = 0.008 * np.exp(traits @ np.r_[0.6, -0.4, 0.2, np.zeros(9)])
+    squared = np.minimum(law * rng.chisquare(8, len(law)) / 8, 1)
+    fitted = fit_expected(traits[:8000], squared[:8000], 1000)
+    expected = fitted.squared(traits[8000:])
+    for part in np.array_split(np.argsort(expected), 10):
+        assert expected[part].mean() == pytest.approx(squared[8000:][part].mean(), rel=0.1)
+    np.testing.assert_allclose(fitted.times(1.5).squared(traits[:9]), 1.5 * fitted.squared(traits[:9]))
+
+
+@given(values=arrays.arrays(float, (4, 3), elements=st.floats(-1e150, 1e150)))
+@settings(deadline=None)
+def test_whatever_an_image_is_like_some_error_is_expected(values: np.ndarray) -> None:
+    rng = np.random.default_rng(0)
+    fitted = fit_expected(tamed(rng.normal(size=(80, 3))), rng.random(80), 80)
+    expected = fitted.squared(tamed(values))
+    assert ((expected > 0) & (expected <= 1)).all()
+
+
+def test_an_error_is_expected_of_galaxies_as_they_are_and_disturbed(
+    calibrated: Path, pack: Path, tmp_path: Path
+) -> None:
+    """As large, on the whole, as it is: of galaxies as they are, and of their negatives, which are much worse."""
+    data = open_pack(pack)
+    rows = data.rows("train")
+    tree = load_schema("gz-challenge")
+    model, truth = load_model(calibrated), label_votes(data.catalog.iloc[rows], tree).fractions
+    found = []
+    for change in (lambda pixels: pixels, lambda pixels: 255 - pixels):
+        pixels = change(np.stack([data.pixels[row] for row in rows]))
+        seen = model.infer(torch.from_numpy(pixels), model.uncertainty.views)
+        sure = confidence(
+            seen, pixels, model.uncertainty, {tree.name: tree, "five-classes": load_schema("five-classes")}
+        )
+        missed = np.sqrt(np.nanmean((seen.answers[tree.name].numpy() - truth) ** 2))
+        expected = np.sqrt((sure.expected_rmse[tree.name] ** 2).mean())
+        assert expected == pytest.approx(missed, rel=0.25)
+        found.append(expected)
+    assert found[1] > found[0]
 
 
 def test_predictions_say_how_sure_they_are(calibrated: Path, galaxies: Path, tmp_path: Path) -> None:
@@ -328,7 +380,9 @@ def test_predictions_say_how_sure_they_are(calibrated: Path, galaxies: Path, tmp
     assert good.drop(index="noise")["ood"].mean() < 0.2
     other = pd.read_parquet(predict(images, tmp_path / "one.parquet", model=calibrated, tta=1))
     assert list(other) == list(table.reset_index())
-    of_eight = [name for name in other if name.endswith(("_low", "_high", "_spread")) or name.startswith("ood")]
+    assert (good["gz_challenge_expected_rmse"] > 0).all()
+    ends = ("_low", "_high", "_spread", "_expected_rmse")
+    of_eight = [name for name in other if name.endswith(ends) or name.startswith("ood")]
     assert other[of_eight].isna().all(axis=None) and other["smooth_or_featured_smooth"].notna().sum() == len(good)
     for name in ("p.csv", "p.fits", "p.vot"):
         predict(images, tmp_path / name, model=calibrated)

@@ -6,7 +6,7 @@ import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from tuningfork.catalogs import find_position_columns, joined_groups, sky_groups
 from tuningfork.errors import CatalogError, ModelError, PackError
 from tuningfork.files import write_text
 from tuningfork.inference.calibration import flag_of
+from tuningfork.inference.expected_errors import Truth, expected_errors
 from tuningfork.jobs import Inputs, Job, make_at_once, within
 from tuningfork.manifests import ModelManifest
 from tuningfork.manifests.models import AdaptationEntry, AdaptedEntry
@@ -34,7 +35,7 @@ from tuningfork.packs import Pack, PackSource, open_pack
 from tuningfork.packs.splitting import SKY_RADIUS
 from tuningfork.packs.twins import MARK, twins
 from tuningfork.progress import progress_bar
-from tuningfork.schemas import ClassSchema, Schema
+from tuningfork.schemas import ClassSchema, Schema, TreeSchema
 from tuningfork.uncertainty import FEWEST, Intervals, Uncertainty, write_uncertainty
 
 log = logging.getLogger(__name__)
@@ -61,8 +62,8 @@ def adapt(
     The last layer of each head that the pack has labels for is corrected (`correction`), as far as cross-validation
     shows that it helps and no further: not at all where it does not. A schema of the pack that the model does not
     answer yet gets a head, linear in the features, that is learned from its labels in the same way. Class probabilities
-    get another temperature, intervals are made to hold for these galaxies (`uncertainty.conform`), and the flag is
-    fitted to their images, for which no labels are needed. The encoder stays as it is.
+    get another temperature, intervals are made to hold for these galaxies (`uncertainty.conform`), so is the error to
+    be expected, and the flag is fitted to their images, for which no labels are needed. The encoder stays as it is.
 
     Parameters
     ----------
@@ -153,8 +154,10 @@ def _fit(network: GalaxyModel, schemas: Sequence[Schema], how: How) -> tuple[dic
     seen = look(network, how.pack, how.rows, schemas, how.views)
     with one_thread(), progress_bar("adapt", STEPS * len(schemas)) as advance:
         heads = {schema.name: _adapted(network, schema, seen, labels, how, advance) for schema in schemas}
-    flag = flag_of(network, how.pack, how.rows, seen.features)
-    return {name: head.entry for name, head in heads.items()}, _uncertainty(network, heads, how.views, flag)
+    known = _uncertainty(network, heads, how.views, flag_of(network, how.pack, how.rows, seen.features))
+    trees = {name: head.truth for name, head in heads.items() if head.truth is not None}
+    known = replace(known, expected=expected_errors(network, how.pack, how.rows, trees, known))
+    return {name: head.entry for name, head in heads.items()}, known
 
 
 @dataclass(frozen=True)
@@ -228,11 +231,15 @@ def _known(network: GalaxyModel, schema: Schema, labels: pd.DataFrame, said: str
 
 @dataclass(frozen=True)
 class Adapted:
-    """A head after it was adapted: what is said of it, its temperature and its intervals; classes have none."""
+    """A head after it was adapted: what is said of it, its temperature and its intervals; classes have none.
+
+    Of a tree, `truth` is what is known of all galaxies looked at.
+    """
 
     entry: AdaptedEntry
     temperature: float
     intervals: Intervals | None
+    truth: Truth | None
 
 
 def _adapted(
@@ -269,10 +276,15 @@ def _adapted(
     entry = AdaptedEntry(
         n=len(rows), penalty=choice.penalty, new=new, figures=figures, bias=bias, curve=found, further=further
     )
+    known = None
+    if isinstance(schema, TreeSchema):
+        fractions = np.full((len(how.rows), truth.shape[1]), np.nan)
+        fractions[rows] = truth
+        known = Truth(fractions, unseen=float(np.nanmean((after - truth) ** 2)))
     if choice.correction is None:
-        return Adapted(entry, temperature, intervals)
+        return Adapted(entry, temperature, intervals, known)
     choice.correction.into(last_layer(network, schema.name), temperature)
-    return Adapted(entry, 1.0, intervals)
+    return Adapted(entry, 1.0, intervals, known)
 
 
 def _uncertainty(network: GalaxyModel, heads: Mapping[str, Adapted], views: int, flag: tuple[Any, ...]) -> Uncertainty:

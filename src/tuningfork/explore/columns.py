@@ -12,7 +12,7 @@ from tuningfork.catalogs import About, about, find_position_columns
 from tuningfork.catalogs.ids import find_ids
 from tuningfork.catalogs.names import FILE_COLUMNS, find_column
 from tuningfork.explore.questions import Question
-from tuningfork.schemas import Schema
+from tuningfork.schemas import Schema, TreeSchema
 
 ENDS = {"low": "least of its interval", "high": "most of its interval", "spread": "standard deviation"}
 WIDTH = "_width"  # what follows the name of an answer in that of the width of its interval
@@ -77,6 +77,10 @@ def _known(schema: pa.Schema, questions: Sequence[Question], schemas: Sequence[S
     names = pd.DataFrame(columns=schema.names)
     for label in (label for each in schemas for label in each.columns):
         yield Column(label, label, "", "label")
+    trees = [each for each in schemas if isinstance(each, TreeSchema)]
+    for tree in trees:
+        whose = "" if len(trees) == 1 else f" of {tree.name}"
+        yield Column(tree.expected_rmse_column, f"expected RMSE{whose}", "")
     for name, role in FIXED.items():
         yield Column(name, name.replace("_", " ") if role != "ood" else "out of distribution", "", role)
     for name in find_position_columns(names) or ():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from tuningfork.engines import use_torch
 from tuningfork.errors import ModelError, PackError
 from tuningfork.evaluation.votes import label_votes
+from tuningfork.inference.expected_errors import Truth, expected_errors
 from tuningfork.jobs import Inputs, Job, within
 from tuningfork.models import Model, bundled_models, learned_from, load_model, model_folder, read_manifest, seal
 from tuningfork.models.folder import FILES, UNCERTAINTY
@@ -53,7 +55,8 @@ def calibrate(
     What is written holds for predictions averaged over `tta` views (1, 2, 4 or 8 exact views; 16 or 32 with those
     between them), which `predict` then uses:
     an interval for every fraction and quantity, the temperature of class probabilities (Guo et al. 2017,
-    arXiv:1706.04599, section 4.2), and how unlike an image must be for a flag. Intervals hold for galaxies like those
+    arXiv:1706.04599, section 4.2), how unlike an image must be for a flag, and how wrong the fractions of an image are
+    likely to be, also where it is disturbed. Intervals hold for galaxies like those
     they were fitted to: calibrate on galaxies of your own survey and they are those of your survey. `where` narrows
     what they are fitted to, as ``column=value``, for a split in which easy galaxies were chosen, say. What was measured
     on other galaxies is replaced only with `overwrite`.
@@ -120,21 +123,28 @@ def _record(data: Pack, split: str, where: Sequence[str], tta: int) -> dict[str,
 
 
 def fit_uncertainty(network: Model, pack: Pack, rows: np.ndarray, chosen: np.ndarray, views: int) -> Uncertainty:
-    """The uncertainty of a network, from the labels of rows (N,) of a pack; intervals from the `chosen`, (N,) bool."""
+    """The uncertainty of a network, from the labels of rows (N,) of a pack.
+
+    What is said of the errors of trees and quantities is fitted to the `chosen`, (N,) bool, of them.
+    """
     features, raw = _outputs(network, pack, rows, views)
     labels = pack.catalog.iloc[rows].reset_index(drop=True)
-    temperatures, intervals = {}, {}
+    temperatures, intervals, trees = {}, {}, {}
     for schema in network.schemas:
         targets = network.head(schema.name).targets(labels, str(pack.path))
         if isinstance(schema, ClassSchema):
             temperatures[schema.name] = _temperature(network, schema.name, raw[schema.name], targets[:, 0])
         else:
             answers = _joint_answers(network, schema.name, raw[schema.name], 1.0)
-            observed = label_votes(labels, schema).fractions if isinstance(schema, TreeSchema) else targets
+            observed = targets
+            if isinstance(schema, TreeSchema):
+                observed = trees[schema.name] = label_votes(labels, schema).fractions
             intervals[schema.name] = fit_intervals(
                 answers[chosen].astype(np.float64), observed[chosen].astype(np.float64)
             )
-    return Uncertainty(views, temperatures, intervals, *flag_of(network, pack, rows, features))
+    known = Uncertainty(views, temperatures, intervals, *flag_of(network, pack, rows, features))
+    truth = {name: Truth(observed[chosen]) for name, observed in trees.items()}
+    return replace(known, expected=expected_errors(network, pack, rows[chosen], truth, known))
 
 
 def flag_of(

@@ -17,13 +17,14 @@ class Confidence:
     """How sure a model is of N readable images.
 
     By schema name `low` and `high`, (N, K), are the ends of the 90 % interval, and `spread`, (N, K), is how far the
-    answers of members and views differ; `ood_score`, (N,), is above 1 where an image is out of distribution. What is
-    not known is NaN.
+    answers of members and views differ; `expected_rmse`, (N,), is the error to be expected of the fractions of a tree.
+    `ood_score`, (N,), is above 1 where an image is out of distribution. What is not known is NaN.
     """
 
     low: Mapping[str, np.ndarray]
     high: Mapping[str, np.ndarray]
     spread: Mapping[str, np.ndarray]
+    expected_rmse: Mapping[str, np.ndarray]
     ood_score: np.ndarray
 
 
@@ -31,22 +32,29 @@ def confidence(
     found: Inference, pixels: np.ndarray, uncertainty: Uncertainty, schemas: Mapping[str, Schema]
 ) -> Confidence:
     """What the uncertainty of a model says of its answers for pack pixels (N, H, W, C), from its number of views."""
-    ends = {
-        name: table.of(found.answers[name].cpu().numpy().astype(np.float64), schemas[name].limits)
-        for name, table in uncertainty.intervals.items()
-    }
+    seen = uncertainty.look(found.features.cpu().numpy(), pixels)
+    answers = {name: found.answers[name].cpu().numpy().astype(np.float64) for name in uncertainty.intervals}
+    ends = {name: table.of(answers[name], schemas[name].limits) for name, table in uncertainty.intervals.items()}
+    spread = _spread(found)
+    expected = {name: np.full(len(seen.features), np.nan) for name in uncertainty.intervals}
+    for name, each in uncertainty.expected.items():
+        apart = spread[name] if name in found.spread else None
+        expected[name] = np.sqrt(each.squared(uncertainty.traits(seen, answers[name], apart, ends[name])))
     return Confidence(
         low={name: low for name, (low, _) in ends.items()},
         high={name: high for name, (_, high) in ends.items()},
-        spread=_spread(found),
-        ood_score=uncertainty.ood_score(found.features.cpu().numpy(), pixels),
+        spread=spread,
+        expected_rmse=expected,
+        ood_score=uncertainty.ood_score(seen),
     )
 
 
 def confidence_of_other_views(found: Inference, uncertainty: Uncertainty) -> Confidence:
     """As `confidence`, from a number of views that the uncertainty does not hold for: the spread alone is known."""
+    n = len(found.features)
     unknown = {name: np.full(found.answers[name].shape, np.nan) for name in uncertainty.intervals}
-    return Confidence(unknown, unknown, _spread(found), np.full(len(found.features), np.nan))
+    expected = {name: np.full(n, np.nan) for name in uncertainty.intervals}
+    return Confidence(unknown, unknown, _spread(found), expected, np.full(n, np.nan))
 
 
 def _spread(found: Inference) -> dict[str, np.ndarray]:

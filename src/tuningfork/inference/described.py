@@ -127,6 +127,12 @@ def confidence_columns(schema: Schema, which: str) -> list[pa.Field]:
     ]
 
 
+def expected_rmse_column(schema: TreeSchema) -> pa.Field:
+    """How wrong the fractions of a tree are likely to be."""
+    text = f"Expected root mean square error of the fractions of {schema.name}"
+    return column(schema.expected_rmse_column, pa.float32(), About(text, ucd="stat.error;src.morph"))
+
+
 def published_names(schemas: Sequence[Schema]) -> dict[str, str]:
     """The names that the publishers of labels give the columns of answers and of how sure they are."""
     pairs = [pair for s in schemas for pair in zip(s.prediction_columns, s.published_columns, strict=True)]

@@ -14,6 +14,7 @@ from tuningfork.inference.described import (
     OOD_SCORE,
     answer_columns,
     confidence_columns,
+    expected_rmse_column,
     names,
     numbers,
     probability_column,
@@ -22,7 +23,7 @@ from tuningfork.inference.described import (
     table_of,
 )
 from tuningfork.inference.naming import named_probability, summaries
-from tuningfork.schemas import ClassSchema, Schema
+from tuningfork.schemas import ClassSchema, Schema, TreeSchema
 
 
 def prediction_rows(
@@ -35,8 +36,9 @@ def prediction_rows(
 
     First come `id_str`, the position of the image's middle (`ra`, `dec` in degrees, where its file says it) and
     `file_loc`. Where the model is calibrated, after the answers of each schema come ``<column>_low`` and
-    ``<column>_high``, the 90 % interval, and ``<column>_spread``, how far the answers to several views differ; after
-    all schemas `ood_score` and the flag `ood`. What is not known is null.
+    ``<column>_high``, the 90 % interval, ``<column>_spread``, how far the answers to several views differ, and, of a
+    tree, ``<schema>_expected_rmse``, how wrong its fractions are likely to be; after all schemas `ood_score` and the
+    flag `ood`. What is not known is null.
 
     `answers[schema.name]` is (number of readable images, K): the unreadable ones of the `batch` get nulls in their
     place. Then come `pixel_scale` and `field_arcsec`, the side of the square that the model sees, where they are known,
@@ -56,6 +58,8 @@ def prediction_rows(
         for which, values in (("low", sure.low), ("high", sure.high), ("spread", sure.spread)) if sure else ():
             if schema.name in values:
                 columns += numbers(values[schema.name], confidence_columns(schema, which), readable)
+        if sure is not None and isinstance(schema, TreeSchema) and schema.name in sure.expected_rmse:
+            columns += numbers(sure.expected_rmse[schema.name][:, None], [expected_rmse_column(schema)], readable)
     if sure is not None:
         columns += numbers(sure.ood_score[:, None], [OOD_SCORE], readable)
         scores = np.full(len(batch), np.nan)

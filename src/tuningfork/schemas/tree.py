@@ -90,6 +90,11 @@ class TreeSchema(Schema):
         return identifier(f"{self.name}_most_likely")
 
     @property
+    def expected_rmse_column(self) -> str:
+        """The column of a predictions table that says how wrong the fractions are likely to be."""
+        return identifier(f"{self.name}_expected_rmse")
+
+    @property
     def of_everyone(self) -> bool:
         """Whether its fractions are of everyone; else they are of those who were asked, as those of counts are."""
         return self.votes == "fractions" and self.relative_to == "everyone"

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from tuningfork.images import Geometry
 from tuningfork.images.resample import resample
 
 Draw = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+BLUR = (0.004, 0.04)  # of the side, the standard deviation
 SOFTENING = 6.0  # of the asinh that colour images of surveys are mostly stretched with
 
 
@@ -91,6 +93,17 @@ def reframe(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return _FRAMES[rng.integers(len(_FRAMES))](image, rng)
 
 
+def disturb(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One image (H, W, C) uint8 in another rendering, or another frame, or blurred."""
+    return _DISTURBANCES[rng.choice(len(_DISTURBANCES), p=_OFTEN)](image, rng)
+
+
+def _blurred(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    width = _between(rng, *BLUR) * min(image.shape[:2])
+    blurred: np.ndarray = np.rint(gaussian_filter(image.astype(np.float32), (width, width, 0))).astype(np.uint8)
+    return blurred
+
+
 def _wider(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """What is beyond the image is mirrored from its outer quarter, where there is mostly sky."""
     side, factor = min(image.shape[:2]), _between(rng, 1.4, 3.0)
@@ -120,3 +133,5 @@ def _moved(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 _FRAMES: tuple[Draw, ...] = (_wider, _wider, _narrower, _narrower, _moved)
 _ANY: tuple[Draw, ...] = (_contrast, _brightness, _pedestal, _stretch, _noise, _negative)
 _COLOUR: tuple[Draw, ...] = (_gains, _order, _saturation)
+_DISTURBANCES: tuple[Draw, ...] = (alter, reframe, _blurred)
+_OFTEN = (0.55, 0.3, 0.15)

@@ -27,9 +27,12 @@ class Mahalanobis:
 
     def distance(self, features: Array) -> Array:
         """How unlike each image is, (N,): its distance in units of the threshold, so that above 1 it is flagged."""
-        whitened = (features.astype(np.float64) - self.mean) @ self.whitening
-        distances: Array = np.sqrt((whitened**2).sum(axis=1)) / self.threshold
+        distances: Array = np.sqrt((self.whitened(features) ** 2).sum(axis=1)) / self.threshold
         return distances
+
+    def whitened(self, features: Array) -> Array:
+        """Features (N, F) such that those of usual images scatter by 1 and without correlation."""
+        return np.asarray((features.astype(np.float64) - self.mean) @ self.whitening)
 
 
 def fit_mahalanobis(features: Array) -> Mahalanobis:

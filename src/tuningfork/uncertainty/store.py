@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from tuningfork.errors import ModelError, one_line
 from tuningfork.files import whole_file
+from tuningfork.uncertainty.expected import ExpectedError, doubt, tamed
 from tuningfork.uncertainty.framing import measure_framing
 from tuningfork.uncertainty.intervals import Intervals
 from tuningfork.uncertainty.mahalanobis import Mahalanobis
 from tuningfork.uncertainty.regression import Regression
 from tuningfork.uncertainty.statistics import measure
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is to be known of N images to say how unlike others they are.
+
+    The `features` (N, F) that a model makes of them, and the statistics (N, S) of how they are rendered and framed,
+    None where the uncertainty does not ask for them.
+    """
+
+    features: Array
+    rendering: Array | None
+    framing: Array | None
 
 
 @dataclass(frozen=True)
@@ -27,7 +44,7 @@ class Uncertainty:
 
     All of it holds for predictions averaged over `views` views, and no other number of them. `rendering` is of the
     statistics of the central `share` of the side of pack pixels, `framing` of all of them; models calibrated by earlier
-    versions lack one or both.
+    versions lack one or both. `expected` is the error to be expected, of trees with enough labels.
     """
 
     views: int
@@ -37,15 +54,28 @@ class Uncertainty:
     rendering: Regression | None = None
     framing: Regression | None = None
     share: float = 1.0
+    expected: Mapping[str, ExpectedError] = field(default_factory=dict)
 
-    def ood_score(self, features: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-        """How unlike the galaxies that it was fitted to images are, (N,), of features (N, F), pixels (N, H, W, C)."""
-        distances = [self.mahalanobis.distance(features)]
-        if self.rendering is not None:
-            distances.append(self.rendering.distance(measure(pixels, self.share)))
-        if self.framing is not None:
-            distances.append(self.framing.distance(measure_framing(pixels)))
+    def look(self, features: np.ndarray, pixels: np.ndarray) -> Look:
+        """Measure N images, of features (N, F) and pack pixels (N, H, W, C)."""
+        rendering = None if self.rendering is None else measure(pixels, self.share)
+        return Look(features.astype(np.float64), rendering, None if self.framing is None else measure_framing(pixels))
+
+    def ood_score(self, seen: Look) -> Array:
+        """How unlike the galaxies that it was fitted to images are, (N,)."""
+        distances = [self.mahalanobis.distance(seen.features)]
+        for fitted, statistics in ((self.rendering, seen.rendering), (self.framing, seen.framing)):
+            if fitted is not None and statistics is not None:
+                distances.append(fitted.distance(statistics))
         return np.asarray(np.maximum.reduce(distances))
+
+    def traits(self, seen: Look, answers: Array, spread: Array | None, ends: tuple[Array, Array]) -> Array:
+        """What the error to be expected of answers (N, K) depends on, (N, T); `ends` are those of their intervals."""
+        found = [doubt(answers, spread, ends[1] - ends[0]), tamed(self.mahalanobis.whitened(seen.features))]
+        for fitted, statistics in ((self.rendering, seen.rendering), (self.framing, seen.framing)):
+            if fitted is not None and statistics is not None:
+                found += [fitted.tamed(statistics), fitted.whitened(statistics) ** 2]
+        return np.concatenate(found, axis=1)
 
     def check(self, features: int, pixels: np.ndarray, limits: Mapping[str, np.ndarray], path: Path) -> None:
         """See, on one image, that it goes with a model of so many features; `path` is where it stood, for errors.
@@ -68,9 +98,13 @@ class Uncertainty:
         """
         try:
             with np.errstate(all="ignore"):
-                score = self.ood_score(np.zeros((1, features)), pixels)
+                seen = self.look(np.zeros((1, features)), pixels)
+                score = self.ood_score(seen)
                 for name, table in self.intervals.items():
-                    table.of(np.zeros((1, len(limits[name]))), limits[name])
+                    none = np.zeros((1, len(limits[name])))
+                    ends = table.of(none, limits[name])
+                    if name in self.expected:
+                        score = score + self.expected[name].squared(self.traits(seen, none, None, ends))
         except (KeyError, ValueError, IndexError, TypeError) as error:
             raise ModelError(f"{path} is not of this model ({one_line(error)}); calibrate again") from error
         warm = all(0 < value < math.inf for value in self.temperatures.values())
@@ -94,6 +128,9 @@ def write_uncertainty(uncertainty: Uncertainty, path: Path) -> None:
     for name, fitted in (("rendering", uncertainty.rendering), ("framing", uncertainty.framing)):
         if fitted is not None:
             arrays |= {f"{name}/{part}": np.asarray(value, np.float32) for part, value in asdict(fitted).items()}
+    for name, each in uncertainty.expected.items():
+        parts = {part: np.asarray(value, np.float32) for part, value in asdict(each).items()}
+        arrays |= {f"expected/{name}/{part}": value for part, value in parts.items()}
     arrays["rendering/share"] = np.asarray(uncertainty.share, np.float32)
     with whole_file(path) as temporary:
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
@@ -115,7 +152,10 @@ def read_uncertainty(path: Path) -> Uncertainty:
 
 def _read(path: Path) -> Uncertainty:
     arrays = {name: array.astype(np.float64) for name, array in load_file(path).items()}
-    names = dict.fromkeys(name.split("/")[1] for name in arrays if name.startswith("intervals/"))
+    names, foreseen = (
+        dict.fromkeys(name.split("/")[1] for name in arrays if name.startswith(kind))
+        for kind in ("intervals/", "expected/")
+    )
     return Uncertainty(
         views=int(arrays["views"].item()),
         temperatures={
@@ -133,6 +173,13 @@ def _read(path: Path) -> Uncertainty:
         rendering=_regression(arrays, "rendering"),
         framing=_regression(arrays, "framing"),
         share=float(arrays.get("rendering/share", np.ones(1)).item()),
+        expected={
+            name: ExpectedError(
+                arrays[f"expected/{name}/level"].item(),
+                *(arrays[f"expected/{name}/{part}"] for part in ("location", "scatter", "weights")),
+            )
+            for name in foreseen
+        },
     )
 
 
