@@ -29,7 +29,7 @@ from PIL import Image
 
 from conftest import Counted
 from tuningfork.catalogs import bounds, read_table
-from tuningfork.catalogs.arrow_file import BATCHES, BLOCK, _batch, _blocks, _Table
+from tuningfork.catalogs.arrow_file import BATCHES, BLOCK, _batch, _blocks, _Table, _unpacked
 from tuningfork.catalogs.delta import ENCODING, text_length
 from tuningfork.catalogs.inflated import _delta_text, _longest_text, refuse_bombs
 from tuningfork.catalogs.pages import HEADER, _CutError, _Header, pages
@@ -871,3 +871,75 @@ def test_types_of_which_few_bytes_are_many_values_are_not_read(tmp_path: Path) -
     for kind in hollow:
         with pytest.raises(TuningforkError, match=r"the column 'b' is of type .*, which is not read"):
             _refuse_hollow(pa.schema({"a": pa.int8(), "b": kind}), tmp_path)
+
+
+@pytest.mark.parametrize("version", ["V4", "V5"])
+@pytest.mark.parametrize("said", [None, {"of": "a survey"}])
+def test_what_an_arrow_file_says_of_a_batch_does_not_make_it_packed(
+    tmp_path: Path, version: str, said: dict[str, str] | None
+) -> None:
+    """Only of the fourth version do a batch's own words tell that; the first numbers here would be a huge length."""
+    path, numbers = tmp_path / "t.feather", [2**62, 2**61, 3]
+    batch = pa.record_batch([pa.array(["1", "2", "3"]), pa.array(numbers)], names=["id_str", "n"])
+    options = pa.ipc.IpcWriteOptions(metadata_version=getattr(pa.ipc.MetadataVersion, version))
+    with pa.ipc.new_file(path, batch.schema, options=options) as writer:
+        writer.write_batch(batch, custom_metadata=said if version == "V5" else None)
+    assert read_table(path)["n"].tolist() == numbers
+
+
+def test_a_packed_buffer_says_its_length_itself() -> None:
+    source = io.BytesIO(b"...." + struct.pack("<q", 1000) + struct.pack("<q", -1))
+    for at, size, packed, length in (
+        (4, 20, True, 1000),
+        (4, 2000, True, 2000),
+        (12, 20, True, 20),  # it is not packed
+        (4, 20, False, 20),
+        (4, 0, True, 0),
+        (4, 1, True, 1000),
+    ):
+        assert _unpacked(source, at, size, packed=packed) == length
+    with pytest.raises(ValueError, match="a buffer of -1 bytes"):
+        _unpacked(source, 4, -1, packed=False)
+
+
+def test_tables_of_arrow_headers_are_read_as_flatbuffers_have_them() -> None:
+    """A table points back to the offsets of its fields; one that is not there has none, or lies beyond them."""
+    fields = struct.pack("<5H", 10, 16, 4, 0, 8)  # the bytes of these, those of the table, three fields' places
+    table = struct.pack("<iiq", 10, -7, 2**40)
+    inner = struct.pack("<I", 12)
+    data = struct.pack("<I", 14) + fields + table + inner
+    root = _Table.root(data)
+    assert root.start == 14
+    assert [root.place(field) for field in range(5)] == [18, 0, 22, 0, 0]
+    assert (root.number(0, "<i"), root.number(1, "<i"), root.number(2, "<q")) == (-7, 0, 2**40)
+    with pytest.raises(ValueError, match="lacks a part"):
+        root.table(1)
+    listed = struct.pack("<I", 10) + struct.pack("<3H", 6, 8, 4) + struct.pack("<iI", 6, 4)
+    listed += struct.pack("<I", 2) + struct.pack("<4q", 1, 2, 3, 4)
+    assert list(_Table.root(listed).structs(0, struct.Struct("<qq"))) == [(1, 2), (3, 4)]
+    assert list(_Table.root(listed).structs(1, struct.Struct("<qq"))) == []
+    assert _Table.root(listed).table(0).start == 18
+    with pytest.raises(ValueError, match="points outside itself"):
+        _Table(struct.pack("<i", 100), 0).place(0)
+    with pytest.raises(struct.error):
+        list(_Table.root(listed[:-1]).structs(0, struct.Struct("<qq")))
+
+
+def test_an_arrow_file_of_many_small_batches_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "t.feather"
+    table = pa.table({"id_str": ["1"], "n": [1]})
+    with pa.ipc.new_file(path, table.schema) as writer:
+        for _ in range(10):
+            writer.write_table(table)
+    with path.open("rb") as file:
+        buffers = sum(_batch(file, block).buffers for block in _blocks(file, path))
+    monkeypatch.setattr(bounds, "PAGE", 1 << 30)
+    monkeypatch.setattr(bounds, "FEW_PAGES", buffers)
+    assert len(read_table(path)) == 10
+    monkeypatch.setattr(bounds, "FEW_PAGES", buffers - 1)
+    with pytest.raises(TuningforkError, match=f"more than {buffers} buffers"):
+        read_table(path)
+    for cut in (1, 5, 9, 11, 200):
+        path.write_bytes(path.read_bytes()[:-cut])
+        with pytest.raises(TuningforkError):
+            read_table(path)

@@ -459,6 +459,30 @@ def test_a_link_in_place_of_the_work_folder_or_the_lock_is_not_followed(tmp_path
     assert (tmp_path / "precious" / "job.json").read_text() == "{}"
 
 
+def test_a_result_replaces_files_and_no_link(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (tmp_path / "thesis").write_text("ten years")
+    job = Job(INPUTS, out, within(out))
+
+    def make(folder: Path) -> None:
+        (folder / "parts").mkdir()
+        for name in ("a.txt", "parts/b.txt", "last.txt"):
+            (folder / name).write_text("new")
+
+    out.mkdir()
+    (out / "a.txt").symlink_to(tmp_path / "thesis")
+    with pytest.raises(OutputError, match=r"a\.txt is a link"):
+        make_at_once(job, "last.txt", make, overwrite=True)
+    assert (tmp_path / "thesis").read_text() == "ten years"
+    (out / "a.txt").unlink()
+    (out / "a.txt").write_text("old")
+    make_at_once(job, "last.txt", make, overwrite=True)
+    assert {path.relative_to(out).as_posix() for path in out.rglob("*")} == {
+        *("a.txt", "last.txt", "parts", "parts/b.txt")
+    }
+    assert (out / "a.txt").read_text() == "new"
+
+
 def test_a_folder_with_anything_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("ten years")
     with pytest.raises(OutputError, match=r"holds something else \(thesis.tex\)"):
