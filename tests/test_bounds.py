@@ -757,7 +757,7 @@ def differences_packed(numbers: list[int], block: int, parts: int) -> bytes:
         here = steps[start : start + block]
         least = min(here)
         runs = [[step - least for step in here[place : place + size]] for place in range(0, block, size)]
-        widths = [max(run, default=0).bit_length() for run in runs]
+        widths = [max(run).bit_length() if run else 7 for run in runs]  # of an empty run nothing is written
         data += signed(least) + bytes(widths)
         for run, width in zip(runs, widths, strict=True):
             if run:

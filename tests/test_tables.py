@@ -362,6 +362,7 @@ def test_the_encoding_is_seen_from_the_first_bytes(start: bytes, encoding: str |
         ("a  b\n1 \t2", Layout(" ", ("a", "b"), 1, comments=False)),
         ("a", Layout(",", ("a",), 1, comments=False)),
         ("a,b;c\n1,2,3;4", Layout(";", ("a,b", "c"), 1, comments=False)),  # each line in as many as the header
+        ("a,b;c\n\n1,2,3;4", Layout(";", ("a,b", "c"), 1, comments=False)),
         ("a b,c\n1 2 3,4", Layout(",", ("a b", "c"), 1, comments=False)),
         ("a;b;c,d\n1;2;3,4", Layout(";", ("a", "b", "c,d"), 1, comments=False)),  # most fields
         ("a b c,d\n1 2 3,4", Layout(",", ("a b c", "d"), 1, comments=False)),  # blanks come last

@@ -672,6 +672,15 @@ def test_another_frame_is_wider_or_narrower_or_off_the_middle() -> None:
         np.testing.assert_array_equal(frame[..., 1], np.broadcast_to(4 * places[1][:, None], (side, side)))
 
 
+def test_galaxies_are_moved_to_every_side_alike() -> None:
+    places = np.arange(64).repeat(64).reshape(64, 64)
+    image = np.stack([places, places.T], axis=2).astype(np.uint8)
+    down, right = (drawn_factors(alter._moved, image, 400)[:, 32, 32].astype(int) - 32).T
+    turns = np.arctan2(down, right) % (2 * np.pi)
+    shares = np.histogram(turns, np.linspace(0, 2 * np.pi, 5))[0] / 400
+    assert ((shares > 0.18) & (shares < 0.32)).all()
+
+
 def test_beyond_an_image_its_outer_quarter_is_mirrored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alter, "resample", lambda image, *_, **__: image)
     side = 64
