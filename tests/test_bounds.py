@@ -794,6 +794,7 @@ def test_lengths_that_no_writer_packs_are_refused() -> None:
         head = varint(block) + varint(parts) + varint(2) + signed(5)
         with pytest.raises(ValueError, match="damaged"):
             text_length(head + signed(2) + bytes(200) + differences_packed(fine, 8, 1), 2)
+    assert text_length(differences_packed([*range(9)], 32, 4) * 2, 9) == 72  # its first run of four is full
     large = differences_packed(fine, 1 << 20, 1)
     assert text_length(large * 2, 2) == 24
     wide = varint(8) + varint(1) + varint(2) + signed(5) + signed(0)
