@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 import io
+import itertools
 import os
 import resource
 import struct
@@ -28,11 +29,11 @@ from PIL import Image
 
 from conftest import Counted
 from tuningfork.catalogs import bounds, read_table
-from tuningfork.catalogs.arrow_file import BATCHES, BLOCK, _batch, _blocks, _Table
-from tuningfork.catalogs.delta import ENCODING
-from tuningfork.catalogs.inflated import _delta_text
-from tuningfork.catalogs.pages import HEADER, pages
-from tuningfork.catalogs.parquet import read_columns
+from tuningfork.catalogs.arrow_file import BATCHES, BLOCK, _batch, _blocks, _Table, _unpacked
+from tuningfork.catalogs.delta import ENCODING, text_length
+from tuningfork.catalogs.inflated import _delta_text, _longest_text, refuse_bombs
+from tuningfork.catalogs.pages import HEADER, _CutError, _Header, pages
+from tuningfork.catalogs.parquet import _refuse_hollow, _text, read_columns
 from tuningfork.errors import MachineError, ModelError, TuningforkError
 from tuningfork.explore.tables import open_table
 from tuningfork.images import Geometry, Reading
@@ -594,3 +595,352 @@ def test_of_large_maps_fewer_are_looked_at_together(model: Path) -> None:
     pixels = torch.zeros(8, *[network.spec.geometry.size] * 2, network.spec.geometry.channels, dtype=torch.uint8)
     network.infer(pixels)
     assert seen == [3, 3, 2]
+
+
+# --- what tells of sizes, to the byte
+
+
+def of_size(path: Path, size: int) -> Path:
+    with path.open("wb") as file:
+        file.truncate(size)  # takes no place on a disk
+    return path
+
+
+@pytest.mark.parametrize(
+    ("size", "unpacked", "cells", "rows"),
+    [(1, 128 << 20, 1 << 24, 1 << 20), (10_000_000, 400_000_000, 80_000_000, 10_000_000)],
+)
+def test_a_file_may_hold_so_much_and_no_more(tmp_path: Path, size: int, unpacked: int, cells: int, rows: int) -> None:
+    path = of_size(tmp_path / "t", size)
+    bounds.refuse_inflated(path, unpacked)
+    with pytest.raises(TuningforkError, match=f"its text unpacks to more than {unpacked >> 20} MiB"):
+        bounds.refuse_inflated(path, unpacked + 1, "its text")
+    columns = cells // rows
+    bounds.refuse_cells(path, rows, columns, cells)
+    for beyond, said in (
+        ((rows + 1, 1), f"{rows + 1:,} rows"),
+        ((rows, columns + 1), f"{columns + 1} columns"),
+        ((0, 0, cells + 1), f"{cells + 1:,} values"),
+    ):
+        with pytest.raises(TuningforkError, match=said):
+            bounds.refuse_cells(path, *beyond)
+    assert bounds.most_pages(size) == 1 << 17
+    assert bounds.most_pages(1 << 30) == 1 << 22
+
+
+def varint(number: int) -> bytes:
+    """An unsigned whole number of up to 64 bits, seven at a time."""
+    text = b""
+    while number > 127:
+        number, text = number >> 7, text + bytes([number & 127 | 128])
+    return text + bytes([number])
+
+
+def signed(number: int) -> bytes:
+    return varint((number << 1) ^ (number >> 63))
+
+
+THRIFT = st.recursive(
+    st.tuples(st.just("truth"), st.booleans())
+    | st.tuples(st.sampled_from(["i16", "i32", "i64"]), st.integers(-(2**31), 2**31 - 1))
+    | st.tuples(st.just("text"), st.binary(max_size=20) | st.just(bytes(200)))
+    | st.tuples(st.sampled_from(["byte", "float"]), st.none()),
+    lambda inner: (
+        st.tuples(st.just("table"), st.dictionaries(st.integers(1, 60), inner, max_size=4))
+        | st.tuples(st.sampled_from(["list", "set"]), st.integers(0, 20), inner)
+    ),
+    max_leaves=6,
+)
+KINDS = {"byte": 3, "i16": 4, "i32": 5, "i64": 6, "float": 7, "text": 8, "list": 9, "set": 10, "table": 12}
+
+
+def thrift(value: tuple[Any, ...], *, inside: bool = False) -> tuple[int, bytes, object]:
+    """The type, the bytes and what is to be read of a value, as Thrift's compact protocol has it."""
+    kind = value[0]
+    if kind == "truth":  # of a field the type says it, in a list a byte does
+        return (1 if value[1] or inside else 2), (bytes([1 if value[1] else 2]) if inside else b""), value[1]
+    if kind == "table":
+        data, last = b"", 0
+        for field, part in sorted(value[1].items()):
+            code, content, _ = thrift(part)
+            head = bytes([(field - last) << 4 | code]) if field - last < 16 else bytes([code]) + signed(field)
+            data, last = data + head + content, field
+        return KINDS[kind], data + b"\0", {field: thrift(part)[2] for field, part in value[1].items()}
+    if kind in ("list", "set"):
+        code, content, _ = thrift(value[2], inside=True)
+        head = bytes([value[1] << 4 | code]) if value[1] < 15 else bytes([0xF0 | code]) + varint(value[1])
+        return KINDS[kind], head + content * value[1], None
+    if kind == "text":
+        return KINDS[kind], varint(len(value[1])) + value[1], None
+    if kind in ("byte", "float"):
+        return KINDS[kind], bytes(1 if kind == "byte" else 8), None
+    return KINDS[kind], signed(value[1]), value[1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(fields=st.dictionaries(st.integers(1, 60), THRIFT, min_size=1, max_size=3), share=st.floats(0, 0.999))
+def test_headers_are_read_as_thrift_writes_them(fields: dict[int, Any], share: float) -> None:
+    _, data, expected = thrift(("table", fields))
+    header = _Header(data + b"what follows")
+    assert (header.table(), header.at) == (expected, len(data))
+    with pytest.raises(_CutError):
+        _Header(data[: int(share * len(data))]).table()
+
+
+def test_headers_that_no_writer_writes_are_refused() -> None:
+    def nested(deep: int) -> bytes:
+        return bytes([0x1C]) * deep + bytes(deep + 1)  # the first field of each table is a table
+
+    deepest = _Header(nested(16)).table()
+    for _ in range(16):
+        deepest = deepest[1]  # type: ignore[assignment]
+    assert deepest == {}
+    with pytest.raises(ValueError, match="nested too deeply"):
+        _Header(nested(17)).table()
+    assert _Header(bytes([0x19]) * 16 + bytes(2)).table() == {1: None}  # the inmost of 16 lists in each other is empty
+    with pytest.raises(ValueError, match="nested too deeply"):
+        _Header(bytes([0x19]) * 5000).table()
+    for kind in (0, 11, 13, 14, 15):
+        with pytest.raises(ValueError, match="damaged"):
+            _Header(bytes([0x10 | kind, 1, 1, 0])).table()
+    assert _Header(bytes([0x16]) + signed(-(2**63)) + bytes(1)).table() == {1: -(2**63)}
+    long = _Header(bytes([0x16]) + b"\xff" * 10 + bytes([0x11, 0]))  # of more bytes than a number has: ten are read
+    assert long.table().keys() == {1, 2}
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_pages_are_all_that_a_file_of_parquet_holds(tmp_path: Path, version: str, compression: str) -> None:
+    path, n = tmp_path / "t.parquet", 3000
+    schema = pa.schema([pa.field("plain", pa.float64(), nullable=False), ("coded", pa.string())])
+    columns = {"plain": np.random.default_rng(0).random(n), "coded": ["a", None, "b"] * (n // 3)}
+    table = pa.table(columns, schema=schema)
+    options = {
+        "data_page_version": version,
+        "compression": compression,
+        "data_page_size": 4000,
+        "write_batch_size": 100,
+    }
+    pq.write_table(table, path, row_group_size=1000, use_dictionary=["coded"], **options)
+    metadata = pq.read_metadata(path)
+    with path.open("rb") as file:
+        for group, place in itertools.product(range(3), range(2)):
+            chunk = metadata.row_group(group).column(place)
+            found = list(pages(file, chunk))
+            assert sum(page.values for page in found if not page.dictionary) == 1000
+            assert [page.dictionary for page in found] == [place == 1] + [False] * (len(found) - 1)
+            assert place == 1 or len(found) > 1
+            begins = [chunk.dictionary_page_offset if place else chunk.data_page_offset]
+            begins += [page.start + page.packed for page in found]
+            assert begins[-1] == begins[0] + chunk.total_compressed_size  # each follows the one before
+            heads = sum(page.start - before for before, page in zip(begins, found, strict=False))
+            assert sum(page.unpacked for page in found) + heads == chunk.total_uncompressed_size
+            assert {page.encoding for page in found if not page.dictionary} == {8 if place else 0}
+            assert {page.levels_inside for page in found if not page.dictionary} == {version == "1.0"}
+            if version == "2.0":  # the levels of what is missing stand before, as they are
+                assert all((page.plain > 0) == (place == 1) for page in found if not page.dictionary)
+            if place:
+                text = found[0]
+                assert text.values == 2 and _longest_text(file, chunk, text) == 1
+        cut = io.BytesIO(path.read_bytes()[: begins[0] + 3])
+        with pytest.raises(ValueError, match="cut or too long"):
+            list(pages(cut, chunk))
+    assert {page.dictionary for page in found} == {True, False}
+
+
+def differences_packed(numbers: list[int], block: int, parts: int) -> bytes:
+    """Parquet's DELTA_BINARY_PACKED of whole numbers."""
+    data = varint(block) + varint(parts) + varint(len(numbers)) + signed(numbers[0] if numbers else 0)
+    steps = [after - before for before, after in itertools.pairwise(numbers)]
+    size = block // parts
+    for start in range(0, len(steps), block):
+        here = steps[start : start + block]
+        least = min(here)
+        runs = [[step - least for step in here[place : place + size]] for place in range(0, block, size)]
+        widths = [max(run).bit_length() if run else 7 for run in runs]  # of an empty run nothing is written
+        data += signed(least) + bytes(widths)
+        for run, width in zip(runs, widths, strict=True):
+            if run:
+                bits = sum(step << (width * place) for place, step in enumerate(run))
+                data += bits.to_bytes(width * size // 8, "little")
+    return data
+
+
+LENGTHS = st.lists(st.integers(0, 300) | st.integers(0, 2**40), max_size=70)
+
+
+@settings(max_examples=60, deadline=None)
+@given(shared=LENGTHS, layout=st.sampled_from([(128, 4), (8, 1), (32, 4), (64, 2)]), data=st.data())
+def test_lengths_that_are_packed_as_differences_are_summed(
+    shared: list[int], layout: tuple[int, int], data: st.DataObject
+) -> None:
+    own = data.draw(st.lists(st.integers(0, 500), min_size=len(shared), max_size=len(shared)))
+    whole = differences_packed(shared, *layout) + differences_packed(own, *layout)
+    assert text_length(whole + b"the rests", len(own)) == sum(shared) + sum(own)
+    for wrong, most in (
+        (whole[:-1], len(own)),
+        (whole, len(own) - 1),
+        (differences_packed(shared, *layout) + differences_packed([*own, 1], *layout), len(own) + 1),
+        (differences_packed([*shared, -1], *layout) + differences_packed([*own, 5], *layout), len(own) + 1),
+        (differences_packed([*shared, 5], *layout) + differences_packed([*own, -1], *layout), len(own) + 1),
+    ):
+        with pytest.raises(ValueError, match="length"):
+            text_length(wrong, most)
+
+
+def test_lengths_that_no_writer_packs_are_refused() -> None:
+    fine = [5, 7]
+    for block, parts in ((8, 0), (0, 1), (12, 1), (24, 2), (1 << 21, 1), (8, 16)):
+        head = varint(block) + varint(parts) + varint(2) + signed(5)
+        with pytest.raises(ValueError, match="damaged"):
+            text_length(head + signed(2) + bytes(200) + differences_packed(fine, 8, 1), 2)
+    assert text_length(differences_packed([*range(9)], 32, 4) * 2, 9) == 72  # its first run of four is full
+    large = differences_packed(fine, 1 << 20, 1)
+    assert text_length(large * 2, 2) == 24
+    wide = varint(8) + varint(1) + varint(2) + signed(5) + signed(0)
+    steps = (3).to_bytes(8, "little") + bytes(56)
+    assert text_length((wide + bytes([64]) + steps) * 2, 2) == 2 * (5 + 8)
+    with pytest.raises(ValueError, match="damaged"):
+        text_length((wide + bytes([65]) + bytes(65)) * 2, 2)
+    with pytest.raises(ValueError, match="a number is too long"):
+        text_length(b"\xff" * 10 + b"\x01" + bytes(99), 2)
+    assert text_length(differences_packed([2**62], 8, 1) + differences_packed([0], 8, 1), 1) == 2**62
+
+
+def test_columns_whose_text_is_longest_are_read_in_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each row of a column, and each entry of its dictionary, may hold the longest text of that."""
+    path, n = tmp_path / "t.parquet", 1000
+    texts = {"short": ["aaa", "bbbbbbbbb", "c"], "long": ["d", "e" * 40], "one": ["f"]}
+    table = pa.table({name: [own[row % len(own)] for row in range(n)] for name, own in texts.items()})
+    pq.write_table(table, path)
+    metadata = pq.read_metadata(path)
+    monkeypatch.setattr(bounds, "RATIO", 0)
+    one, two, all_three = 1001, 1001 + 9 * 1003, 1001 + 9 * 1003 + 40 * 1002
+    for small, coded in (
+        (all_three, []),
+        (all_three - 1, ["long"]),
+        (two, ["long"]),
+        (two - 1, ["short", "long"]),
+        (one, ["short", "long"]),
+    ):
+        monkeypatch.setattr(bounds, "SMALL", small)
+        with path.open("rb") as source:
+            assert refuse_bombs(source, metadata, [*texts], path) == coded
+    monkeypatch.setattr(bounds, "SMALL", 40 * 1002)
+    with path.open("rb") as source:
+        assert refuse_bombs(source, metadata, ["long"], path) == []
+        assert refuse_bombs(source, metadata, ["one", "long"], path) == ["long"]
+        assert read_columns(source, ["one", "long"], path).equals(table.select(["one", "long"]))
+
+
+def test_text_counts_as_often_as_it_stands_in_rows() -> None:
+    codes = pa.DictionaryArray.from_arrays(pa.array([0, 1, 1, None], pa.int32()), ["ab", "cdef"])
+    numbers = pa.DictionaryArray.from_arrays(pa.array([0, 1, 1, None], pa.int32()), [10, 20])
+    views = pa.array(["xyz", None, "p" * 40, "q"], pa.string_view())
+    lists = pa.ListArray.from_arrays(pa.array([0, 1, 4], pa.int32()), codes)
+    for column, length in (
+        (codes, 10),
+        (codes.slice(1, 2), 8),
+        (numbers, 0),
+        (views, 44),
+        (views.slice(1, 2), 40),
+        (lists, 10),
+        (lists.slice(1), 8),
+        (pa.StructArray.from_arrays([codes, views, numbers], ["a", "b", "c"]), 54),
+        (pa.MapArray.from_arrays(pa.array([0, 2, 3], pa.int32()), codes.slice(0, 3), codes.slice(1, 3)), 10 + 8),
+        (pa.array(["plain", "text"]), 0),
+        (pa.chunked_array([codes, codes]), 20),
+    ):
+        assert _text(column) == length, column.type
+
+
+def test_types_of_which_few_bytes_are_many_values_are_not_read(tmp_path: Path) -> None:
+    text, none = pa.string(), pa.null()
+    solid = [
+        *(text, pa.large_string(), pa.binary(), pa.large_binary(), pa.string_view(), pa.binary_view(), pa.int8()),
+        *(pa.decimal128(9, 2), pa.bool_(), pa.timestamp("s"), pa.dictionary(pa.int8(), text)),
+        *(pa.dictionary(pa.int8(), pa.int64()), pa.list_(text), pa.large_list(text), pa.list_(text, 2)),
+        *(pa.map_(text, pa.int8()), pa.struct([("a", text), ("b", pa.list_(pa.int8()))]), none),
+    ]
+    hollow = [
+        *(pa.list_(none), pa.large_list(none), pa.list_(none, 2), pa.struct([("a", text), ("b", none)])),
+        *(pa.map_(text, none), pa.list_(pa.string_view()), pa.struct([("a", pa.binary_view())])),
+        *(pa.run_end_encoded(pa.int32(), text), pa.map_(pa.string_view(), text), pa.dictionary(pa.int8(), none)),
+    ]
+    for kind in solid:
+        _refuse_hollow(pa.schema({"a": pa.int8(), "b": kind}), tmp_path)
+    for kind in hollow:
+        with pytest.raises(TuningforkError, match=r"the column 'b' is of type .*, which is not read"):
+            _refuse_hollow(pa.schema({"a": pa.int8(), "b": kind}), tmp_path)
+
+
+@pytest.mark.parametrize("version", ["V4", "V5"])
+@pytest.mark.parametrize("said", [None, {"of": "a survey"}])
+def test_what_an_arrow_file_says_of_a_batch_does_not_make_it_packed(
+    tmp_path: Path, version: str, said: dict[str, str] | None
+) -> None:
+    """Only of the fourth version do a batch's own words tell that; the first numbers here would be a huge length."""
+    path, numbers = tmp_path / "t.feather", [2**62, 2**61, 3]
+    batch = pa.record_batch([pa.array(["1", "2", "3"]), pa.array(numbers)], names=["id_str", "n"])
+    options = pa.ipc.IpcWriteOptions(metadata_version=getattr(pa.ipc.MetadataVersion, version))
+    with pa.ipc.new_file(path, batch.schema, options=options) as writer:
+        writer.write_batch(batch, custom_metadata=said if version == "V5" else None)
+    assert read_table(path)["n"].tolist() == numbers
+
+
+def test_a_packed_buffer_says_its_length_itself() -> None:
+    source = io.BytesIO(b"...." + struct.pack("<q", 1000) + struct.pack("<q", -1))
+    for at, size, packed, length in (
+        (4, 20, True, 1000),
+        (4, 2000, True, 2000),
+        (12, 20, True, 20),  # it is not packed
+        (4, 20, False, 20),
+        (4, 0, True, 0),
+        (4, 1, True, 1000),
+    ):
+        assert _unpacked(source, at, size, packed=packed) == length
+    with pytest.raises(ValueError, match="a buffer of -1 bytes"):
+        _unpacked(source, 4, -1, packed=False)
+
+
+def test_tables_of_arrow_headers_are_read_as_flatbuffers_have_them() -> None:
+    """A table points back to the offsets of its fields; one that is not there has none, or lies beyond them."""
+    fields = struct.pack("<5H", 10, 16, 4, 0, 8)  # the bytes of these, those of the table, three fields' places
+    table = struct.pack("<iiq", 10, -7, 2**40)
+    inner = struct.pack("<I", 12)
+    data = struct.pack("<I", 14) + fields + table + inner
+    root = _Table.root(data)
+    assert root.start == 14
+    assert [root.place(field) for field in range(5)] == [18, 0, 22, 0, 0]
+    assert (root.number(0, "<i"), root.number(1, "<i"), root.number(2, "<q")) == (-7, 0, 2**40)
+    with pytest.raises(ValueError, match="lacks a part"):
+        root.table(1)
+    listed = struct.pack("<I", 10) + struct.pack("<3H", 6, 8, 4) + struct.pack("<iI", 6, 4)
+    listed += struct.pack("<I", 2) + struct.pack("<4q", 1, 2, 3, 4)
+    assert list(_Table.root(listed).structs(0, struct.Struct("<qq"))) == [(1, 2), (3, 4)]
+    assert list(_Table.root(listed).structs(1, struct.Struct("<qq"))) == []
+    assert _Table.root(listed).table(0).start == 18
+    with pytest.raises(ValueError, match="points outside itself"):
+        _Table(struct.pack("<i", 100), 0).place(0)
+    with pytest.raises(struct.error):
+        list(_Table.root(listed[:-1]).structs(0, struct.Struct("<qq")))
+
+
+def test_an_arrow_file_of_many_small_batches_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "t.feather"
+    table = pa.table({"id_str": ["1"], "n": [1]})
+    with pa.ipc.new_file(path, table.schema) as writer:
+        for _ in range(10):
+            writer.write_table(table)
+    with path.open("rb") as file:
+        buffers = sum(_batch(file, block).buffers for block in _blocks(file, path))
+    monkeypatch.setattr(bounds, "PAGE", 1 << 30)
+    monkeypatch.setattr(bounds, "FEW_PAGES", buffers)
+    assert len(read_table(path)) == 10
+    monkeypatch.setattr(bounds, "FEW_PAGES", buffers - 1)
+    with pytest.raises(TuningforkError, match=f"more than {buffers} buffers"):
+        read_table(path)
+    for cut in (1, 5, 9, 11, 200):
+        path.write_bytes(path.read_bytes()[:-cut])
+        with pytest.raises(TuningforkError):
+            read_table(path)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,11 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import betaln, gammaln
 from scipy.stats import dirichlet_multinomial
-from sklearn.metrics import log_loss
+from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, mean_squared_error
 
 from tuningfork.errors import RecipeError
 from tuningfork.models import HeadSpec, build_head
+from tuningfork.models.heads import HEADS, TeacherSpec, register_head
+from tuningfork.models.heads.classes import ClassesHead
 from tuningfork.models.heads.dirichlet import dirichlet_multinomial_log_likelihood
+from tuningfork.models.heads.spec import KINDS
 from tuningfork.schemas import (
     Answer,
     ClassSchema,
@@ -27,6 +33,7 @@ from tuningfork.schemas import (
     check_labels,
     load_schema,
 )
+from tuningfork.training.teacher import teach
 
 
 def spec(schema: str, kind: str, **more: object) -> HeadSpec:
@@ -310,3 +317,315 @@ def test_a_weight_of_no_quantity_is_refused() -> None:
         head_for(load_schema("gz-challenge"), "tree", quantity_weights={"T": 2})
     with pytest.raises(ValueError, match="greater than 0"):
         head_for(load_schema("efigi"), "quantities", quantity_weights={"T": 0})
+
+
+def fractions_schema(relative_to: str) -> TreeSchema:
+    return replace(counts_schema(), votes="fractions", relative_to=relative_to)
+
+
+def each_head() -> dict[str, tuple[Schema, dict[str, object]]]:
+    """By a name of its own what each head is built of, in each of its ways."""
+    asked, everyone = fractions_schema("asked"), fractions_schema("everyone")
+    return {
+        "classes": (class_schema(), {}),
+        "sigmoid": (everyone, {}),
+        "tree": (everyone, {}),
+        "tree of those asked": (asked, {"loss": "cross-entropy"}),
+        "tree of counts": (counts_schema(), {}),
+        "dirichlet": (counts_schema(), {}),
+        "quantities": (quantity_schema(), {}),
+        "quantities in steps": (quantity_schema(), {"loss": "ordinal"}),
+    }
+
+
+VOTES = {  # of eight galaxies, one of which nobody saw, one of which has one vote
+    "s_smooth": [3, 0, 7, 2, 0, 1, 5, None],
+    "s_disk": [1, 0, 2, 9, 1, 4, 5, None],
+    "s_star": [0, 0, 1, 3, 0, 0, 2, None],
+    "b_yes": [1, 0, 0, 4, None, 3, 2, None],
+    "b_no": [0, 0, 2, 5, 1, 1, 3, None],
+}
+MEASURED = {"T": [-6, -2, 0, 3, 11, None, 5, 7], "Bar": [0, 0.25, -1, 1, 0.5, 0.75, None, 0.25]}
+
+
+def catalog_for(schema: Schema) -> pd.DataFrame:
+    if isinstance(schema, ClassSchema):
+        return pd.DataFrame({"id_str": list("abcdefgh"), "k": ["round", "DISK", None, "2", "merger", "disk", "0", "1"]})
+    if isinstance(schema, QuantitySchema):
+        return pd.DataFrame(MEASURED)
+    votes = pd.DataFrame(VOTES, dtype="Float64")
+    if schema.votes == "fractions":
+        for part in schema.slices.values():
+            columns = list(schema.columns[part])
+            votes[columns] = votes[columns].div(votes[columns].sum(axis=1, skipna=False).replace(0, None), axis=0)
+    return votes
+
+
+def fractions_by_hand() -> np.ndarray:
+    """Of those asked, from `VOTES`: a question that anyone's answer of is missing is unknown, as one of no vote."""
+    rows = []
+    for votes in zip(*VOTES.values(), strict=True):
+        row: list[float] = []
+        for part in (votes[:3], votes[3:]):
+            total = np.nan if None in part else sum(part)
+            row += [vote / total if total and not np.isnan(total) else np.nan for vote in part]
+        rows.append(row)
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("name", each_head())
+def test_metrics_over_batches_are_those_of_sklearn(name: str) -> None:
+    schema, options = each_head()[name]
+    head = head_for(schema, name.split(maxsplit=1)[0], **options)
+    raw = 2 * head(torch.randn(8, 5, generator=torch.Generator().manual_seed(6))).detach()
+    targets = torch.from_numpy(head.targets(catalog_for(schema), "t"))
+    parts = [head.score(raw[part], targets[part]) for part in (slice(0, 3), slice(3, 8))]
+    found = head.finish(*(float(sum(numbers)) for numbers in zip(*parts, strict=True)))
+    if name == "classes":
+        truth, known = np.array([0, 1, 2, 2, 1, 0, 1]), [0, 1, 3, 4, 5, 6, 7]
+        expected = accuracy_score(truth, raw[known].argmax(dim=1))
+    else:
+        answers = head.answers(raw).numpy()
+        truth = np.array(list(MEASURED.values()), dtype=float).T if "quantities" in name else fractions_by_hand()
+        truth[truth == -1] = np.nan
+        known = ~np.isnan(truth)
+        wrong = mean_absolute_error if head.metric == "mae" else mean_squared_error
+        expected = wrong(truth[known], answers[known]) ** (1 if head.metric == "mae" else 0.5)
+    assert head.metric == {"classes": "accuracy", "quantities": "mae"}.get(head.spec.kind, "rmse")
+    assert found == pytest.approx(float(expected), rel=1e-5)
+    assert np.isnan(head.finish(0.0, 0.0))
+
+
+@pytest.mark.parametrize("name", each_head())
+def test_looks_are_joined_and_small_changes_seen_whatever_the_head(name: str) -> None:
+    schema, options = each_head()[name]
+    head = head_for(schema, name.split(maxsplit=1)[0], **options)
+    looks = head(torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(7))).detach()
+    assert head.answers(looks[0]).shape == (4, len(schema.prediction_columns))
+    joint, expected = head.joint_answers(looks), head.expected_answers(looks[0])
+    if name == "quantities in steps":
+        assert not torch.equal(expected, head.answers(looks[0]))
+    else:
+        torch.testing.assert_close(joint, torch.stack([head.answers(look) for look in looks]).mean(dim=0))
+        assert torch.equal(expected, head.answers(looks[0]))
+    nudged = head.expected_answers(looks[0] + 1e-2 * torch.arange(1, 1 + looks.shape[2]))
+    assert (nudged != expected).all()
+
+
+@pytest.mark.parametrize("name", each_head())
+def test_of_a_galaxy_without_labels_nothing_is_learnt(name: str) -> None:
+    schema, options = each_head()[name]
+    head = head_for(schema, name.split(maxsplit=1)[0], **options)
+    none = head.targets(pd.DataFrame({"id_str": ["a", "b"]}), "t")
+    assert none.dtype == np.float32 and np.isnan(none).all()
+    known = head.targets(catalog_for(schema), "t")
+    assert none.shape == (2, known.shape[1]) and known.dtype == np.float32
+    raw = head(torch.randn(10, 5, generator=torch.Generator().manual_seed(8))).detach().requires_grad_()
+    total, count = head.loss(raw, torch.from_numpy(np.concatenate([none, known])))
+    alone, number = head.loss(raw[2:], torch.from_numpy(known))
+    torch.testing.assert_close(total, alone)
+    assert count == number > 0
+    total.backward()
+    assert (raw.grad[:2] == 0).all() and raw.grad.isfinite().all() and (raw.grad[2:].abs().sum(dim=1) > 0).any()
+
+
+def test_hidden_layers_are_dense_with_relu_and_each_has_its_dropout() -> None:
+    head = head_for(class_schema(), "classes", hidden=(7, 4), dropout=(0.1, 0.2, 0.3))
+    features = torch.randn(6, 5, generator=torch.Generator().manual_seed(9))
+    dense = [layer for layer in head.modules() if isinstance(layer, torch.nn.Linear)]
+    assert [tuple(layer.weight.shape) for layer in dense] == [(7, 5), (4, 7), (3, 4)]
+    value = features.numpy()
+    for layer in dense:
+        value = value @ layer.weight.detach().numpy().T + layer.bias.detach().numpy()
+        value = value if layer is dense[-1] else np.maximum(value, 0)
+    np.testing.assert_allclose(head(features).detach().numpy(), value, atol=1e-5)
+    for dropout, each in (((0.1, 0.2, 0.3), [0.1, 0.2, 0.3]), (0.4, [0.4] * 3)):
+        kinds = head_for(class_schema(), "classes", hidden=(7, 4), dropout=dropout).layers
+        assert [layer.p for layer in kinds if isinstance(layer, torch.nn.Dropout)] == each
+        assert [type(layer).__name__ for layer in kinds] == ["Dropout", "Linear", "ReLU"] * 2 + ["Dropout", "Linear"]
+    plain = head_for(class_schema(), "classes")
+    assert [tuple(weight.shape) for weight in plain.parameters()] == [(3, 5), (3,)]
+
+
+@given(weights=st.lists(st.floats(0.1, 9), min_size=3, max_size=3), smoothing=st.floats(0, 0.9))
+@settings(max_examples=20, deadline=None)
+def test_weighted_and_smoothed_cross_entropy_is_as_written_out(weights: list[float], smoothing: float) -> None:
+    """Szegedy et al. 2016: a share of the target is spread evenly over all classes."""
+    head = head_for(class_schema(), "classes", class_weights=weights, label_smoothing=smoothing)
+    raw = torch.randn(5, 3, generator=torch.Generator().manual_seed(10))
+    head.balance(np.array([[0.0], [0.0], [1.0]], dtype=np.float32))  # given weights stay
+    total, count = head.loss(raw, torch.tensor([[0.0], [2.0], [torch.nan], [1.0], [2.0]]))
+    logs = np.log(torch.softmax(raw.double(), dim=1).numpy())
+    expected = 0.0
+    for row, truth in ((0, 0), (1, 2), (3, 1), (4, 2)):
+        share = smoothing / 3 + (1 - smoothing) * np.eye(3)[truth]
+        expected -= (share * weights * logs[row]).sum()
+    assert float(total) == pytest.approx(float(expected), rel=1e-4)
+    assert float(count) == pytest.approx(weights[0] + weights[1] + 2 * weights[2], rel=1e-5)
+
+
+def test_a_class_that_is_rare_or_absent_has_its_weight() -> None:
+    targets = np.array([[0.0]] * 5 + [[2.0]], dtype=np.float32)
+    head = head_for(class_schema(), "classes", class_weights="balanced")
+    head.balance(targets)
+    np.testing.assert_allclose(head.class_weights.numpy(), [6 / (5 * 2), 0, 6 / (1 * 2)], rtol=1e-6)
+    plain = head_for(class_schema(), "classes")
+    plain.balance(targets)
+    assert plain.class_weights.tolist() == [1, 1, 1]
+    with pytest.raises(RecipeError, match="class_weights has 2 numbers; 'k' has 3 classes"):
+        head_for(class_schema(), "classes", class_weights=(1.0, 2.0))
+
+
+@pytest.mark.parametrize("relative_to", ["asked", "everyone"])
+def test_tree_cross_entropy_is_that_of_the_votes(relative_to: str) -> None:
+    schema = fractions_schema(relative_to)
+    head = head_for(schema, "tree", loss="cross-entropy")
+    raw = torch.randn(2, 5, generator=torch.Generator().manual_seed(11))
+    targets = torch.tensor([[0.5, 0.4, 0.1, 0.3, 0.1], [0.2, 0.7, 0.1, torch.nan, torch.nan]])
+    logs = [np.log(torch.softmax(raw[:, part].double(), dim=1).numpy()) for part in (slice(0, 3), slice(3, 5))]
+    expected = -(targets[:, :3].numpy() * logs[0]).sum() - (targets[0, 3:].numpy() * logs[1][0]).sum()
+    total, count = head.loss(raw, targets)
+    assert (float(total), int(count)) == (pytest.approx(float(expected), rel=1e-5), 8)
+    bar = head.answers(raw)[:, 3:].sum(dim=1)
+    torch.testing.assert_close(bar, torch.ones(2) if relative_to == "asked" else head.answers(raw)[:, 1])
+
+
+def test_dirichlet_concentrations_are_bounded_as_those_of_zoobot() -> None:
+    """Zoobot's lie between 1 and 101: no vote is taken for impossible, nor is any certain."""
+    head = head_for(counts_schema(), "dirichlet")
+    raw = torch.tensor([[-200.0, 200, 0, 200, -200]])
+    torch.testing.assert_close(head.concentrations(raw), torch.tensor([[1.0, 101, 51, 101, 1]]))
+    shares = torch.tensor([[1 / 153, 101 / 153, 51 / 153, 101 / 102, 1 / 102]])
+    torch.testing.assert_close(head.answers(raw), shares)
+
+
+def test_dirichlet_counts_galaxies_with_a_vote_on_a_whole_question() -> None:
+    head = head_for(counts_schema(), "dirichlet")
+    raw = torch.zeros(4, 5)
+    votes = torch.tensor([[0.0] * 5, [1, 0, 0, 0, 0], [3, 2, torch.nan, 0, 0], [3, 2, torch.nan, 0, 1]])
+    total, count = head.loss(raw, votes)
+    assert int(count) == 2
+    assert float(total) == pytest.approx(-np.log(1 / 3) - np.log(1 / 2), rel=1e-4)  # one vote each, all alike
+
+
+def test_squared_errors_are_of_fractions_and_of_ranges() -> None:
+    raw, generator = torch.randn(3, 5), torch.Generator().manual_seed(12)
+    sigmoid = head_for(fractions_schema("everyone"), "sigmoid")
+    truth = torch.rand(3, 5, generator=generator)
+    truth[1, 3:] = torch.nan
+    total, count = sigmoid.loss(raw, truth)
+    off = 1 / (1 + np.exp(-raw.double().numpy())) - truth.numpy()
+    assert (float(total), int(count)) == (pytest.approx(float(np.nansum(off**2)), rel=1e-5), 13)
+    mse = head_for(quantity_schema(), "quantities", loss="mse")
+    assert tuple(mse(torch.zeros(3, 5)).shape) == (3, 2)
+    off = 1 / (1 + np.exp(-raw[:, :2].double().numpy())) - [[7 / 17, 0.5], [0, 1], [1, np.nan]]
+    total, count = mse.loss(raw[:, :2], torch.tensor([[1.0, 0.5], [-6, 1], [11, torch.nan]]))
+    assert (float(total), int(count)) == (pytest.approx(float(np.nansum(off**2)), rel=1e-5), 5)
+
+
+@given(seed=st.integers(0, 1000), truths=st.lists(st.integers(-8, 13), min_size=4, max_size=4))
+@settings(max_examples=20, deadline=None)
+def test_ordinal_loss_is_the_distance_of_cumulative_distributions(seed: int, truths: list[int]) -> None:
+    """Hou, Yu & Samaras 2017, equation 5; what lies beyond the range counts as its end."""
+    head = head_for(quantity_schema(), "quantities", loss="ordinal")
+    raw = 2 * torch.randn(4, 23, generator=torch.Generator().manual_seed(seed))
+    assert head(torch.zeros(1, 5)).shape == (1, 23)
+    expected = 0.0
+    for row, truth in enumerate(truths):
+        for logits, values, seen in ((raw[row, :18], range(-6, 12), truth), (raw[row, 18:], [0, 1, 2, 3, 4], 3)):
+            chance = torch.softmax(logits.double(), dim=0).numpy()
+            gaps = [
+                chance[: i + 1].sum() - (value >= np.clip(seen, values[0], values[-1]))
+                for i, value in enumerate(values)
+            ]
+            expected += np.square(gaps).sum() / (len(values) - 1)
+    total, count = head.loss(raw, torch.tensor([[float(truth), 0.75] for truth in truths]))
+    assert (float(total), int(count)) == (pytest.approx(expected, rel=1e-4), 8)
+
+
+def test_a_median_between_two_steps_is_the_lower() -> None:
+    schema = QuantitySchema("q", "q", ("none",), quantities=(Quantity("Ring", 2, 4, step=2),))
+    head = head_for(schema, "quantities", loss="ordinal")
+    assert head.answers(torch.zeros(1, 2)).tolist() == [[2]]
+    continuous = replace(schema, quantities=(Quantity("Ring", 2, 4),))
+    with pytest.raises(RecipeError, match="the ordinal loss needs a step for 'Ring'"):
+        head_for(continuous, "quantities", loss="ordinal")
+    assert head_for(continuous, "quantities").answers(torch.zeros(1, 1)).tolist() == [[3]]
+
+
+def test_only_heads_whose_answers_are_their_targets_have_teachers(tmp_path: Path) -> None:
+    for name, (schema, options) in each_head().items():
+        head = head_for(schema, name.split()[0], **options)
+        raw = head(torch.randn(4, 5, generator=torch.Generator().manual_seed(13)))
+        answers = pd.DataFrame(head.answers(raw).detach().numpy(), columns=list(schema.prediction_columns))
+        answers["id_str"] = list("abcd")
+        answers.to_csv(tmp_path / "answers.csv", index=False)
+        labels = np.full((4, len(schema.columns)), np.nan, dtype=np.float32)
+        given = labels, answers[["id_str"]], np.arange(4), TeacherSpec(answers=str(tmp_path / "answers.csv"))
+        if head.spec.kind in ("classes", "dirichlet"):
+            with pytest.raises(RecipeError, match=f"a {head.spec.kind} head can't have a teacher"):
+                teach(head, *given)
+        else:
+            np.testing.assert_allclose(teach(head, *given), head.answers(raw).detach().numpy(), atol=1e-6)
+
+
+class Peaked(ClassesHead):
+    losses = ("focal", "cross-entropy")
+
+
+def test_a_head_of_ones_own_is_built_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tuningfork.models.heads import build
+    from tuningfork.models.heads import spec as specs
+
+    monkeypatch.setattr(build, "HEADS", dict(HEADS))
+    kinds = list(KINDS)
+    monkeypatch.setattr(build, "KINDS", kinds)
+    monkeypatch.setattr(specs, "KINDS", kinds)
+    with pytest.raises(ValueError, match="one of classes, sigmoid, tree, dirichlet, quantities is needed"):
+        spec("k", "peaked")
+    for _ in range(2):  # a program's file may be run twice
+        register_head("peaked", Peaked)
+    assert kinds == [*KINDS, "peaked"]
+    head = head_for(class_schema(), "peaked")
+    assert isinstance(head, Peaked) and head.loss_name == "focal"
+    assert head_for(class_schema(), "peaked", loss="cross-entropy").loss_name == "cross-entropy"
+    with pytest.raises(RecipeError, match=r"a peaked head can't answer .*\(kind tree\); use sigmoid, tree, dirichlet$"):
+        head_for(counts_schema(), "peaked")
+    with pytest.raises(RecipeError, match="there is a head called 'tree' already"):
+        register_head("tree", Peaked)
+    with pytest.raises(RecipeError, match="Linear is no Head"):
+        register_head("linear", torch.nn.Linear)
+
+
+def test_what_a_recipe_says_of_a_head_is_bounded() -> None:
+    plain = spec("k", "classes")
+    assert plain == spec(
+        "k", "classes", loss="", weight=1, share=1, hidden=(), dropout=0, label_smoothing=0, class_weights=None
+    )
+    teacher = {"answers": "a.csv"}
+    assert TeacherSpec(**teacher) == TeacherSpec(**teacher, weight=0.5, share=1)
+    fine = {"weight": (0.01, 7), "share": (0.01, 1), "dropout": (0, 0.99, (0.0,)), "label_smoothing": (0, 0.99)}
+    wrong = {
+        "weight": (0, -1, float("inf"), float("nan")),
+        "share": (0, 1.01),
+        "dropout": (-0.01, 1, (0.1, 1.0), (), (0.1, 0.2)),
+        "label_smoothing": (-0.01, 1),
+        "hidden": ((0,),),
+        "kind": ("clases",),
+        "unheard": (1,),
+    }
+    for key, values in fine.items():
+        for value in values:
+            assert getattr(spec("k", "classes", **{key: value}), key) == value
+    for key, values in wrong.items():
+        for value in values:
+            with pytest.raises(ValueError, match=key):
+                HeadSpec.model_validate({"schema": "k", "kind": "classes", key: value})
+    for weight, share in ((0, 0.01), (1, 1)):
+        assert TeacherSpec(**teacher, weight=weight, share=share).share == share
+    for more in ({"weight": -0.01}, {"weight": 1.01}, {"share": 0}, {"share": 1.01}, {"unheard": 1}):
+        with pytest.raises(ValueError, match=next(iter(more))):
+            TeacherSpec.model_validate({**teacher, **more})
+    for made, key in ((plain, "weight"), (TeacherSpec(**teacher), "share")):
+        with pytest.raises(ValueError, match="frozen"):
+            setattr(made, key, 0.3)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 import errno
+import json
 import os
+import platform
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -15,7 +19,21 @@ from hypothesis import strategies as st
 
 from conftest import Counted
 from tuningfork.errors import MachineError, ModelError, OutputError
-from tuningfork.files import TEMPORARY, refuse_fault, whole_file, whole_folder, write_text
+from tuningfork.files import (
+    TEMPORARY,
+    clear_abandoned,
+    read_json,
+    read_text,
+    read_toml,
+    refuse_existing,
+    refuse_fault,
+    sha256,
+    stamp,
+    whole_file,
+    whole_folder,
+    write_json,
+    write_text,
+)
 from tuningfork.jobs import Inputs, Job, Journal, beside, fingerprint, make_at_once, within
 
 CRASHES = "kills and injected crashes"
@@ -441,6 +459,30 @@ def test_a_link_in_place_of_the_work_folder_or_the_lock_is_not_followed(tmp_path
     assert (tmp_path / "precious" / "job.json").read_text() == "{}"
 
 
+def test_a_result_replaces_files_and_no_link(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (tmp_path / "thesis").write_text("ten years")
+    job = Job(INPUTS, out, within(out))
+
+    def make(folder: Path) -> None:
+        (folder / "parts").mkdir()
+        for name in ("a.txt", "parts/b.txt", "last.txt"):
+            (folder / name).write_text("new")
+
+    out.mkdir()
+    (out / "a.txt").symlink_to(tmp_path / "thesis")
+    with pytest.raises(OutputError, match=r"a\.txt is a link"):
+        make_at_once(job, "last.txt", make, overwrite=True)
+    assert (tmp_path / "thesis").read_text() == "ten years"
+    (out / "a.txt").unlink()
+    (out / "a.txt").write_text("old")
+    make_at_once(job, "last.txt", make, overwrite=True)
+    assert {path.relative_to(out).as_posix() for path in out.rglob("*")} == {
+        *("a.txt", "last.txt", "parts", "parts/b.txt")
+    }
+    assert (out / "a.txt").read_text() == "new"
+
+
 def test_a_folder_with_anything_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("ten years")
     with pytest.raises(OutputError, match=r"holds something else \(thesis.tex\)"):
@@ -456,7 +498,57 @@ def test_a_record_that_is_no_json_is_an_error_that_names_it(tmp_path: Path) -> N
         pass
 
 
+def test_an_error_after_all_was_cleared_up_is_said_as_it_is(tmp_path: Path) -> None:
+    job = Job(INPUTS, tmp_path / "out", beside(tmp_path / "out"))
+    with pytest.raises(ZeroDivisionError), job.run():
+        job.finish()
+        _ = 1 / 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_record_that_outlives_the_work_folder_stays(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    job = Job(INPUTS, out, within(out), record=out / "asked.json")
+    with pytest.raises(KeyboardInterrupt), job.run():
+        raise KeyboardInterrupt
+    assert job.begun and job.matches
+    other = Job(Inputs("count", 1, {"to": 9}), out, within(out), record=out / "asked.json")
+    assert other.begun and not other.matches
+    with pytest.raises(OutputError, match=r"to was 3, is 9.*remove .*out to begin anew"):
+        other.refuse_others()
+    with job.run() as goes_on:
+        assert goes_on
+        job.finish()
+    assert [path.name for path in out.iterdir()] == ["asked.json"]
+
+
+def test_changes_are_named_as_long_as_they_are_few_and_short() -> None:
+    def changes(was: dict[str, object], now: dict[str, object], **other: object) -> str:
+        earlier = json.loads(json.dumps(asdict(Inputs("x", 1, was))))
+        return Inputs("x", 1, now, **other).changes(earlier)
+
+    assert changes({"a": 1, "b": {"c": "d"}}, {"a": 1, "b": {"c": "e"}}) == 'b.c was "d", is "e"'
+    assert changes({"a": 1}, {"b": 2}) == "a was 1, is null, b was null, is 2"
+    assert changes({}, {}, made_by="9").endswith('is "9"')
+    few, many = dict.fromkeys("abc", 1), dict.fromkeys("abcde", 1)
+    assert changes(few, dict.fromkeys("abc", 2)) == ", ".join(f"{name} was 1, is 2" for name in "abc")
+    assert changes(many, dict.fromkeys("abcde", 2)).endswith("c was 1, is 2 and 2 more")
+    assert changes({"a": "x" * 38}, {"a": ""}) == f'a was "{"x" * 38}", is ""'
+    assert changes({"a": ""}, {"a": "x" * 39}) == "a has changed"
+    assert Inputs("x", 1, {}).changes(None) == "made by an earlier version"
+
+
 # --- the journal
+
+
+def test_a_record_is_on_the_disk_when_it_was_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal, synced = Journal(tmp_path / "journal"), []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_size))
+    journal.add({"n": 1})
+    journal.add(2)
+    assert synced == [9, 11]
+    assert journal.path.read_text() == '{"n": 1}\n2\n'
+    assert Journal(tmp_path / "none").read() == []
 
 
 @given(records=st.lists(JSON, max_size=5), torn=st.integers(0, 30))
@@ -560,6 +652,103 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "file").read_text() == "whole"
     with pytest.raises(OutputError, match="exists"), whole_folder(tmp_path / "out"):
         pass
+
+
+def test_an_output_is_permitted_what_any_new_file_would_be(tmp_path: Path) -> None:
+    before, opened = os.umask(0o020), len(list(Path("/proc/self/fd").iterdir()))
+    try:
+        for name in ("first", "second"):  # what is asked of the process is as it was
+            write_text(tmp_path / name, "text")
+            with whole_folder(tmp_path / f"{name} folder"):
+                pass
+            assert (tmp_path / name).stat().st_mode & 0o777 == 0o646
+            assert (tmp_path / f"{name} folder").stat().st_mode & 0o777 == 0o757
+        assert os.umask(0o020) == 0o020
+        assert len(list(Path("/proc/self/fd").iterdir())) == opened
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize(("answer", "cleared"), [(ProcessLookupError(), True), (PermissionError(), False)])
+def test_only_what_no_process_of_this_machine_makes_is_cleared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: OSError, cleared: bool
+) -> None:
+    """A process of somebody else can't be asked, and is there."""
+
+    def asked(process: int, signal: int) -> None:
+        assert (process, signal) == (4321, 0)
+        raise answer
+
+    with whole_folder(tmp_path / "out.d") as making:
+        name = making.name.replace(f"-{os.getpid()}-", "-4321-")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(platform, "node", lambda: "another machine")
+        with whole_file(tmp_path / "other") as making:
+            theirs = making.name.replace(f"-{os.getpid()}-", "-4321-")
+    (tmp_path / name).mkdir()
+    for other in (theirs, f"{name}.more.endings", name.removeprefix(TEMPORARY)):
+        (tmp_path / other).touch()
+    before = {path.name for path in tmp_path.iterdir()}
+    monkeypatch.setattr(os, "kill", asked)
+    clear_abandoned.cache_clear()
+    clear_abandoned(tmp_path)
+    assert before - {path.name for path in tmp_path.iterdir()} == ({name} if cleared else set())
+
+
+def test_a_very_long_name_is_still_written(tmp_path: Path) -> None:
+    write_text(tmp_path / f"{'n' * 240}.csv", "text")
+    assert (tmp_path / f"{'n' * 240}.csv").read_text() == "text"
+
+
+def test_json_is_written_to_be_read_by_people_and_says_when_it_was_made(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"é": [1, None]})
+    assert (tmp_path / "a.json").read_text("utf-8") == '{\n  "é": [\n    1,\n    null\n  ]\n}\n'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", float("nan"))
+    assert read_json(tmp_path / "a.json", ModelError) == {"é": [1, None]}
+    begins = stamp("tuningfork-pack", 3)
+    assert begins["format"] == "tuningfork-pack" and begins["version"] == 3
+    assert begins["made_by"].startswith("tuningfork ")
+    made = datetime.datetime.fromisoformat(begins["created"])
+    assert made.utcoffset() == datetime.timedelta(0) and made.microsecond == 0
+    assert abs(datetime.datetime.now(datetime.UTC) - made) < datetime.timedelta(seconds=60)
+
+
+def test_what_can_not_be_read_is_an_error_that_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    cases = {
+        b"[1, 2]": None,
+        b"[1, 23]": "has 7 bytes; at most 6 are read",
+        b"\xff": "is not UTF-8 text",
+        b"[1": "is not valid JSON",
+    }
+    for content, says in cases.items():
+        path.write_bytes(content)
+        if says is None:
+            assert read_json(path, ModelError, 6) == [1, 2]
+        else:
+            with pytest.raises(ModelError, match=rf"a\.json.* {says}"):
+                read_json(path, ModelError, 6)
+    path.write_text("[" * 100_000)
+    with pytest.raises(ModelError, match=r"a\.json is nested too deeply"):
+        read_json(path, ModelError)
+    path.write_text("a = 1\nb =")
+    with pytest.raises(ModelError, match=r"a\.json is not valid TOML"):
+        read_toml(path, ModelError)
+    os.mkfifo(tmp_path / "pipe")
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        with pytest.raises(ModelError, match=r"cannot read .*pipe: it is no regular file"):
+            read_text(tmp_path / "pipe", ModelError)
+        with pytest.raises(OSError, match="it is no regular file"):
+            sha256(tmp_path / "pipe")
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
+    path.write_bytes(b"abc")
+    assert sha256(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    refuse_existing([path], overwrite=True)
+    refuse_existing([tmp_path / "none"], overwrite=False)
+    with pytest.raises(OutputError, match=r"a\.json exists"):
+        refuse_existing([tmp_path / "none", path], overwrite=False)
 
 
 def test_without_the_modules_of_unix_all_is_imported_and_a_job_runs(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuningfork.catalogs import id_text, is_table, read_table
+from tuningfork.catalogs.layout import Layout, encoding_of, layout_of
+from tuningfork.catalogs.values import typed
 from tuningfork.errors import CatalogError
 
 IDS = ["0587722981736120347", "1237648720693755918", "946133.0"]
@@ -321,3 +323,125 @@ def test_hundreds_of_columns_warn_of_nothing(tmp_path: Path, ending: str) -> Non
             table.write(path, **({"format": "votable"} if ending == "vot" else {}))
     table = read_table(path)  # warnings are errors here
     assert table.assign(id_str=table["OBJID"]).shape == (2, 302)
+
+
+@pytest.mark.parametrize(
+    ("start", "encoding"),
+    [
+        (b"a,b\n", "utf-8"),
+        ("a,\u00e9\n".encode(), "utf-8"),
+        ("a,\u00e9".encode()[:-1], "utf-8"),  # cut within a letter
+        (b"a,\xe9\n", "cp1252"),
+        ("\ufeffa".encode(), "utf-8-sig"),
+        ("\ufeffa".encode("utf-16-le"), "utf-16"),
+        ("\ufeffa".encode("utf-16-be"), "utf-16"),
+        ("\ufeffa".encode("utf-32-le"), "utf-32"),
+        ("\ufeffa".encode("utf-32-be"), "utf-32"),
+        ("a,".encode("utf-16-le"), "utf-16-le"),
+        ("a,".encode("utf-16-be"), "utf-16-be"),
+        (("a,b\n" * 40).encode("utf-16-le") + "\u4e00".encode("utf-16-le"), "utf-16-le"),
+        (b"a\0", None),
+        (b"a\0\0b", None),
+        (b"a,b\0c", None),
+    ],
+)
+def test_the_encoding_is_seen_from_the_first_bytes(start: bytes, encoding: str | None) -> None:
+    if encoding is None:
+        with pytest.raises(CatalogError, match="holds zero bytes"):
+            encoding_of(start, "t")
+    else:
+        assert encoding_of(start, "t") == encoding
+
+
+@pytest.mark.parametrize(
+    ("text", "layout"),
+    [
+        ("a,b\n1,2", Layout(",", ("a", "b"), 1, comments=False)),
+        ("\n\na;b\r\n1;2\r\n", Layout(";", ("a", "b"), 3, comments=False)),
+        ("a\tb\n1\t2", Layout("\t", ("a", "b"), 1, comments=False)),
+        ("a  b\n1 \t2", Layout(" ", ("a", "b"), 1, comments=False)),
+        ("a", Layout(",", ("a",), 1, comments=False)),
+        ("a,b;c\n1,2,3;4", Layout(";", ("a,b", "c"), 1, comments=False)),  # each line in as many as the header
+        ("a,b;c\n\n1,2,3;4", Layout(";", ("a,b", "c"), 1, comments=False)),
+        ("a b,c\n1 2 3,4", Layout(",", ("a b", "c"), 1, comments=False)),
+        ("a;b;c,d\n1;2;3,4", Layout(";", ("a", "b", "c,d"), 1, comments=False)),  # most fields
+        ("a b c,d\n1 2 3,4", Layout(",", ("a b c", "d"), 1, comments=False)),  # blanks come last
+        ('"a, b",c\n"1, 2",3', Layout(",", ("a, b", "c"), 1, comments=False)),
+        ("a,b\n1,2,\n3,4,", Layout(",", ("a", "b", ""), 1, comments=False)),  # a separator at the end
+        ("a,a,b,a\n1,2,3,4", Layout(",", ("a", "a.1", "b", "a.2"), 1, comments=False)),
+        ("a|b\n--|--\n1|2", Layout("|", ("a", "b"), 2, comments=False)),  # a rule
+        ("a|b\nmag|deg\n---|---\n1|2", Layout("|", ("a", "b"), 3, comments=False)),  # units before it
+        ("a|b\n1|2\n3|4\n--|--", Layout("|", ("a", "b"), 1, comments=False)),
+        ("# by hand\na,b\n1,2\n#3,4", Layout(",", ("a", "b"), 2, comments=True)),
+        ("# by hand\n# objid x\n1 2\n3 4", Layout(" ", ("objid", "x"), 2, comments=True)),
+        ("% x y\n1 2", Layout(" ", ("x", "y"), 1, comments=True)),
+        ("# x y\nra n\n1 2", Layout(" ", ("ra", "n"), 2, comments=True)),
+        ("# x y z\na b\n1 2", Layout(" ", ("a", "b"), 2, comments=True)),
+        ("# x y\na b\n1 2", Layout(" ", ("a", "b"), 2, comments=True)),
+        ("# ra n\na b\n1 2", Layout(" ", ("ra", "n"), 1, comments=True)),
+        ("nan,b\n1,2", Layout(",", ("nan", "b"), 1, comments=False)),
+        ("ra,2\n1,2", Layout(",", ("ra", "2"), 1, comments=False)),  # beside a name that is known
+    ],
+)
+def test_the_layout_is_seen_from_the_first_lines(text: str, layout: Layout) -> None:
+    assert layout_of(text, "t") == layout
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "has no rows"),
+        ("# a\n\n", "has no rows"),
+        ("a,2\n1,2", "has no header: its first line is 'a,2', 2 values apart by commas"),
+        ("  <!DOCTYPE html>", "is a page of the web"),
+        ("<VOTABLE>", "XML, no table"),
+        ('[{"a": 1}]', "is JSON"),
+    ],
+)
+def test_what_has_no_layout_is_refused(text: str, says: str) -> None:
+    with pytest.raises(CatalogError, match=says):
+        layout_of(text, "t")
+
+
+@pytest.mark.parametrize(
+    ("cells", "values", "words"),
+    [
+        (["1", "-2", None], [1, -2, None], []),
+        (["18446744073709551615"], [2**64 - 1], []),
+        (["1", "2.5"], [1.0, 2.5], []),
+        (["1e20", "1"], [1e20, 1.0], []),
+        (["+5", "1"], [5.0, 1.0], []),
+        (["007", "1"], None, []),
+        (["-07"], None, []),
+        (["0", "10"], [0, 10], []),
+        (["0x1F"], None, []),
+        (["12345678901234567890123"], None, []),
+        (["99999999999999999", "1.5"], None, []),
+        (["9999999999999999", "1.5"], [9999999999999999.0, 1.5], []),
+        (["true", "FALSE", None], [True, False, None], []),
+        (["true", "yes"], None, []),
+        (["1", "N/A", "-", "N/A"], [1, None, None, None], ["N/A", "-"]),
+        (["NaN", "1.5", "null"], [None, 1.5, None], ["null"]),
+        (["-", "x"], None, []),
+        (["-", None], None, []),
+        ([None, None], [None, None], []),
+        (["1,5", "2"], None, []),
+    ],
+)
+def test_what_cells_of_text_are(cells: list[str | None], values: list[object] | None, words: list[str]) -> None:
+    found, said = typed(pa.chunked_array([cells], pa.string()))
+    assert (found.to_pylist(), said) == (cells if values is None else values, words)
+    kinds = {type(value) for value in found.to_pylist()} - {type(None)}
+    assert kinds == {type(value) for value in (cells if values is None else values)} - {type(None)}
+    if None not in cells:
+        assert typed(pa.chunked_array([cells, [None]], pa.string()))[0].to_pylist()[:-1] == found.to_pylist()
+
+
+def test_a_comma_is_a_point_where_that_is_said() -> None:
+    for cells, values in (
+        (["1,5", "2", "-3,25e1"], [1.5, 2.0, -32.5]),
+        (["+1,5", "2"], [1.5, 2.0]),
+        (["1,5", "x"], ["1,5", "x"]),
+        (["1,5,2"], ["1,5,2"]),
+    ):
+        assert typed(pa.chunked_array([cells]), decimal_comma=True)[0].to_pylist() == values

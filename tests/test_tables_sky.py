@@ -133,3 +133,12 @@ def test_positions_in_radians_are_made_degrees(tmp_path: Path) -> None:
     np.testing.assert_allclose(positions(read_table(tmp_path / "t.fits"), "t"), [[180, np.degrees(0.5)]])
     for names in (("meanra", "meandec"), ("X_WORLD", "Y_WORLD"), ("ra_mean", "dec_mean")):
         assert find_position_columns(pd.DataFrame(columns=list(names))) == names
+
+
+def test_positions_that_are_degrees_already_are_left_as_they_are(tmp_path: Path) -> None:
+    for unit, values in (("deg", [0.5, 1.5]), (None, [0.5, 1.5]), ("rad", [0, 1]), ("mag", [0.5, 1.5])):
+        table = Table({"id_str": ["1", "2"], "ra": values, "dec": values})
+        table["ra"].unit = table["dec"].unit = unit
+        table.write(tmp_path / "t.fits", overwrite=True)
+        found = read_table(tmp_path / "t.fits")
+        assert found["ra"].tolist() == found["dec"].tolist() == values

@@ -101,8 +101,6 @@ class _Header:
 
     def table(self, deep: int = 0) -> dict[int, object]:
         """The values of a table by the numbers of their fields: whole numbers, truths and tables; of others None."""
-        if deep > DEEPEST:
-            raise ValueError("the header of a page is nested too deeply")
         found: dict[int, object] = {}
         field = 0
         while (byte := self._byte()) != 0:
@@ -115,6 +113,8 @@ class _Header:
             return self._signed()
         if kind in (_TRUE, _FALSE):
             return kind == _TRUE
+        if deep == DEEPEST and kind in (_TABLE, *_LISTS):
+            raise ValueError("the header of a page is nested too deeply")
         if kind == _TABLE:
             return self.table(deep + 1)
         if kind in _LISTS:

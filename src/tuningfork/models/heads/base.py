@@ -33,7 +33,7 @@ class Head(nn.Module, ABC):
         self.loss_name = spec.loss or self.losses[0]
         drops = spec.dropout if isinstance(spec.dropout, tuple) else (spec.dropout,) * (len(spec.hidden) + 1)
         layers: list[nn.Module] = []
-        for width, drop in zip(spec.hidden, drops, strict=False):
+        for width, drop in zip(spec.hidden, drops[:-1], strict=True):
             layers += [nn.Dropout(drop), nn.Linear(features, width), nn.ReLU(inplace=True)]
             features = width
         self.layers = nn.Sequential(*layers, nn.Dropout(drops[-1]), nn.Linear(features, outputs))

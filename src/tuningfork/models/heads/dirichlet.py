@@ -58,7 +58,7 @@ class DirichletHead(Head):
         anyone = torch.zeros(len(raw), dtype=torch.bool, device=raw.device)
         for part in self.schema.slices.values():
             counts = targets[:, part]
-            asked = ~torch.isnan(counts).any(dim=1) & (counts.sum(dim=1) > 0)
+            asked = counts.sum(dim=1) > 0  # NaN, where an answer is missing, is not
             each = -dirichlet_multinomial_log_likelihood(filled(counts), alpha[:, part])
             total = total + masked_sum(each, asked)[0]
             anyone |= asked
