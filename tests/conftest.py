@@ -16,6 +16,7 @@ from _pytest.terminal import TerminalReporter
 from hypothesis import settings
 from PIL import Image
 
+from tuningfork.inference import expected_errors
 from tuningfork.schemas import Schema
 
 SIZE = 72
@@ -27,6 +28,12 @@ LONGEST = ("test_docs", "test_tutorials", "test_ddp", "test_ray", "test_demo")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first: with two workers, one that came last would have a worker to itself."""
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_disturbed_images() -> None:
+    """A calibration learns its expected errors from fewer of them than by default."""
+    expected_errors.ENOUGH = 120
 
 
 class Counted:
