@@ -1,7 +1,8 @@
 """Galaxies as others would show or frame them, to measure the flag `ood` with: `ood.py --renderings`.
 
-None of these is drawn as `uncertainty.alter` draws what the flag learns from; the first part starts from flux,
-found from the picture as far as its stretch can be undone.
+What the flag and the expected RMSE learn from (`uncertainty.alter`) is of the same kinds for the most part, drawn
+otherwise. The first part starts from flux, found from the picture as far as its stretch can be undone; the last two are
+of no kind that is learned.
 """
 
 from __future__ import annotations
@@ -79,6 +80,25 @@ def _moved(image: np.ndarray, share: float) -> np.ndarray:
     return np.pad(image, ((0, 0), (by, 0), (0, 0)), mode="edge")[:, : len(image)]
 
 
+def _blur(image: np.ndarray, share: float) -> np.ndarray:
+    return gaussian_filter(image, (share * len(image), share * len(image), 0))
+
+
+def _second(image: np.ndarray) -> np.ndarray:
+    """With the same galaxy again, turned, a quarter of the frame to the right and down."""
+    by = len(image) // 4
+    again = np.zeros_like(image)
+    again[by:, by:] = image[: len(image) - by, : len(image) - by][::-1, ::-1]
+    return np.maximum(image, again)
+
+
+def _squashed(image: np.ndarray) -> np.ndarray:
+    """Half as high, as of pixels that are no squares; what is beyond is mirrored."""
+    rows = (image[::2] + image[1::2]) / 2
+    rim = (len(image) - len(rows)) // 2
+    return np.pad(rows, ((rim, len(image) - len(rows) - rim), (0, 0), (0, 0)), mode="reflect")
+
+
 RENDERINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "as it is": lambda image: image,
     "linear, to the maximum": lambda image: 255 * _share(image, 100),
@@ -127,7 +147,11 @@ RENDERINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "frame 0.67 x as wide": lambda image: _narrower(image, 0.67),
     "frame 0.5 x as wide": lambda image: _narrower(image, 0.5),
     "a fifth of the frame off the middle": lambda image: _moved(image, 0.2),
-    "blur of 2.5 % of the frame": lambda image: gaussian_filter(image, (0.025 * len(image), 0.025 * len(image), 0)),
+    "blur of 2.5 % of the frame": lambda image: _blur(image, 0.025),
+    "blur of 2 %, then noise of 4 %": lambda image: _noise(_blur(image, 0.02), 0.04),
+    "twice as wide, then noise of 4 %": lambda image: _noise(_wider(image, 2), 0.04),
+    "a second galaxy": _second,
+    "half as high": _squashed,
 }
 
 

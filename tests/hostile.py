@@ -370,5 +370,16 @@ UNCERTAINTIES: dict[str, Change] = {
     "temperature NaN": uncertain(lambda arrays: _ends(arrays, "five-classes", math.nan)),
     "other answers": uncertain(lambda arrays: _ends(arrays, "gz-challenge/knots", [[0.0, 1.0]] * 50)),
     "no answers": uncertain(lambda arrays: _ends(arrays, "gz-challenge/low", [])),
+    "level without end": uncertain(lambda arrays: _ends(arrays, "challenge/level", math.inf)),
+    "level of nothing": uncertain(lambda arrays: _ends(arrays, "challenge/level", -math.inf)),
+    "a scatter of 0": uncertain(lambda arrays: arrays["expected/gz-challenge/scatter"].__setitem__(0, 0)),
+    "scatters below 0": uncertain(lambda arrays: arrays["expected/gz-challenge/scatter"].fill(-1)),
+    "a weight without end": uncertain(lambda arrays: arrays["expected/gz-challenge/weights"].__setitem__(0, math.inf)),
+    "one scatter for all": uncertain(lambda arrays: _ends(arrays, "challenge/scatter", [1.0])),
+    "errors of classes": uncertain(
+        lambda arrays: arrays.update(
+            {name.replace("gz-challenge", "five-classes"): old for name, old in arrays.items() if "expected/" in name}
+        )
+    ),
     "empty": content("uncertainty.safetensors", b""),
 }

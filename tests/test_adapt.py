@@ -105,7 +105,7 @@ def test_figures_of_galaxies_that_it_learned_from_are_marked(
 
 
 def test_a_schema_that_the_model_does_not_answer_gets_a_head(
-    model: Path, galaxies: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    model: Path, adapted: Path, galaxies: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is learned from the labels, and all else is as it was; too few labels make none."""
     images = galaxies.parent / "images"
@@ -132,6 +132,9 @@ def test_a_schema_that_the_model_does_not_answer_gets_a_head(
     np.testing.assert_allclose(table[columns], before[columns], atol=1e-6)
     assert "A new head, learned from" in made.card
     assert any("rare" in record.message and "no head" in record.message for record in caplog.records)
+    assert load_model(adapted).uncertainty.expected
+    tf.load_model(adapted).adapt(own, tmp_path / "again", split="train", tta=2)
+    assert any("gz-challenge has no expected RMSE any more" in record.message for record in caplog.records)
 
 
 def test_what_is_right_is_left_as_it_is(model: Path, pack: Path, galaxies: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,7 @@ from tuningfork.evaluation.votes import label_votes
 from tuningfork.images import Geometry
 from tuningfork.inference import calibrate, evaluate_model, predict
 from tuningfork.inference.confidence import confidence
+from tuningfork.inference.expected_errors import Truth, _fitted, _Gathered, spread_evenly
 from tuningfork.models import load_model, model_folder, read_manifest
 from tuningfork.packs import make_pack, open_pack
 from tuningfork.schemas import load_schema
@@ -55,7 +57,7 @@ from tuningfork.uncertainty import (
     sample_renderings,
     write_uncertainty,
 )
-from tuningfork.uncertainty.expected import tamed
+from tuningfork.uncertainty.expected import ExpectedError, tamed
 from tuningfork.uncertainty.framing import measure_framing
 from tuningfork.uncertainty.intervals import shortest
 from tuningfork.uncertainty.mahalanobis import held_out_distances
@@ -88,9 +90,9 @@ def test_frames_of_another_width_and_galaxies_off_the_middle_are_flagged() -> No
     mahalanobis, _, framing = fit_flag(features, framings, framings)
     found = Uncertainty(1, {}, {}, mahalanobis, framing=framing)
     like = features[:100]
-    assert (found.ood_score(found.look(like, galaxies(100, 4, 0, 3))) > 1).mean() < 0.06
+    assert (found.ood_score(found.measurements(like, galaxies(100, 4, 0, 3))) > 1).mean() < 0.06
     for name, other in {"wider": (2.0, 0.0), "narrower": (8.0, 0.0), "moved": (4.0, 15.0)}.items():
-        assert (found.ood_score(found.look(like, galaxies(100, *other, 2))) > 1).mean() > 0.9, name
+        assert (found.ood_score(found.measurements(like, galaxies(100, *other, 2))) > 1).mean() > 0.9, name
 
 
 @given(radius=st.floats(3, 12))
@@ -209,8 +211,10 @@ def test_galaxies_in_another_rendering_are_flagged_and_others_are_not(channels: 
     fitted = fit_flag(features, sample_renderings(usual, rows, 0.8), sample_framings(usual, rows))
     found = Uncertainty(1, {}, {}, *fitted[:1], rendering=fitted[1], framing=fitted[2], share=0.8)
     like = rng.normal(size=(200, 5))
-    assert (found.ood_score(found.look(like, new)) > 1).mean() < 0.06
-    assert (found.ood_score(found.look(like + 40, new)) > 1).all()  # what the encoder makes of them counts as ever
+    assert (found.ood_score(found.measurements(like, new)) > 1).mean() < 0.06
+    assert (
+        found.ood_score(found.measurements(like + 40, new)) > 1
+    ).all()  # what the encoder makes of them counts as ever
     unlike = {
         "negative": 255 - new,
         "gamma": np.rint(255 * (new / 255) ** 0.5).astype(np.uint8),
@@ -224,8 +228,8 @@ def test_galaxies_in_another_rendering_are_flagged_and_others_are_not(channels: 
             "grey": np.repeat(new.mean(axis=3, keepdims=True).astype(np.uint8), 3, 3),
         }
     for name, pixels in unlike.items():
-        assert (found.ood_score(found.look(like, pixels)) > 1).mean() > 0.9, name
-    assert found.ood_score(found.look(like[:0], new[:0])).shape == (0,)
+        assert (found.ood_score(found.measurements(like, pixels)) > 1).mean() > 0.9, name
+    assert found.ood_score(found.measurements(like[:0], new[:0])).shape == (0,)
 
 
 @given(turns=st.integers(0, 3), mirrored=st.booleans(), seed=st.integers(0, 20))
@@ -254,9 +258,12 @@ def test_a_calibration_of_an_earlier_version_is_read(calibrated: Path, tmp_path:
     features = np.random.default_rng(1).normal(size=(3, len(known.mahalanobis.mean)))
     pixels = np.zeros((3, 36, 36, 3), np.uint8)
     np.testing.assert_array_equal(
-        earlier.ood_score(earlier.look(features, pixels)), earlier.mahalanobis.distance(features)
+        earlier.ood_score(earlier.measurements(features, pixels)), earlier.mahalanobis.distance(features)
     )
-    assert (known.ood_score(known.look(features, pixels)) >= earlier.ood_score(earlier.look(features, pixels))).all()
+    assert (
+        known.ood_score(known.measurements(features, pixels))
+        >= earlier.ood_score(earlier.measurements(features, pixels))
+    ).all()
 
 
 def test_vote_counts_are_calibrated_as_fractions(galaxies: Path, tmp_path: Path) -> None:
@@ -356,6 +363,46 @@ def test_whatever_an_image_is_like_some_error_is_expected(values: np.ndarray) ->
     assert ((expected > 0) & (expected <= 1)).all()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"level": np.inf},
+        {"scatter": np.array([1.0, 0.0])},
+        {"scatter": np.array([-1.0, 1.0])},
+        {"weights": np.array([np.nan, 1.0])},
+        {"location": np.zeros(1)},
+        {"location": np.array(0.0)},
+    ],
+)
+def test_numbers_that_can_not_be_are_noticed(change: dict[str, Any]) -> None:
+    sound = ExpectedError(-5.0, np.zeros(2), np.ones(2), np.ones(2))
+    assert sound.sound
+    assert not replace(sound, **change).sound
+
+
+@given(labelled=arrays.arrays(bool, st.tuples(st.integers(1, 3), st.integers(60, 400))), most=st.integers(1, 300))
+def test_no_schema_loses_the_labels_it_needs_to_others(labelled: np.ndarray, most: int) -> None:
+    chosen = spread_evenly(list(labelled), most)
+    assert np.unique(chosen).tolist() == chosen.tolist()
+    for each in labelled:
+        assert each[chosen].sum() >= min(each.sum(), 50, most if most > 50 else 50)
+    assert len(chosen) <= max(most, 50 * len(labelled))
+
+
+def test_the_error_of_a_head_is_that_of_galaxies_it_was_not_fitted_to() -> None:
+    """Also where of some galaxies little is known: each counts alike."""
+    rng = np.random.default_rng(5)
+    fractions = rng.random((100, 20))
+    fractions[30:, 2:] = np.nan
+    answers = np.nan_to_num(fractions) + rng.normal(0, 0.05, fractions.shape)
+    unseen = np.nan_to_num(fractions) + 2 * (answers - np.nan_to_num(fractions))
+    squared = np.nanmean((answers - fractions) ** 2, axis=1)
+    gathered = _Gathered([rng.normal(size=(100, 4))], [squared])
+    fitted, unlike = (_fitted(gathered, Truth(fractions, each), np.arange(100)) for each in (answers, unseen))
+    assert unlike.level - fitted.level == pytest.approx(np.log(4))
+    assert fitted.squared(gathered.traits[0]).mean() == pytest.approx(squared.mean(), rel=1e-6)
+
+
 def test_an_error_is_expected_of_galaxies_as_they_are_and_disturbed(
     calibrated: Path, pack: Path, tmp_path: Path
 ) -> None:
@@ -419,6 +466,8 @@ def test_an_evaluation_measures_coverage(calibrated: Path, pack: Path, tmp_path:
     each = [found["columns"][name]["coverage"]["value"] for name in columns]
     assert found["questions"]["roundedness"]["coverage"]["value"] == pytest.approx(np.mean(each))
     assert found["figures"]["coverage"]["interval"] is not None
+    expected = np.sqrt((table["gz_challenge_expected_rmse"] ** 2).mean())
+    assert found["figures"]["expected_rmse"]["value"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_calibration_is_part_of_the_model_and_its_hashes(calibrated: Path, model: Path) -> None:
@@ -1007,8 +1056,8 @@ def test_a_folder_keeps_regressions_and_the_share_they_look_at(tmp_path: Path) -
         flag[1].distance(measure(pixels, 0.6)),
         flag[2].distance(measure_framing(pixels)),
     ]
-    np.testing.assert_allclose(made.ood_score(made.look(features, pixels)), np.max(apart, axis=0))
-    np.testing.assert_allclose(found.ood_score(found.look(features, pixels)), np.max(apart, axis=0), rtol=1e-3)
+    np.testing.assert_allclose(made.ood_score(made.measurements(features, pixels)), np.max(apart, axis=0))
+    np.testing.assert_allclose(found.ood_score(found.measurements(features, pixels)), np.max(apart, axis=0), rtol=1e-3)
     assert len(set(np.argmax(apart, axis=0))) > 1
     kept = load_file(path)
     del kept["rendering/share"]

@@ -40,7 +40,7 @@ from tuningfork.uncertainty import FEWEST, Intervals, Uncertainty, write_uncerta
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # of what is written
+VERSION = 2  # of what is written
 FEWEST_GALAXIES = 20  # with a label, for a head to be adapted
 VIEWS = 8  # of a model that was not calibrated
 MOST = 4000  # galaxies without a label that are looked at
@@ -62,8 +62,9 @@ def adapt(
     The last layer of each head that the pack has labels for is corrected (`correction`), as far as cross-validation
     shows that it helps and no further: not at all where it does not. A schema of the pack that the model does not
     answer yet gets a head, linear in the features, that is learned from its labels in the same way. Class probabilities
-    get another temperature, intervals are made to hold for these galaxies (`uncertainty.conform`), so is the error to
-    be expected, and the flag is fitted to their images, for which no labels are needed. The encoder stays as it is.
+    get another temperature, intervals are made to hold for these galaxies (`uncertainty.conform`), so is the expected
+    RMSE of trees with 50 labelled galaxies, and the flag is fitted to their images, for which no labels are needed. The
+    encoder stays as it is.
 
     Parameters
     ----------
@@ -157,6 +158,8 @@ def _fit(network: GalaxyModel, schemas: Sequence[Schema], how: How) -> tuple[dic
     known = _uncertainty(network, heads, how.views, flag_of(network, how.pack, how.rows, seen.features))
     trees = {name: head.truth for name, head in heads.items() if head.truth is not None}
     known = replace(known, expected=expected_errors(network, how.pack, how.rows, trees, known))
+    for name in set(network.uncertainty.expected if network.uncertainty else ()) - set(known.expected):
+        log.warning("%s has no expected RMSE any more: that takes %d galaxies with labels for it", name, FEWEST)
     return {name: head.entry for name, head in heads.items()}, known
 
 
@@ -278,9 +281,9 @@ def _adapted(
     )
     known = None
     if isinstance(schema, TreeSchema):
-        fractions = np.full((len(how.rows), truth.shape[1]), np.nan)
-        fractions[rows] = truth
-        known = Truth(fractions, unseen=float(np.nanmean((after - truth) ** 2)))
+        fractions, unseen = (np.full((len(how.rows), truth.shape[1]), np.nan) for _ in range(2))
+        fractions[rows], unseen[rows] = truth, after
+        known = Truth(fractions, unseen=unseen)
     if choice.correction is None:
         return Adapted(entry, temperature, intervals, known)
     choice.correction.into(last_layer(network, schema.name), temperature)

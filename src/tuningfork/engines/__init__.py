@@ -1,6 +1,6 @@
 """Engines: what runs a model's networks. PyTorch, ONNX Runtime, OpenVINO, plug-ins, exported folders."""
 
-from tuningfork.engines.choose import find_engine, use_engine, use_torch
+from tuningfork.engines.choose import find_engine, leave_device, use_engine, use_torch
 from tuningfork.engines.engine import Engine, Graph
 from tuningfork.engines.load import load_engine
 from tuningfork.engines.plugins import engine_class, engine_names
@@ -11,6 +11,7 @@ __all__ = [
     "engine_class",
     "engine_names",
     "find_engine",
+    "leave_device",
     "load_engine",
     "use_engine",
     "use_torch",

@@ -108,6 +108,13 @@ def use_torch(model: Model) -> torch.device:
     return device
 
 
+def leave_device(model: Model) -> None:
+    """Bring a model back to the CPU after `use_torch`, without the engine, which stays on its device."""
+    model.to("cpu")
+    for member in model.members:
+        member.engine = None
+
+
 def _choose(model: Model, source: ImageSource | PackSource, views: int, device: torch.device) -> None:
     load_engine(model, "torch", device)
     if source.n < FEWEST:

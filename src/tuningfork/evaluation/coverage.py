@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tuningfork.evaluation.bootstrap import Array, Measure
-from tuningfork.evaluation.metrics import mean
+from tuningfork.evaluation.metrics import mean, rmse
 from tuningfork.schemas import QuantitySchema, Schema, TreeSchema
 
 ROUNDING = 1e-6  # ends are stored as float32
@@ -17,13 +17,14 @@ ROUNDING = 1e-6  # ends are stored as float32
 def with_vote_coverage(
     measures: dict[str, Any], predictions: pd.DataFrame, observed: Array, schema: TreeSchema
 ) -> dict[str, Any]:
-    """The figures of a tree with `coverage`, where the predictions have intervals.
+    """The figures of a tree with `coverage` and `expected_rmse`, where the predictions have intervals.
 
     Parameters
     ----------
     measures
         As `tree_measures` gives them. Overall, and in each question, `coverage` is over all answers and galaxies alike;
-        `interval_width` is the mean width.
+        `interval_width` is the mean width. `expected_rmse` is the root mean square of that column over labelled
+        galaxies: to be compared with `rmse`.
     predictions
         N galaxies; the intervals are ``<column>_low`` and ``<column>_high`` of the schema's prediction columns.
     observed
@@ -35,6 +36,13 @@ def with_vote_coverage(
     held = _held(observed, *ends)
     width = np.where(np.isnan(held), np.nan, ends[1] - ends[0])
     measures["figures"] |= {"coverage": _mean(held), "interval_width": _mean(width)}
+    if schema.expected_rmse_column in predictions:
+        expected = predictions[[schema.expected_rmse_column]].to_numpy(dtype=np.float64, na_value=np.nan)
+        expected = np.where(np.isfinite(observed).any(axis=1, keepdims=True), expected, np.nan)
+        if np.isfinite(expected).any():
+            measures["figures"]["expected_rmse"] = Measure(
+                lambda weights: rmse(expected, weights), int(np.isfinite(expected).sum())
+            )
     for name, answers in schema.slices.items():
         measures["questions"][name]["coverage"] = _mean(held[:, answers])
     for index, column in enumerate(schema.prediction_columns):

@@ -29,6 +29,7 @@ NAMES = {
     "spearman": "Spearman r",
     "coverage": "coverage of the 90 % intervals",
     "interval_width": "mean width of the intervals",
+    "expected_rmse": "RMSE that the model expects",
     "volunteers": "equivalent volunteers",
     "within_limits": "within limits",
 }

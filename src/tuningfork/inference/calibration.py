@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tuningfork.engines import use_torch
+from tuningfork.engines import leave_device, use_torch
 from tuningfork.errors import ModelError, PackError
 from tuningfork.evaluation.votes import label_votes
 from tuningfork.inference.expected_errors import Truth, expected_errors
@@ -172,9 +172,7 @@ def _outputs(network: Model, pack: Pack, rows: np.ndarray, views: int) -> tuple[
             for name, values in outputs.items():
                 raw[name].append(values.cpu())
             advance(len(part))
-    network.to("cpu")
-    for member in network.members:
-        member.engine = None  # it stays on its device
+    leave_device(network)
     return torch.cat(features).numpy(), {name: torch.cat(parts, dim=1) for name, parts in raw.items()}
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuningfork.models import Inference
-from tuningfork.schemas import Schema
+from tuningfork.schemas import Schema, TreeSchema
 from tuningfork.uncertainty import Uncertainty
 
 
@@ -17,7 +17,7 @@ class Confidence:
     """How sure a model is of N readable images.
 
     By schema name `low` and `high`, (N, K), are the ends of the 90 % interval, and `spread`, (N, K), is how far the
-    answers of members and views differ; `expected_rmse`, (N,), is the error to be expected of the fractions of a tree.
+    answers of members and views differ; `expected_rmse`, (N,), is how wrong the fractions of a tree are likely to be.
     `ood_score`, (N,), is above 1 where an image is out of distribution. What is not known is NaN.
     """
 
@@ -32,11 +32,11 @@ def confidence(
     found: Inference, pixels: np.ndarray, uncertainty: Uncertainty, schemas: Mapping[str, Schema]
 ) -> Confidence:
     """What the uncertainty of a model says of its answers for pack pixels (N, H, W, C), from its number of views."""
-    seen = uncertainty.look(found.features.cpu().numpy(), pixels)
+    seen = uncertainty.measurements(found.features.cpu().numpy(), pixels)
     answers = {name: found.answers[name].cpu().numpy().astype(np.float64) for name in uncertainty.intervals}
     ends = {name: table.of(answers[name], schemas[name].limits) for name, table in uncertainty.intervals.items()}
     spread = _spread(found)
-    expected = {name: np.full(len(seen.features), np.nan) for name in uncertainty.intervals}
+    expected = _unknown_errors(len(seen.features), schemas)
     for name, each in uncertainty.expected.items():
         apart = spread[name] if name in found.spread else None
         expected[name] = np.sqrt(each.squared(uncertainty.traits(seen, answers[name], apart, ends[name])))
@@ -49,12 +49,16 @@ def confidence(
     )
 
 
-def confidence_of_other_views(found: Inference, uncertainty: Uncertainty) -> Confidence:
+def confidence_of_other_views(found: Inference, uncertainty: Uncertainty, schemas: Mapping[str, Schema]) -> Confidence:
     """As `confidence`, from a number of views that the uncertainty does not hold for: the spread alone is known."""
     n = len(found.features)
     unknown = {name: np.full(found.answers[name].shape, np.nan) for name in uncertainty.intervals}
-    expected = {name: np.full(n, np.nan) for name in uncertainty.intervals}
-    return Confidence(unknown, unknown, _spread(found), expected, np.full(n, np.nan))
+    return Confidence(unknown, unknown, _spread(found), _unknown_errors(n, schemas), np.full(n, np.nan))
+
+
+def _unknown_errors(n: int, schemas: Mapping[str, Schema]) -> dict[str, np.ndarray]:
+    """Of the trees, (n,) each."""
+    return {name: np.full(n, np.nan) for name, schema in schemas.items() if isinstance(schema, TreeSchema)}
 
 
 def _spread(found: Inference) -> dict[str, np.ndarray]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from tuningfork.engines import use_torch
+from tuningfork.engines import leave_device, use_torch
 from tuningfork.models import Model
 from tuningfork.packs import Pack
 from tuningfork.progress import progress_bar
@@ -24,17 +24,25 @@ MOST = 8  # of one galaxy
 class Truth:
     """What is known of N galaxies' answers to a tree: `fractions` (N, K), NaN where they are not known.
 
-    Where the network was fitted to them, `unseen` is its mean squared error on such galaxies that it was not fitted to.
+    Where the network was fitted to them, `unseen` (N, K) are the answers of a network that was not.
     """
 
     fractions: np.ndarray
-    unseen: float | None = None
+    unseen: np.ndarray | None = None
+
+
+@dataclass
+class _Gathered:
+    """Of the galaxies of one tree: traits (n, T) and squared errors (n,) of each batch of images."""
+
+    traits: list[np.ndarray] = field(default_factory=list)
+    squared: list[np.ndarray] = field(default_factory=list)
 
 
 def expected_errors(
     network: Model, pack: Pack, rows: np.ndarray, truth: Mapping[str, Truth], uncertainty: Uncertainty
 ) -> dict[str, ExpectedError]:
-    """The error to be expected of the answers of a network, by schema.
+    """The expected RMSE of the answers of a network, of each tree that has enough labels.
 
     Parameters
     ----------
@@ -46,37 +54,37 @@ def expected_errors(
         By schema name, of trees.
     """
     known = {name: np.isfinite(each.fractions).any(axis=1) for name, each in truth.items()}
-    enough = [name for name, labelled in known.items() if labelled.sum() >= FEWEST]
+    enough = {name: labelled for name, labelled in known.items() if labelled.sum() >= FEWEST}
     if not enough:
         return {}
-    chosen = np.flatnonzero(np.any([known[name] for name in enough], axis=0))
-    chosen = chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), ENOUGH)).astype(int)]
+    chosen = spread_evenly(list(enough.values()), ENOUGH)
     draws = min(-(-ENOUGH // len(chosen)), MOST)
-    traits: dict[str, list[np.ndarray]] = {name: [] for name in enough}
-    squared: dict[str, list[np.ndarray]] = {name: [] for name in enough}
+    gathered = {name: _Gathered() for name in enough}
     device = use_torch(network)
-    with progress_bar("expected errors", (1 + draws) * len(chosen)) as advance:
+    with progress_bar("expected RMSE", (1 + draws) * len(chosen)) as advance:
         for draw in range(1 + draws):
             for part in np.array_split(chosen, -(-len(chosen) // BATCH)):
                 pixels = np.stack([_disturbed(pack.pixels[row], draw, int(row)) for row in rows[part]])
                 found = network.infer(torch.from_numpy(pixels).to(device), uncertainty.views)
-                seen = uncertainty.look(found.features.cpu().numpy(), pixels)
-                for name in enough:
+                seen = uncertainty.measurements(found.features.cpu().numpy(), pixels)
+                for name, each in gathered.items():
                     answers = found.answers[name].cpu().numpy().astype(np.float64)
                     spread = found.spread[name].cpu().numpy().astype(np.float64) if name in found.spread else None
                     ends = uncertainty.intervals[name].of(answers, network.head(name).schema.limits)
-                    traits[name].append(uncertainty.traits(seen, answers, spread, ends))
-                    squared[name].append(_mean_square(answers - truth[name].fractions[part]))
+                    each.traits.append(uncertainty.traits(seen, answers, spread, ends))
+                    each.squared.append(_mean_square(answers - truth[name].fractions[part]))
                 advance(len(part))
-    network.to("cpu")
-    for member in network.members:
-        member.engine = None  # it stays on its device
-    return {
-        name: _fitted(
-            np.concatenate(traits[name]), np.stack(np.split(np.concatenate(squared[name]), 1 + draws)), truth[name]
-        )
-        for name in enough
-    }
+    leave_device(network)
+    return {name: _fitted(each, truth[name], chosen) for name, each in gathered.items()}
+
+
+def spread_evenly(labelled: Sequence[np.ndarray], most: int) -> np.ndarray:
+    """Places of galaxies with a label, about `most` of them: as many of each kind of label, (N,) bool each, or all."""
+    share = max(most // len(labelled), FEWEST)
+    places = [np.flatnonzero(each) for each in labelled]
+    return np.unique(
+        np.concatenate([each[np.linspace(0, len(each) - 1, min(len(each), share)).astype(int)] for each in places])
+    )
 
 
 def _disturbed(image: np.ndarray, draw: int, row: int) -> np.ndarray:
@@ -90,10 +98,12 @@ def _mean_square(errors: np.ndarray) -> np.ndarray:
     return np.where(n > 0, np.nansum(errors**2, axis=1) / np.maximum(n, 1), np.nan)
 
 
-def _fitted(traits: np.ndarray, squared: np.ndarray, truth: Truth) -> ExpectedError:
-    """From squared errors (D, N) of N galaxies in D forms, the first as they are, and the traits (D N, T) of each."""
-    known = np.isfinite(squared)
-    found = fit_expected(traits[known.ravel()], squared[known], int(known[0].sum()))
+def _fitted(gathered: _Gathered, truth: Truth, chosen: np.ndarray) -> ExpectedError:
+    """From all batches, the first of which are of the `chosen` galaxies as they are."""
+    traits, squared = np.concatenate(gathered.traits), np.concatenate(gathered.squared)
+    known, own = np.isfinite(squared), squared[: len(chosen)]
+    found = fit_expected(traits[known], squared[known], int(np.isfinite(own).sum()))
     if truth.unseen is None:
         return found
-    return found.times(max(truth.unseen, LEAST) / max(float(np.nanmean(squared[0])), LEAST))
+    unseen = _mean_square(truth.unseen[chosen] - truth.fractions[chosen])
+    return found.times(max(float(np.nanmean(unseen)), LEAST) / max(float(np.nanmean(own)), LEAST))

@@ -58,7 +58,7 @@ def prediction_rows(
         for which, values in (("low", sure.low), ("high", sure.high), ("spread", sure.spread)) if sure else ():
             if schema.name in values:
                 columns += numbers(values[schema.name], confidence_columns(schema, which), readable)
-        if sure is not None and isinstance(schema, TreeSchema) and schema.name in sure.expected_rmse:
+        if sure is not None and isinstance(schema, TreeSchema):
             columns += numbers(sure.expected_rmse[schema.name][:, None], [expected_rmse_column(schema)], readable)
     if sure is not None:
         columns += numbers(sure.ood_score[:, None], [OOD_SCORE], readable)

@@ -164,10 +164,11 @@ def _batch_rows(
     seen = np.stack(pixels or [blank])
     found = network.infer(torch.from_numpy(seen).to(device), views).first(len(pixels))
     answers = {name: values.cpu().numpy() for name, values in found.answers.items()}
+    schemas = {schema.name: schema for schema in network.schemas}
     if known is None:
         sure = None
     elif known.views == views:
-        sure = confidence(found, seen[: len(pixels)], known, {schema.name: schema for schema in network.schemas})
+        sure = confidence(found, seen[: len(pixels)], known, schemas)
     else:
-        sure = confidence_of_other_views(found, known)
+        sure = confidence_of_other_views(found, known, schemas)
     return prediction_rows(batch, answers, network.schemas, sure)

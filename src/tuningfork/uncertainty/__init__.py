@@ -8,7 +8,7 @@ from tuningfork.uncertainty.intervals import FEWEST, LEVEL, Intervals, fit_inter
 from tuningfork.uncertainty.mahalanobis import Mahalanobis, fit_mahalanobis
 from tuningfork.uncertainty.regression import Regression
 from tuningfork.uncertainty.samples import Samples, sample_framings, sample_renderings
-from tuningfork.uncertainty.store import Look, Uncertainty, read_uncertainty, write_uncertainty
+from tuningfork.uncertainty.store import Measurements, Uncertainty, read_uncertainty, write_uncertainty
 
 __all__ = [
     "FEWEST",
@@ -16,8 +16,8 @@ __all__ = [
     "LEVEL",
     "ExpectedError",
     "Intervals",
-    "Look",
     "Mahalanobis",
+    "Measurements",
     "Regression",
     "Samples",
     "Uncertainty",

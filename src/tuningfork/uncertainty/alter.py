@@ -94,8 +94,11 @@ def reframe(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def disturb(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One image (H, W, C) uint8 in another rendering, or another frame, or blurred."""
-    return _DISTURBANCES[rng.choice(len(_DISTURBANCES), p=_OFTEN)](image, rng)
+    """One image (H, W, C) uint8 blurred, in another frame, in another rendering, or several of these."""
+    ways = np.flatnonzero(rng.random(len(_DISTURBANCES)) < _OFTEN)
+    for way in ways if len(ways) else [rng.choice(len(_DISTURBANCES), p=_OFTEN / _OFTEN.sum())]:
+        image = _DISTURBANCES[way](image, rng)
+    return image
 
 
 def _blurred(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -133,5 +136,5 @@ def _moved(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 _FRAMES: tuple[Draw, ...] = (_wider, _wider, _narrower, _narrower, _moved)
 _ANY: tuple[Draw, ...] = (_contrast, _brightness, _pedestal, _stretch, _noise, _negative)
 _COLOUR: tuple[Draw, ...] = (_gains, _order, _saturation)
-_DISTURBANCES: tuple[Draw, ...] = (alter, reframe, _blurred)
-_OFTEN = (0.55, 0.3, 0.15)
+_DISTURBANCES: tuple[Draw, ...] = (_blurred, reframe, alter)
+_OFTEN = np.array([0.2, 0.3, 0.55])

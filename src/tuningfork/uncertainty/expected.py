@@ -37,6 +37,14 @@ class ExpectedError:
         logarithm = self.level + (traits - self.location) / self.scatter @ self.weights
         return np.asarray(np.exp(np.clip(logarithm, np.log(LEAST), np.log(MOST))))
 
+    @property
+    def sound(self) -> bool:
+        """Whether its numbers can be: finite, of one length, scatters above 0."""
+        parts = (self.location, self.scatter, self.weights)
+        alike = all(part.shape == self.weights.shape and part.ndim == 1 for part in parts)
+        finite = bool(np.isfinite([self.level, *np.concatenate([np.ravel(part) for part in parts])]).all())
+        return alike and finite and bool((self.scatter > 0).all())
+
     def times(self, factor: float) -> ExpectedError:
         """The same where squared errors are so many times as large."""
         return replace(self, level=self.level + float(np.log(factor)))
@@ -49,7 +57,8 @@ def fit_expected(traits: Array, squared: Array, galaxies: int) -> ExpectedError:
     location, scatter = traits.mean(axis=0), np.maximum(traits.std(axis=0), 1e-3)
     fitted = GammaRegressor(alpha=PENALTY / galaxies, max_iter=2000)
     fitted.fit((traits - location) / scatter, np.clip(squared, LEAST, MOST))
-    return ExpectedError(float(fitted.intercept_), location, scatter, fitted.coef_)
+    found = ExpectedError(float(fitted.intercept_), location, scatter, fitted.coef_)
+    return found.times(max(float(squared.mean()), LEAST) / float(found.squared(traits).mean()))
 
 
 def tamed(whitened: Array) -> Array:
@@ -58,7 +67,7 @@ def tamed(whitened: Array) -> Array:
     return np.concatenate([FAR * np.arcsinh(whitened / FAR), squares], axis=1)
 
 
-def doubt(answers: Array, spread: Array | None, widths: Array) -> Array:
+def of_answers(answers: Array, spread: Array | None, widths: Array) -> Array:
     """How sure a model is of its answers (N, K), as three numbers an image, (N, 3).
 
     `spread` (N, K) is that between views and members, None where there is but one; `widths` (N, K) are those of

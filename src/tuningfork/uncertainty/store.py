@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from tuningfork.errors import ModelError, one_line
 from tuningfork.files import whole_file
-from tuningfork.uncertainty.expected import ExpectedError, doubt, tamed
+from tuningfork.uncertainty.expected import ExpectedError, of_answers, tamed
 from tuningfork.uncertainty.framing import measure_framing
 from tuningfork.uncertainty.intervals import Intervals
 from tuningfork.uncertainty.mahalanobis import Mahalanobis
@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Look:
+class Measurements:
     """What is to be known of N images to say how unlike others they are.
 
     The `features` (N, F) that a model makes of them, and the statistics (N, S) of how they are rendered and framed,
@@ -44,7 +44,7 @@ class Uncertainty:
 
     All of it holds for predictions averaged over `views` views, and no other number of them. `rendering` is of the
     statistics of the central `share` of the side of pack pixels, `framing` of all of them; models calibrated by earlier
-    versions lack one or both. `expected` is the error to be expected, of trees with enough labels.
+    versions lack one or both. `expected` is the expected RMSE, of trees with enough labels.
     """
 
     views: int
@@ -56,12 +56,14 @@ class Uncertainty:
     share: float = 1.0
     expected: Mapping[str, ExpectedError] = field(default_factory=dict)
 
-    def look(self, features: np.ndarray, pixels: np.ndarray) -> Look:
+    def measurements(self, features: np.ndarray, pixels: np.ndarray) -> Measurements:
         """Measure N images, of features (N, F) and pack pixels (N, H, W, C)."""
         rendering = None if self.rendering is None else measure(pixels, self.share)
-        return Look(features.astype(np.float64), rendering, None if self.framing is None else measure_framing(pixels))
+        return Measurements(
+            features.astype(np.float64), rendering, None if self.framing is None else measure_framing(pixels)
+        )
 
-    def ood_score(self, seen: Look) -> Array:
+    def ood_score(self, seen: Measurements) -> Array:
         """How unlike the galaxies that it was fitted to images are, (N,)."""
         distances = [self.mahalanobis.distance(seen.features)]
         for fitted, statistics in ((self.rendering, seen.rendering), (self.framing, seen.framing)):
@@ -69,9 +71,9 @@ class Uncertainty:
                 distances.append(fitted.distance(statistics))
         return np.asarray(np.maximum.reduce(distances))
 
-    def traits(self, seen: Look, answers: Array, spread: Array | None, ends: tuple[Array, Array]) -> Array:
-        """What the error to be expected of answers (N, K) depends on, (N, T); `ends` are those of their intervals."""
-        found = [doubt(answers, spread, ends[1] - ends[0]), tamed(self.mahalanobis.whitened(seen.features))]
+    def traits(self, seen: Measurements, answers: Array, spread: Array | None, ends: tuple[Array, Array]) -> Array:
+        """What the expected RMSE of answers (N, K) depends on, (N, T); `ends` are those of their intervals."""
+        found = [of_answers(answers, spread, ends[1] - ends[0]), tamed(self.mahalanobis.whitened(seen.features))]
         for fitted, statistics in ((self.rendering, seen.rendering), (self.framing, seen.framing)):
             if fitted is not None and statistics is not None:
                 found += [fitted.tamed(statistics), fitted.whitened(statistics) ** 2]
@@ -98,7 +100,7 @@ class Uncertainty:
         """
         try:
             with np.errstate(all="ignore"):
-                seen = self.look(np.zeros((1, features)), pixels)
+                seen = self.measurements(np.zeros((1, features)), pixels)
                 score = self.ood_score(seen)
                 for name, table in self.intervals.items():
                     none = np.zeros((1, len(limits[name])))
@@ -107,6 +109,8 @@ class Uncertainty:
                         score = score + self.expected[name].squared(self.traits(seen, none, None, ends))
         except (KeyError, ValueError, IndexError, TypeError) as error:
             raise ModelError(f"{path} is not of this model ({one_line(error)}); calibrate again") from error
+        if not (set(self.expected) <= set(self.intervals) and all(each.sound for each in self.expected.values())):
+            raise ModelError(f"{path} expects errors that can't be; calibrate again")
         warm = all(0 < value < math.inf for value in self.temperatures.values())
         if not (warm and score.shape == (1,) and np.isfinite(score).all()):
             raise ModelError(f"{path} holds numbers that can't be (not finite, or not above 0); calibrate again")
@@ -153,7 +157,7 @@ def read_uncertainty(path: Path) -> Uncertainty:
 def _read(path: Path) -> Uncertainty:
     arrays = {name: array.astype(np.float64) for name, array in load_file(path).items()}
     names, foreseen = (
-        dict.fromkeys(name.split("/")[1] for name in arrays if name.startswith(kind))
+        dict.fromkeys(name.removeprefix(kind).rpartition("/")[0] for name in arrays if name.startswith(kind))
         for kind in ("intervals/", "expected/")
     )
     return Uncertainty(
