@@ -111,7 +111,7 @@ def _open(path: Path) -> Iterator[Any]:
     try:
         with h5py.File(path) as file:
             yield file
-    except (OSError, RuntimeError, KeyError) as error:  # the last two: what h5py makes of damaged groups
+    except (OSError, RuntimeError, KeyError, UnicodeError) as error:  # of damaged groups and names too
         raise CatalogError(f"{path} is not readable HDF5 ({error}); get it again") from error
 
 
