@@ -94,17 +94,21 @@ def reframe(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def disturb(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One image (H, W, C) uint8 blurred, in another frame, in another rendering, or several of these."""
-    ways = np.flatnonzero(rng.random(len(_DISTURBANCES)) < _OFTEN)
-    for way in ways if len(ways) else [rng.choice(len(_DISTURBANCES), p=_OFTEN / _OFTEN.sum())]:
-        image = _DISTURBANCES[way](image, rng)
-    return image
+    """One image (H, W, C) uint8 in another rendering or another frame, or blurred, with noise or without."""
+    return _DISTURBANCES[rng.choice(len(_DISTURBANCES), p=_OFTEN)](image, rng)
 
 
 def _blurred(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     width = _between(rng, *BLUR) * min(image.shape[:2])
     blurred: np.ndarray = np.rint(gaussian_filter(image.astype(np.float32), (width, width, 0))).astype(np.uint8)
     return blurred
+
+
+def _blurred_and_noisy(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    blurred = _blurred(image, rng).astype(np.float32)
+    noisy = blurred + rng.normal(0, rng.uniform(4, 35), image.shape)
+    eight_bit: np.ndarray = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+    return eight_bit
 
 
 def _wider(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -136,5 +140,5 @@ def _moved(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 _FRAMES: tuple[Draw, ...] = (_wider, _wider, _narrower, _narrower, _moved)
 _ANY: tuple[Draw, ...] = (_contrast, _brightness, _pedestal, _stretch, _noise, _negative)
 _COLOUR: tuple[Draw, ...] = (_gains, _order, _saturation)
-_DISTURBANCES: tuple[Draw, ...] = (_blurred, reframe, alter)
-_OFTEN = np.array([0.2, 0.3, 0.55])
+_DISTURBANCES: tuple[Draw, ...] = (alter, reframe, _blurred, _blurred_and_noisy)
+_OFTEN = (0.5, 0.28, 0.11, 0.11)
