@@ -581,7 +581,7 @@ def test_a_head_of_ones_own_is_built_by_its_name(monkeypatch: pytest.MonkeyPatch
     kinds = list(KINDS)
     monkeypatch.setattr(build, "KINDS", kinds)
     monkeypatch.setattr(specs, "KINDS", kinds)
-    with pytest.raises(ValueError, match="one of classes, sigmoid, tree, dirichlet, quantities is needed"):
+    with pytest.raises(ValueError, match=r"one of classes, .* is needed"):
         spec("k", "peaked")
     for _ in range(2):  # a program's file may be run twice
         register_head("peaked", Peaked)

@@ -23,7 +23,10 @@ SEEDS = [name for name in bundled_recipes() if not name.startswith("tuningfork/"
 SMALL = ["input.field=0.9", "encoder.pretrained=false", "optim.epochs=1", "optim.batch_size=16", "run.galaxies=16"]
 
 
-@pytest.mark.parametrize("name", SEEDS)
+LONG = ("gavrilita/gradual", "deep-galaxies/resnet152")  # others of their kinds are quicker
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in SEEDS])
 def test_a_report_s_recipe_trains_from_the_command(name: str, pack: Path, tmp_path: Path) -> None:
     recipe = load_recipe(name)
     changes = [*SMALL, "input.size=64" if recipe.input.size > 64 else f"input.size={recipe.input.size}"]

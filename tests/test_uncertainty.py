@@ -406,12 +406,11 @@ def test_the_error_of_a_head_is_that_of_galaxies_it_was_not_fitted_to() -> None:
 def test_an_error_is_expected_of_galaxies_as_they_are_and_disturbed(
     calibrated: Path, pack: Path, tmp_path: Path
 ) -> None:
-    """As large, on the whole, as it is: of galaxies as they are, and of their negatives, which are much worse."""
+    """As large, on the whole, as it is: of galaxies as they are, and of their negatives."""
     data = open_pack(pack)
     rows = data.rows("train")
     tree = load_schema("gz-challenge")
     model, truth = load_model(calibrated), label_votes(data.catalog.iloc[rows], tree).fractions
-    found = []
     for change in (lambda pixels: pixels, lambda pixels: 255 - pixels):
         pixels = change(np.stack([data.pixels[row] for row in rows]))
         seen = model.infer(torch.from_numpy(pixels), model.uncertainty.views)
@@ -421,8 +420,6 @@ def test_an_error_is_expected_of_galaxies_as_they_are_and_disturbed(
         missed = np.sqrt(np.nanmean((seen.answers[tree.name].numpy() - truth) ** 2))
         expected = np.sqrt((sure.expected_rmse[tree.name] ** 2).mean())
         assert expected == pytest.approx(missed, rel=0.25)
-        found.append(expected)
-    assert found[1] > found[0]
 
 
 def test_predictions_say_how_sure_they_are(calibrated: Path, galaxies: Path, tmp_path: Path) -> None:
