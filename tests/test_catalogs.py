@@ -178,6 +178,9 @@ def test_wrong_ids_are_refused_by_name() -> None:
     images = images_of("a", "b")
     with pytest.raises(CatalogError, match=r"l: 2 ids occur twice or more \(a, b\)"):
         join_labels(images, pd.DataFrame({"id_str": list("aabbb")}), "l")
+    for n, named in ((3, r"\(a, b, c\)"), (4, r"\(a, b, c, \.\.\.\)")):
+        with pytest.raises(CatalogError, match=rf"l: {n} ids occur twice or more {named}"):
+            join_labels(images, pd.DataFrame({"id_str": list("abcd")[:n] * 2}), "l")
     with pytest.raises(CatalogError, match="l: row 1 has no id"):
         join_labels(images, pd.DataFrame({"id_str": ["a", None]}), "l")
     with pytest.raises(CatalogError, match="l has no column 'pgc'; it has id_str"):

@@ -21,7 +21,7 @@ from astropy.table import MaskedColumn, Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuningfork.catalogs import id_text, is_table, read_table
+from tuningfork.catalogs import STORED, id_text, is_table, read_table
 from tuningfork.catalogs.layout import Layout, encoding_of, layout_of
 from tuningfork.catalogs.values import typed
 from tuningfork.errors import CatalogError
@@ -178,6 +178,7 @@ def test_what_is_missing_and_what_is_a_name(tmp_path: Path, caplog: pytest.LogCa
         ("", "is empty"),
         ("id_str,x\n5.877E+17,1\n", r"the id 5.877E\+17 of column 'id_str' was saved as a rounded number"),
         ("objid,x\n587722981736120347.000,1\n", "rounded number"),
+        ("objid,x\n1237648720693755918,1\n5.877E+17,1\n", r"the id 5.877E\+17 .*\(1 such rows\)"),
     ],
 )
 def test_a_table_that_can_not_be_read_is_refused_with_what_was_seen(tmp_path: Path, text: str, says: str) -> None:
@@ -445,3 +446,12 @@ def test_a_comma_is_a_point_where_that_is_said() -> None:
         (["1,5,2"], ["1,5,2"]),
     ):
         assert typed(pa.chunked_array([cells]), decimal_comma=True)[0].to_pylist() == values
+
+
+def test_ids_with_leading_zeros_are_no_whole_numbers(tmp_path: Path) -> None:
+    """Written as such they would lose the zeros."""
+    (tmp_path / "zeros.csv").write_text("id_str,x\n007,1\n008,2\n")
+    (tmp_path / "whole.csv").write_text("id_str,x\n7,1\n8,2\n")
+    assert read_table(tmp_path / "zeros.csv").attrs[STORED] == {}
+    assert read_table(tmp_path / "whole.csv").attrs[STORED] == {"id_str": "int64"}
+    assert list(read_table(tmp_path / "zeros.csv")["id_str"]) == ["007", "008"]

@@ -12,7 +12,7 @@ from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuningfork.catalogs import find_position_columns, positions, read_table
+from tuningfork.catalogs import ABOUT, find_position_columns, positions, read_table
 from tuningfork.errors import CatalogError
 from tuningfork.images import Field, Reading
 
@@ -130,7 +130,9 @@ def test_positions_in_radians_are_made_degrees(tmp_path: Path) -> None:
     np.testing.assert_allclose(positions(table.to_pandas(), "t"), [[np.pi, 0.5]])
     table["coord_ra"].unit = table["coord_dec"].unit = "rad"
     table.write(tmp_path / "t.fits")
-    np.testing.assert_allclose(positions(read_table(tmp_path / "t.fits"), "t"), [[180, np.degrees(0.5)]])
+    found = read_table(tmp_path / "t.fits")
+    np.testing.assert_allclose(positions(found, "t"), [[180, np.degrees(0.5)]])
+    assert [found.attrs[ABOUT][name][1] for name in ("coord_ra", "coord_dec")] == ["deg", "deg"]
     for names in (("meanra", "meandec"), ("X_WORLD", "Y_WORLD"), ("ra_mean", "dec_mean")):
         assert find_position_columns(pd.DataFrame(columns=list(names))) == names
 
