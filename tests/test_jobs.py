@@ -275,7 +275,7 @@ STEPS = {
     "evaluate": 1,
     "robustness": 1,
     "calibrate": 1,
-    "adapt": 1,
+    "adapt": 3,
     "report": 1,
     "study": 10,
     "seeds": 150,
@@ -287,7 +287,7 @@ STEPS = {
 def test_after_a_crash_every_verb_ends_the_same(
     galaxies: Path, model: Path, pack: Path, recipe_file: Path, tmp_path: Path, verb: str, counted: Counted
 ) -> None:
-    """At every operation, or at every tenth of a study, which trains anew."""
+    """At every operation; at some of what takes long, such as a study, which trains anew."""
     from tuningfork.inference import predict
 
     predict(pack, tmp_path / "predictions.parquet", model=model, device="cpu", engine="torch")
