@@ -158,7 +158,8 @@ def _fit(network: GalaxyModel, schemas: Sequence[Schema], how: How) -> tuple[dic
     known = _uncertainty(network, heads, how.views, flag_of(network, how.pack, how.rows, seen.features))
     trees = {name: head.truth for name, head in heads.items() if head.truth is not None}
     known = replace(known, expected=expected_errors(network, how.pack, how.rows, trees, known))
-    for name in set(network.uncertainty.expected if network.uncertainty else ()) - set(known.expected):
+    lost = set(network.uncertainty.expected if network.uncertainty else ()) - set(known.expected)
+    for name in sorted(lost):
         log.warning("%s has no expected RMSE any more: that takes %d galaxies with labels for it", name, FEWEST)
     return {name: head.entry for name, head in heads.items()}, known
 

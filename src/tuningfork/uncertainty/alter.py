@@ -1,7 +1,7 @@
 """Images rendered or framed otherwise than those that a model is trained on: what its flag learns to tell.
 
-Each draw is of one of the ways in which pictures of galaxies differ between surveys and programs. The factors leave out
-what is near the image as it is.
+From these, and from blurred ones, the expected RMSE is learned. Each draw is of one of the ways in which pictures of
+galaxies differ between surveys and programs. The factors leave out what is near the image as it is.
 """
 
 from __future__ import annotations

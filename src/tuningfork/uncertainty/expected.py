@@ -13,11 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tuningfork.uncertainty.regression import MOST as FARTHEST
+from tuningfork.uncertainty.regression import TAME
+
 Array = NDArray[np.float64]
 
 PENALTY = 30.0  # on weights, relative to the number of galaxies, each of which is seen many times
 LEAST, MOST = 1e-6, 1.0  # squared errors of fractions lie between them
-FAR, FARTHEST = 3.0, 4.0  # scatters, from which on a trait counts by its logarithm; that its square never exceeds
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def fit_expected(traits: Array, squared: Array, galaxies: int) -> ExpectedError:
 def tamed(whitened: Array) -> Array:
     """Numbers (N, F) that usual images scatter in by 1, such that far ones count less, and their squares: (N, 2 F)."""
     squares = (FARTHEST * np.tanh(whitened / FARTHEST)) ** 2
-    return np.concatenate([FAR * np.arcsinh(whitened / FAR), squares], axis=1)
+    return np.concatenate([TAME * np.arcsinh(whitened / TAME), squares], axis=1)
 
 
 def of_answers(answers: Array, spread: Array | None, widths: Array) -> Array:
