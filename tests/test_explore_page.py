@@ -388,9 +388,10 @@ def test_near_points_are_pictures_and_a_press_opens_one(page) -> None:
 
 
 def test_the_map_in_webgl(browser, server: Server) -> None:
-    options = [*QUIET, "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+    options = [*QUIET, "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-gpu-watchdog"]
     opened = browser.browser_type.launch(executable_path=CHROMIUM, args=options)
     with Visit(opened) as visit:
+        visit.context.set_default_timeout(120_000)  # all is drawn in software
         page = visit.open(server, "view=map&renderer=webgl")
         page.wait_for_selector(".map-host[data-renderer]")
         if page.locator(".map-host").get_attribute("data-renderer") == "canvas":

@@ -1,6 +1,7 @@
 // The WebGL points: a frame of this server, spoken to by direct calls. The same interface as the canvas's (canvas.js).
 
 const IN_SOFTWARE = /swiftshader|llvmpipe|software|basic render/i;
+const PATIENCE = 15_000; // milliseconds for the frame to load; after them the canvas draws
 
 /** Whether the machine draws WebGL itself. In software, as on virtual machines, the 2-D canvas is quicker. */
 export function hasWebGL() {
@@ -12,6 +13,13 @@ export function hasWebGL() {
   return !IN_SOFTWARE.test(name);
 }
 
+function loaded(frame) {
+  return new Promise((resolve, reject) => {
+    frame.addEventListener("load", resolve, { once: true });
+    setTimeout(() => reject(new Error("the frame of the points did not load")), PATIENCE);
+  });
+}
+
 export class WebGLPoints {
   static async open(host) {
     const frame = document.createElement("iframe");
@@ -20,8 +28,8 @@ export class WebGLPoints {
     frame.tabIndex = -1;
     frame.src = "map.html";
     host.append(frame);
-    await new Promise((resolve) => frame.addEventListener("load", resolve, { once: true }));
     try {
+      await loaded(frame);
       return new WebGLPoints(frame, frame.contentWindow.createPoints());
     } catch (error) {
       frame.remove();
