@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from tuningfork.cli.app import build
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("docs/*/*.md"), ROOT / "README.md"])
 RUNNABLE = sorted(page for page in ROOT.glob("docs/*.md") if "```console" in page.read_text(encoding="utf-8"))
 
 
-# Runs the commands that it is given, one after the other: PyTorch is imported once a page.
-COMMANDS = """
-import json, shlex, sys
-from tuningfork.cli import main
-
-for line in json.loads(sys.argv[1]):
-    sys.argv = shlex.split(line)
-    try:
-        main()
-    except SystemExit as stop:
-        if stop.code:
-            sys.exit(f"{line}: exit code {stop.code}")
-"""
+# Before the code of a page: a calibration learns its expected errors from few images, as in tests/conftest.py.
+FEW = "from tuningfork.inference import expected_errors\nexpected_errors.ENOUGH = 120\n"
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -39,25 +30,20 @@ def commands(page: Path) -> list[str]:
     return [line[2:] for block in blocks(page, "console") for line in block.splitlines() if line.startswith("$ ")]
 
 
-def run_python(page: Path, folder: Path, *arguments: str) -> None:
-    """Run Python in a process of its own in this folder; it must succeed."""
-    result = subprocess.run(
-        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, env=os.environ | {"MPLBACKEND": "agg"}
-    )
-    assert result.returncode == 0, f"{page.name}: {result.stderr}"
-
-
 @pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.name)
-def test_the_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
+def test_the_commands_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     for block in blocks(page, "toml"):
         if named := re.match(r"# (\S+\.toml)\n", block):
-            (tmp_path / named[1]).write_text(block, encoding="utf-8")
+            Path(named[1]).write_text(block, encoding="utf-8")
     for command in commands(page):
         assert command.startswith("tuningfork "), f"{page.name}: only our own command is run here: {command}"
         assert not set(command) & set("|&;<>$*?`"), f"{page.name}: no shell reads this: {command}"
-    run_python(page, tmp_path, "-c", COMMANDS, json.dumps(commands(page)))
+        result = CliRunner().invoke(build(), shlex.split(command)[1:], catch_exceptions=False)
+        assert result.exit_code == 0, f"{page.name}: {command}: {result.output}"
     if page.name != "how-to-galaxy10.md" and (code := "\n".join(blocks(page, "python"))):
-        run_python(page, tmp_path, "-W", "error", "-c", code)
+        done = subprocess.run([sys.executable, "-W", "error", "-c", FEW + code], capture_output=True, text=True)
+        assert done.returncode == 0, f"{page.name}: {done.stderr}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
