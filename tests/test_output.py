@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -21,8 +20,10 @@ from astropy.io.votable import parse, validate
 from astropy.io.votable.ucd import parse_ucd
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from tuningfork.catalogs import About, Fact, Origin, about, column, write_parts
+from tuningfork.cli.app import build
 from tuningfork.errors import CatalogError, ImageError
 from tuningfork.files import sha256
 from tuningfork.images import Decoded
@@ -33,6 +34,13 @@ from tuningfork.models import load_model
 from tuningfork.report import write_report
 
 ENDINGS = ("parquet", "csv", "fits", "vot")
+
+
+def run(*arguments: object) -> str:
+    """All that the command says; its warnings are errors."""
+    done = CliRunner().invoke(build(), [str(argument) for argument in arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 @pytest.fixture(scope="module")
@@ -73,16 +81,16 @@ def predicted(catalogue: Path, calibrated: Path, tmp_path_factory: pytest.TempPa
     """The predictions of that catalogue in every format."""
     folder = tmp_path_factory.mktemp("predicted")
     for ending in ENDINGS:
-        command = ["-W", "error", "-m", "tuningfork", "predict", catalogue, folder / f"out.{ending}"]
-        run = subprocess.run(
-            [sys.executable, *map(str, command), "--model", str(calibrated), "--device", "cpu"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert "Warning" not in run.stderr, run.stderr
-        assert "kept as <name>_catalogue" in run.stderr
+        run("predict", catalogue, folder / f"out.{ending}", "--model", calibrated, "--device", "cpu")
     return folder
+
+
+def test_what_is_kept_under_another_name_is_said(
+    catalogue: Path, calibrated: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "tuningfork"):
+        run("predict", catalogue, tmp_path / "out.csv", "--model", calibrated, "--device", "cpu")
+    assert "kept as <name>_catalogue" in caplog.text
 
 
 def test_the_columns_of_the_catalogue_come_back_with_their_types(predicted: Path, catalogue: Path) -> None:
@@ -180,15 +188,8 @@ def test_the_circle_through_evaluate(galaxies: Path, predicted: Path, tmp_path: 
     labels.to_parquet(tmp_path / "labels.parquet")
     figures = []
     for name in dict.fromkeys(("parquet", ending)):
-        command = ["evaluate", predicted / f"out.{name}", tmp_path / "labels.parquet", tmp_path / name]
-        options = ["--schema", "gz-challenge", "--schema", "five-classes"]
-        run = subprocess.run(
-            [sys.executable, "-W", "error", "-m", "tuningfork", *map(str, command), *options],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert "Warning" not in run.stderr, run.stderr
+        options = ("--schema", "gz-challenge", "--schema", "five-classes")
+        run("evaluate", predicted / f"out.{name}", tmp_path / "labels.parquet", tmp_path / name, *options)
         evaluation = json.loads((tmp_path / name / "evaluation.json").read_text())
         assert evaluation["n"]["evaluated"] == 7
         figures.append({schema: found["figures"] for schema, found in evaluation["schemas"].items()})
