@@ -25,7 +25,7 @@ check: install
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# What takes long because there is so much of it: all hostile models and exports.
+# What takes long: all hostile models and exports, a crash at every operation of each verb, the longest recipes.
 test-slow: install
 	$(BIN)/python -m pytest -n 2 -m slow
 

@@ -56,9 +56,11 @@ def run_train(recipe: Path, pack: Path, out: Path, *options: str, launcher: tupl
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
 
+EQUIVARIANT = ("--set", "encoder.name=equivariant", "--set", "encoder.options={width=1}")
+
+
 @pytest.mark.parametrize(
-    ("options", "launcher"),
-    [((), ()), (("--set", "encoder.name=equivariant", "--set", "encoder.options={width=1}"), TORCHRUN)],
+    ("options", "launcher"), [((), ()), pytest.param(EQUIVARIANT, TORCHRUN, marks=pytest.mark.slow)]
 )
 def test_two_processes_train_the_model_that_one_would(
     uneven: Path, recipe_file: Path, tmp_path: Path, options: tuple[str, ...], launcher: tuple[str, ...]

@@ -124,6 +124,7 @@ def test_a_rounding_that_crosses_a_step_is_no_other_answer(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.slow
 def test_a_compiled_network_answers_alike_and_is_compiled_once() -> None:
     model, pixels = network("small"), galaxies(CPU_BATCH + 3)
     expected = model.infer(pixels, 2)

@@ -198,6 +198,7 @@ def test_why_a_worker_failed_is_said(cluster: Any, folder: Path, model: Path, tm
         run("predict", folder, tmp_path / "o.csv", "--model", model, "--ray", cluster.address, "--device", "cuda:9")
 
 
+@pytest.mark.slow
 def test_an_embedding_of_a_pack_in_an_engine_is_that_of_a_single_machine(
     cluster: Any,
     pack: Path,
@@ -217,6 +218,7 @@ def test_an_embedding_of_a_pack_in_an_engine_is_that_of_a_single_machine(
     assert re.search(r"profile: 120 images in .*model [0-9.]+ s, writing [0-9.]+ s", caplog.text)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_the_parts_that_are_not_there(
     cluster: Any, folder: Path, model: Path, tmp_path: Path
 ) -> None:

@@ -23,7 +23,8 @@ SEEDS = [name for name in bundled_recipes() if not name.startswith("tuningfork/"
 SMALL = ["input.field=0.9", "encoder.pretrained=false", "optim.epochs=1", "optim.batch_size=16", "run.galaxies=16"]
 
 
-LONG = ("gavrilita/gradual", "deep-galaxies/resnet152")  # others of their kinds are quicker
+# Others of their kinds are quicker.
+LONG = ("gavrilita/gradual", "gavrilita/frozen", "deep-galaxies/resnet152", "serrano/resnet50")
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in SEEDS])
