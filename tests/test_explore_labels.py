@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
@@ -818,17 +819,21 @@ def test_a_selection_is_sent_by_samp(folder: Path, tmp_path: Path, monkeypatch: 
             hub.stop()
 
 
-def test_an_embedding_of_an_ensemble_can_not_become_one_network(
+def test_an_embedding_of_an_ensemble_becomes_its_first_network(
     folder: Path, galaxies: Path, truth: dict[str, str]
 ) -> None:
     command("ensemble", "default", "robust", folder / "both")
     embed(galaxies, folder / "both.parquet", model=folder / "both", maps=(), engine="torch")
-    assert read_embedding(folder / "both.parquet").features.shape[1] == 2 * 96
+    assert read_embedding(folder / "both.parquet").features.shape[1] == 96
     client = client_of(asked_of(folder, embedding=folder / "both.parquet"))
     posted(client, "labels/setup", {"name": "shapes", "classes": ["round", "long"]})
     label_all(client, truth, 30)
     posted(client, "learn")
-    assert "members/1" in client.post("/api/train", json={"out": "m"}).json()["error"]
+    posted(client, "train", {"out": "m"})
+    made, first = load_model(folder / "m"), load_model("default")
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(made.features(images), first.features(images))
+    assert [schema.name for schema in made.schemas] == ["shapes"]
 
 
 # --- the page that shows all of it

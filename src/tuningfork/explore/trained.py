@@ -64,7 +64,7 @@ def make_model(origin: Origin, out: Path, model: str | None = None) -> Path:
     Raises
     ------
     ModelError
-        If a class of the schema was not learned, the model is not the one that made the embedding, or is an ensemble.
+        If a class of the schema was not learned, or the model is not the one that made the embedding.
     OutputError
         If `out` exists or can't be written.
     """
@@ -101,13 +101,7 @@ def _base(embedding: Features, model: str | None) -> tuple[GalaxyModel, tuple[st
             f"{embedding.path} was made by another model than {name} (its own is {made_by.get('name')}, perhaps an "
             "earlier state of it); name that with --model, or embed again"
         )
-    members = load_model(name).members
-    if len(members) > 1:
-        raise ModelError(
-            f"{name} is an ensemble, and the features of all its members don't go into one network; embed with one of "
-            f"them ({name}/members/1), and learn again"
-        )
-    return members[0], (name, hashes)
+    return load_model(name).members[0], (name, hashes)  # of an ensemble the first, whose features these are
 
 
 def _with_head(base: GalaxyModel, schema: ClassSchema, head: Head) -> GalaxyModel:

@@ -24,8 +24,9 @@ def make_ensemble(models: Sequence[str | Path], out: str | Path) -> Path:
     ----------
     models : sequence of str or path
         Two or more model folders (or bundled models) of single networks, which take pixels of one geometry and answer
-        the same schemas. They are copied, without what was measured of their uncertainty: that of the ensemble is
-        another, and `calibrate` measures it.
+        the same schemas. The first stands for all where there can be but one: its features are the ensemble's, it
+        explains, and its encoder is what others start from. They are copied, without what was measured of their
+        uncertainty: that of the ensemble is another, and `calibrate` measures it.
     out : str or path
         The folder to write.
 

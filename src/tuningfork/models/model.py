@@ -287,7 +287,8 @@ class Ensemble(Model):
     """Several networks trained apart, whose answers are averaged (Lakshminarayanan et al. 2017, arXiv:1612.01474).
 
     They share the geometry of the pixels and what they answer; how they look at the pixels, and what they make of
-    them, may differ. Where they disagree they don't know.
+    them, may differ. Where they disagree they don't know. The features are those of the first: side by side, the many
+    of a wide encoder would drown those of a small one.
     """
 
     def __init__(self, members: Sequence[GalaxyModel]) -> None:
@@ -310,11 +311,11 @@ class Ensemble(Model):
 
     @property
     def n_features(self) -> int:
-        """The features of all members, one after the other."""
-        return sum(member.n_features for member in self.members)
+        """Those of the first member."""
+        return self.members[0].n_features
 
     def outputs_of_views(self, pixels: torch.Tensor, views: int) -> Outputs:
-        """The features of all members side by side, and raw outputs for every member and view.
+        """The features of the first member, and raw outputs for every member and view.
 
         Every member has as many: those of one that needs fewer looks are repeated, so that all count alike.
         """
@@ -323,7 +324,7 @@ class Ensemble(Model):
         for name in raw[0]:
             most = max(len(part[name]) for part in raw)
             outputs[name] = torch.cat([part[name].repeat(most // len(part[name]), 1, 1) for part in raw])
-        return torch.cat(features, dim=1), outputs
+        return features[0], outputs
 
 
 def _answers(spec: ModelSpec) -> list[tuple[dict[str, Any], str, bool]]:
