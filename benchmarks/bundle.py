@@ -1,5 +1,7 @@
 """Put a trained model into the package, an ensemble with its members: weights, histories and recipes, and a card.
 
+Weights of more than `LARGE` bytes are written in 16 bits.
+
 python benchmarks/bundle.py runs/small default docs/cards/default.md
 """
 
@@ -10,9 +12,12 @@ import json
 import shutil
 from pathlib import Path
 
+from safetensors.torch import load_file, save_file
+
 from tuningfork.models.folder import seal
 
 KEPT = ("model.safetensors", "recipe.toml", "history.csv", "uncertainty.safetensors")
+LARGE = 4_000_000
 
 
 def main() -> None:
@@ -34,10 +39,17 @@ def main() -> None:
         for name in KEPT:
             if (options.model / part / name).exists():
                 shutil.copy(options.model / part / name, folder / part / name)
+        _shorten(folder / part / KEPT[0])
         seal(folder / part, json.loads((options.model / part / "model.json").read_text(encoding="utf-8")))
     shutil.copy(options.card, folder / "card.md")
     seal(folder, manifest)
     print(f"{folder}: {sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) / 1e6:.1f} MB")
+
+
+def _shorten(weights: Path) -> None:
+    if weights.exists() and weights.stat().st_size > LARGE:
+        held = load_file(weights)
+        save_file({name: each.half() if each.is_floating_point() else each for name, each in held.items()}, weights)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from tuningfork.cli.app import build
 from tuningfork.errors import ModelError
 from tuningfork.inference import calibrate, embed, evaluate_model, predict
-from tuningfork.models import load_model, make_ensemble, model_folder, read_manifest
+from tuningfork.models import load_model, make_ensemble, model_folder, read_manifest, seal
 from tuningfork.packs import open_pack
 from tuningfork.report import write_report
 from tuningfork.training import load_recipe, train
@@ -65,6 +65,24 @@ def test_it_is_a_model_like_any_other(ensemble: Path, galaxies: Path, pack: Path
     assert result.exception is None, result.exception
     report = write_report([ensemble], tmp_path / "r.html").read_text(encoding="utf-8")
     assert "the mean of 2 models" in report
+
+
+def test_members_for_other_sizes_of_one_field_are_given_the_largest(
+    model: Path, galaxies: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    content = read_manifest(model)
+    size = content["geometry"]["size"]
+    shutil.copytree(model, tmp_path / "fine")
+    seal(tmp_path / "fine", content | {"geometry": content["geometry"] | {"size": 2 * size}})
+    both = make_ensemble([model, tmp_path / "fine"], tmp_path / "both")
+    assert f"packs of {size}, {2 * size} pixels; all are given {2 * size} now" in caplog.text
+    assert load_model(both).spec.geometry.size == 2 * size
+    tables = [
+        pd.read_parquet(predict(galaxies, tmp_path / f"{folder.name}.parquet", model=folder, device="cpu"))
+        for folder in (both, tmp_path / "fine")
+    ]
+    fractions = [table["smooth_or_featured_smooth"] for table in tables]
+    np.testing.assert_allclose(fractions[0], fractions[1], atol=1e-6)  # both members are the finer one now
 
 
 def test_training_starts_from_its_first_member(ensemble: Path, pack: Path, recipe_file: Path, tmp_path: Path) -> None:

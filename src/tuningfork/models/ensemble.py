@@ -10,9 +10,8 @@ from typing import Any
 
 from tuningfork.errors import ModelError
 from tuningfork.files import whole_folder, write_text
-from tuningfork.models.described import model_folder, read_manifest
+from tuningfork.models.described import SPEC_KEYS, model_folder, read_manifest
 from tuningfork.models.folder import FILES, UNCERTAINTY, load_model, seal
-from tuningfork.models.model import Ensemble, GalaxyModel
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +22,9 @@ def make_ensemble(models: Sequence[str | Path], out: str | Path) -> Path:
     Parameters
     ----------
     models : sequence of str or path
-        Two or more model folders (or bundled models) of single networks, which take pixels of one geometry and answer
-        the same schemas. The first stands for all where there can be but one: its features are the ensemble's, it
+        Two or more model folders (or bundled models) of single networks, which take pixels of one field and answer the
+        same schemas. Where some take fewer pixels of it than others, they are given those of the one with most, and
+        resample them. The first stands for all where there can be but one: its features are the ensemble's, it
         explains, and its encoder is what others start from. They are copied, without what was measured of their
         uncertainty: that of the ensemble is another, and `calibrate` measures it.
     out : str or path
@@ -45,24 +45,32 @@ def make_ensemble(models: Sequence[str | Path], out: str | Path) -> Path:
         raise ModelError(f"{target} exists; choose another folder, or remove it")
     if len(folders) < 2:
         raise ModelError("an ensemble has two models or more")
-    networks = [load_model(folder) for folder in folders]
-    for folder, network in zip(folders, networks, strict=True):
-        if len(network.members) > 1:
+    manifests = [read_manifest(folder) for folder in folders]
+    for folder, manifest in zip(folders, manifests, strict=True):
+        if manifest.get("members"):
             raise ModelError(f"{folder} is an ensemble itself; name its members instead ({folder}/members/1 ...)")
-    members = [member for network in networks for member in network.members]
-    Ensemble(members)  # raises where they don't fit together
-    packs = {read_manifest(folder)["data"].get("sha256", {}).get("pixels.npy") for folder in folders}
+        load_model(folder)  # raises where a file is not whole
+    packs = {manifest["data"].get("sha256", {}).get("pixels.npy") for manifest in manifests}
     if len(packs) > 1:
         log.warning(
             "the members come from %d packs: no galaxy of one's test split may be in another's train", len(packs)
         )
     with whole_folder(target) as made:
-        _write(folders, members[0], made)
+        _write(folders, _of_one_size(manifests), made)
+        load_model(made)  # raises where they don't fit together
     return target
 
 
-def _write(folders: Sequence[Path], first: GalaxyModel, made: Path) -> None:
-    manifests = [read_manifest(folder) for folder in folders]
+def _of_one_size(manifests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The manifests, all of models that take as many pixels as the one with most."""
+    sizes = {manifest["geometry"]["size"] for manifest in manifests}
+    if len(sizes) > 1:
+        shown = ", ".join(map(str, sorted(sizes)))
+        log.warning("the members were trained on packs of %s pixels; all are given %d now", shown, max(sizes))
+    return [manifest | {"geometry": manifest["geometry"] | {"size": max(sizes)}} for manifest in manifests]
+
+
+def _write(folders: Sequence[Path], manifests: Sequence[dict[str, Any]], made: Path) -> None:
     names = [f"members/{number}" for number in range(1, len(folders) + 1)]
     for folder, manifest, name in zip(folders, manifests, names, strict=True):
         (made / name).mkdir(parents=True)
@@ -71,7 +79,8 @@ def _write(folders: Sequence[Path], first: GalaxyModel, made: Path) -> None:
             shutil.copyfile(folder / file, made / name / file)
         seal(made / name, {key: value for key, value in manifest.items() if key != "calibration"}, files=kept)
     write_text(made / "card.md", _card(manifests, names))
-    seal(made, first.spec.as_dict() | {"data": manifests[0].get("data", {}), "members": names})
+    described = {key: manifests[0][key] for key in SPEC_KEYS if key in manifests[0]}
+    seal(made, described | {"data": manifests[0].get("data", {}), "members": names})
 
 
 def _card(manifests: Sequence[dict[str, Any]], names: Sequence[str]) -> str:
