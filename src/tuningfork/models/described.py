@@ -35,7 +35,7 @@ def bundled_models() -> list[str]:
     --------
     >>> import tuningfork as tf
     >>> tf.bundled_models()
-    ['default', 'robust']
+    ['accurate', 'default', 'robust']
     """
     return BUNDLE.names()
 

@@ -177,6 +177,8 @@ def _explain(error: ValidationError) -> str:
     location = ".".join(str(part) for part in first["loc"])
     if first["type"] == "missing":
         return f"{location} is missing; add it (docs/recipes.md has every key)"
+    if first["type"] == "value_error" and isinstance(first["input"], dict):  # of keys together: no value to show
+        return ": ".join(filter(None, (location, str(first["ctx"]["error"]))))
     if first["type"] != "extra_forbidden":
         return f"{location}: {first['msg'][0].lower()}{first['msg'][1:]} (it is {first['input']!r})"
     known = _keys_beside(first["loc"])
