@@ -14,7 +14,7 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
-from tuningfork.models.folder import seal
+from tuningfork.models.folder import load_model, seal
 
 KEPT = ("model.safetensors", "recipe.toml", "history.csv", "uncertainty.safetensors")
 LARGE = 4_000_000
@@ -43,6 +43,7 @@ def main() -> None:
         seal(folder / part, json.loads((options.model / part / "model.json").read_text(encoding="utf-8")))
     shutil.copy(options.card, folder / "card.md")
     seal(folder, manifest)
+    load_model(folder)
     print(f"{folder}: {sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) / 1e6:.1f} MB")
 
 
@@ -50,6 +51,7 @@ def _shorten(weights: Path) -> None:
     if weights.exists() and weights.stat().st_size > LARGE:
         held = load_file(weights)
         save_file({name: each.half() if each.is_floating_point() else each for name, each in held.items()}, weights)
+        weights.chmod(0o644)
 
 
 if __name__ == "__main__":

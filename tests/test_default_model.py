@@ -13,6 +13,7 @@ from PIL import Image
 
 import tuningfork
 from conftest import as_labels
+from tuningfork.errors import ModelError
 from tuningfork.images import Geometry
 from tuningfork.inference import predict, predict_pack
 from tuningfork.models import DEFAULT_MODEL, bundled_models, model_folder, read_manifest
@@ -57,11 +58,29 @@ def test_its_figure_on_real_galaxies_holds(tmp_path: Path) -> None:
     assert rmse(predict_pack(DEFAULT_MODEL, pack, some), pack.catalog.iloc[some]) <= 0.090
 
 
+def validation_galaxies(number: int) -> tuple[pd.DataFrame, list[np.ndarray]]:
+    """The first galaxies of the validation split's true mix, and their images."""
+    table = pq.read_table(sorted(DATA.glob("val-*.parquet"))).to_pandas()
+    table = table[table["block"] == "complete_high"].dropna(subset=list(CHALLENGE.columns)).iloc[:number]
+    return table, [np.asarray(Image.open(io.BytesIO(image["bytes"])).convert("RGB")) for image in table["image"]]
+
+
+@real_galaxies
+def test_accurate_is_nearer_to_the_volunteers_than_default() -> None:
+    table, images = validation_galaxies(80)
+    found = {name: tuningfork.load_model(name).predict(images) for name in ("default", "accurate")}
+    assert rmse(found["accurate"], table) < 0.98 * rmse(found["default"], table)
+
+
+def test_a_member_of_a_bundled_ensemble_has_a_name() -> None:
+    assert read_manifest("accurate/members/2")["encoder"]["name"] == "tf_efficientnet_lite0"
+    with pytest.raises(ModelError, match="no model named 'accurate/members/3'"):
+        model_folder("accurate/members/3")
+
+
 @real_galaxies
 def test_robust_is_at_home_in_other_frames_and_in_one_band() -> None:
-    table = pq.read_table(sorted(DATA.glob("val-*.parquet"))).to_pandas()
-    table = table[table["block"] == "complete_high"].dropna(subset=list(CHALLENGE.columns)).iloc[:40]
-    images = [np.asarray(Image.open(io.BytesIO(image["bytes"])).convert("RGB")) for image in table["image"]]
+    table, images = validation_galaxies(40)
     model = tuningfork.load_model("robust")
     for name, change, most in (
         ("twice as wide", lambda image: np.pad(image, ((106, 106), (106, 106), (0, 0)), mode="symmetric"), 0.118),

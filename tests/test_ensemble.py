@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner
 
 from tuningfork.cli.app import build
@@ -67,6 +68,29 @@ def test_it_is_a_model_like_any_other(ensemble: Path, galaxies: Path, pack: Path
     assert "the mean of 2 models" in report
 
 
+def test_what_was_measured_of_other_features_is_refused_and_measured_anew(
+    ensemble: Path, pack: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(ensemble, tmp_path / "old")
+    arrays = load_file(tmp_path / "old" / "uncertainty.safetensors")
+    arrays["likeness/mean"] = np.zeros(arrays["likeness/mean"].size + 3, np.float32)
+    save_file(arrays, tmp_path / "old" / "uncertainty.safetensors")
+    content = {key: value for key, value in read_manifest(tmp_path / "old").items() if key != "sha256"}
+    seal(tmp_path / "old", content)
+    with pytest.raises(ModelError, match="calibrate again"):
+        load_model(tmp_path / "old")
+    calibrate(tmp_path / "old", pack, split="all", tta=2, overwrite=True)
+    assert load_model(tmp_path / "old").uncertainty is not None
+
+
+def test_members_that_read_images_otherwise_are_refused(model: Path, tmp_path: Path) -> None:
+    shutil.copytree(model, tmp_path / "other")
+    content = {key: value for key, value in read_manifest(model).items() if key != "sha256"}
+    seal(tmp_path / "other", content | {"images": content["images"] | {"field": "0.5"}})
+    with pytest.raises(ModelError, match="reads images in another way"):
+        make_ensemble([model, tmp_path / "other"], tmp_path / "both")
+
+
 def test_members_for_other_sizes_of_one_field_are_given_the_largest(
     model: Path, galaxies: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -77,6 +101,7 @@ def test_members_for_other_sizes_of_one_field_are_given_the_largest(
     both = make_ensemble([model, tmp_path / "fine"], tmp_path / "both")
     assert f"packs of {size}, {2 * size} pixels; all are given {2 * size} now" in caplog.text
     assert load_model(both).spec.geometry.size == 2 * size
+    assert f"seed 3, trained on {size} pixels, given {2 * size}\n- `members/2`" in (both / "card.md").read_text()
     tables = [
         pd.read_parquet(predict(galaxies, tmp_path / f"{folder.name}.parquet", model=folder, device="cpu"))
         for folder in (both, tmp_path / "fine")
@@ -99,7 +124,7 @@ def test_members_must_fit_and_stay_whole(ensemble: Path, model: Path, tmp_path: 
         make_ensemble([model], tmp_path / "a")
     stranger = model_folder("default")
     stranger = stranger / "members" / "1" if (stranger / "members").exists() else stranger
-    with pytest.raises(ModelError, match="train all of them on packs of one geometry"):
+    with pytest.raises(ModelError, match="train all of them on packs of one field"):
         make_ensemble([model, stranger], tmp_path / "a")
     with pytest.raises(ModelError, match="exists"):
         make_ensemble([model, model], ensemble)

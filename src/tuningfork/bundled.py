@@ -46,6 +46,8 @@ class Bundle:
     def find(self, name: str | Path) -> Path:
         """The file, or the folder, of one by its name, or of the user's own by its path.
 
+        A folder in that of one is found by both names: ``accurate/members/2``.
+
         Raises
         ------
         TuningforkError
@@ -56,6 +58,9 @@ class Bundle:
             return known[text]
         if self._is_own(Path(name)):
             return Path(name)
+        first, _, within = text.partition("/")
+        if within and first in known and (known[first] / within).is_dir():
+            return known[first] / within
         see = self.see or f"there are {', '.join(sorted(known))}"
         own = f", or give {self.own}" if self.own else ""
         raise self.error(f"no {self.noun} named {text!r}; {did_you_mean(text, known)}{see}{own}")

@@ -11,7 +11,7 @@ from tuningfork.cli.say import say
 
 
 def command(
-    models: Annotated[list[str], typer.Argument(help="Two or more model folders, trained on packs of one geometry.")],
+    models: Annotated[list[str], typer.Argument(help="Two or more model folders, trained on packs of one field.")],
     out: Annotated[Path, typer.Argument(help="The model folder to write.")],
 ) -> None:
     """Make one model of several: its answers are the means of theirs, and where they disagree it is unsure."""

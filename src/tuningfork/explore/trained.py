@@ -101,7 +101,11 @@ def _base(embedding: Features, model: str | None) -> tuple[GalaxyModel, tuple[st
             f"{embedding.path} was made by another model than {name} (its own is {made_by.get('name')}, perhaps an "
             "earlier state of it); name that with --model, or embed again"
         )
-    return load_model(name).members[0], (name, hashes)  # of an ensemble the first, whose features these are
+    members = load_model(name).members
+    network = members[0]  # of an ensemble the first, whose features these are
+    if embedding.manifest.get("n_features", network.n_features) != network.n_features:
+        raise ModelError(f"{embedding.path} holds other features than {name} makes; embed again")
+    return network, (name if len(members) == 1 else f"{name}/members/1", hashes)
 
 
 def _with_head(base: GalaxyModel, schema: ClassSchema, head: Head) -> GalaxyModel:

@@ -17,7 +17,7 @@ from tuningfork.errors import ModelError, PackError
 from tuningfork.evaluation.votes import label_votes
 from tuningfork.inference.expected_errors import Truth, expected_errors
 from tuningfork.jobs import Inputs, Job, within
-from tuningfork.models import Model, bundled_models, learned_from, load_model, model_folder, read_manifest, seal
+from tuningfork.models import Model, bundled_models, learned_from, load_uncalibrated, model_folder, read_manifest, seal
 from tuningfork.models.folder import FILES, UNCERTAINTY
 from tuningfork.models.views import check_views
 from tuningfork.packs import Pack, PackSource, open_pack
@@ -90,8 +90,7 @@ def calibrate(
 
 
 def _calibrate(folder: Path, data: Pack, *, split: str, where: Sequence[str], tta: int) -> None:
-    network = load_model(folder)
-    network.uncertainty = None
+    network = load_uncalibrated(folder)
     rows, chosen = data.rows(split), data.rows(split, where)
     if len(chosen) < FEWEST:
         raise PackError(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         register_encoder,
     )
     from tuningfork.models.ensemble import make_ensemble
-    from tuningfork.models.folder import TRAINING, load_model, save_model, seal
+    from tuningfork.models.folder import TRAINING, load_model, load_uncalibrated, save_model, seal
     from tuningfork.models.heads import HEADS, Head, HeadSpec, build_head, register_head
     from tuningfork.models.model import Ensemble, GalaxyModel, Inference, Model, ModelSpec
     from tuningfork.models.stages import encoder_stages
@@ -44,6 +44,7 @@ _HOMES = {
     "crop": "view",
     "encoder_stages": "stages",
     "load_model": "folder",
+    "load_uncalibrated": "folder",
     "make_ensemble": "ensemble",
     "model_folder": "described",
     "own_encoders": "encoders",
@@ -80,6 +81,7 @@ __all__ = [
     "encoder_stages",
     "learned_from",
     "load_model",
+    "load_uncalibrated",
     "make_ensemble",
     "model_folder",
     "own_encoders",

@@ -55,19 +55,22 @@ def make_ensemble(models: Sequence[str | Path], out: str | Path) -> Path:
         log.warning(
             "the members come from %d packs: no galaxy of one's test split may be in another's train", len(packs)
         )
+    sizes = sorted({manifest["geometry"]["size"] for manifest in manifests})
     with whole_folder(target) as made:
-        _write(folders, _of_one_size(manifests), made)
+        _write(folders, [_of_size(sizes[-1], manifest) for manifest in manifests], made)
         load_model(made)  # raises where they don't fit together
+    if len(sizes) > 1:
+        shown = ", ".join(map(str, sizes))
+        log.warning("the members were trained on packs of %s pixels; all are given %d now", shown, sizes[-1])
     return target
 
 
-def _of_one_size(manifests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The manifests, all of models that take as many pixels as the one with most."""
-    sizes = {manifest["geometry"]["size"] for manifest in manifests}
-    if len(sizes) > 1:
-        shown = ", ".join(map(str, sorted(sizes)))
-        log.warning("the members were trained on packs of %s pixels; all are given %d now", shown, max(sizes))
-    return [manifest | {"geometry": manifest["geometry"] | {"size": max(sizes)}} for manifest in manifests]
+def _of_size(size: int, manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest of a model that takes so many pixels a side; what it was trained on stays in its data."""
+    geometry = manifest["geometry"]
+    if geometry["size"] == size:
+        return manifest
+    return manifest | {"geometry": geometry | {"size": size}, "data": manifest["data"] | {"geometry": geometry}}
 
 
 def _write(folders: Sequence[Path], manifests: Sequence[dict[str, Any]], made: Path) -> None:
@@ -84,11 +87,19 @@ def _write(folders: Sequence[Path], manifests: Sequence[dict[str, Any]], made: P
 
 
 def _card(manifests: Sequence[dict[str, Any]], names: Sequence[str]) -> str:
-    lines = [f"- `{name}`: {_origin(manifest)}" for name, manifest in zip(names, manifests, strict=True)]
+    lines = [
+        f"- `{name}`: {_origin(manifest)}{_pixels(manifest)}" for name, manifest in zip(names, manifests, strict=True)
+    ]
     return (
         f"# Model card: an ensemble of {len(names)}\n\nIts answers are the means of its members', which lie beside "
         "this card with cards of their own. Where they disagree, they don't know.\n\n" + "\n".join(lines) + "\n"
     )
+
+
+def _pixels(manifest: dict[str, Any]) -> str:
+    """Where a member is given more pixels than it was trained on."""
+    before = manifest["data"].get("geometry")
+    return f", trained on {before['size']} pixels, given {manifest['geometry']['size']}" if before else ""
 
 
 def _origin(manifest: dict[str, Any]) -> str:

@@ -66,12 +66,24 @@ def load_model(model: str | Path) -> Model:
     ModelError
         If a file is missing or its bytes are not those the manifest speaks of.
     """
+    built, folder = load_uncalibrated(model), model_folder(model)
+    if UNCERTAINTY in read(folder).sha256:
+        built.uncertainty = _uncertainty(built, folder / UNCERTAINTY)
+    return built
+
+
+def load_uncalibrated(model: str | Path) -> Model:
+    """As `load_model`, without what was measured of its uncertainty.
+
+    Raises
+    ------
+    ModelError
+        As `load_model`.
+    """
     folder = model_folder(model)
     manifest = read(folder)
     manifest.check(folder, manifest.sha256 if manifest.members else {*manifest.sha256, WEIGHTS})
     built = _load_members(folder, manifest) if manifest.members else _load_network(folder, manifest.content)
-    if UNCERTAINTY in manifest.sha256:
-        built.uncertainty = _uncertainty(built, folder / UNCERTAINTY)
     return built.eval()
 
 

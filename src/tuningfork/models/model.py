@@ -299,8 +299,10 @@ class Ensemble(Model):
             if member.spec.geometry != self.spec.geometry:
                 raise ModelError(
                     f"member {number} takes {member.spec.geometry}, the first {self.spec.geometry}; "
-                    "train all of them on packs of one geometry"
+                    "train all of them on packs of one field and as many channels"
                 )
+            if _reading(member.spec) != _reading(self.spec):
+                raise ModelError(f"member {number} reads images in another way than the first; train all alike")
             if _answers(member.spec) != _answers(self.spec):
                 raise ModelError(f"member {number} has other heads than the first; train all of them for the same")
 
@@ -325,6 +327,11 @@ class Ensemble(Model):
             most = max(len(part[name]) for part in raw)
             outputs[name] = torch.cat([part[name].repeat(most // len(part[name]), 1, 1) for part in raw])
         return features[0], outputs
+
+
+def _reading(spec: ModelSpec) -> tuple[object, ...]:
+    """As what images are read, and which part of them; how wide they mostly were may differ."""
+    return spec.reading.assumed, spec.reading.field
 
 
 def _answers(spec: ModelSpec) -> list[tuple[dict[str, Any], str, bool]]:

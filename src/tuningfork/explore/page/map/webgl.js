@@ -15,8 +15,8 @@ export function hasWebGL() {
 
 function loaded(frame) {
   return new Promise((resolve, reject) => {
-    frame.addEventListener("load", resolve, { once: true });
-    setTimeout(() => reject(new Error("the frame of the points did not load")), PATIENCE);
+    const late = setTimeout(() => reject(new Error("the frame of the points did not load")), PATIENCE);
+    frame.addEventListener("load", () => resolve(clearTimeout(late)), { once: true });
   });
 }
 
