@@ -17,6 +17,7 @@ from typing import Any
 import httpx2 as httpx
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -834,6 +835,16 @@ def test_an_embedding_of_an_ensemble_becomes_its_first_network(
     images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(made.features(images), first.features(images))
     assert [schema.name for schema in made.schemas] == ["shapes"]
+    table = pq.read_table(folder / "both.parquet")  # of earlier versions: the features of both, side by side
+    wide = np.tile(np.stack(table["features"].to_pylist()), 2).astype(np.float32)
+    column = pa.FixedSizeListArray.from_arrays(wide.ravel(), 192)
+    told = {key: text.replace(b'"n_features": 96', b'"n_features": 192') for key, text in table.schema.metadata.items()}
+    table = table.set_column(table.column_names.index("features"), "features", column).replace_schema_metadata(told)
+    pq.write_table(table, folder / "both.parquet")
+    client = client_of(asked_of(folder, embedding=folder / "both.parquet"))
+    client.get("/api/labels/setup?schema=shapes")
+    posted(client, "learn")
+    assert "embed again" in client.post("/api/train", json={"out": "n"}).json()["error"]
 
 
 # --- the page that shows all of it
