@@ -99,7 +99,10 @@ def adapt(
     target, folder = Path(out), model_folder(model)
     data, network = open_pack(pack), load_model(folder)
     if not isinstance(network, GalaxyModel):
-        raise ModelError(f"{model} is an ensemble; adapt its members one by one, and make an ensemble of these")
+        raise ModelError(
+            f"{model} is an ensemble; adapt its members one by one ({model}/members/1 ...), make an ensemble of these, "
+            "and calibrate it"
+        )
     views = tta or (network.uncertainty.views if network.uncertainty else VIEWS)
     check_views(views)
     asked = {"split": split, "rows": list(where), "views": views, "seed": seed}

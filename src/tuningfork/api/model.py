@@ -522,7 +522,12 @@ class TrainedModel:
         """What a user should know before using it."""
         spec, calibration = self.spec, self.manifest.get("calibration")
         answers = "; ".join(f"{schema.title} ({schema.name})" for schema in self.schemas)
-        view = spec.view
+        members = [member.spec for member in self.network.members]
+        views = dict.fromkeys(
+            f"the central {member.view.field:g} of the frame at {member.view.size} x {member.view.size} pixels"
+            for member in members
+        )
+        encoders = ", ".join(member.encoder for member in members)
         colours = "three colours" if spec.geometry.channels == 3 else f"{spec.geometry.channels} channel(s)"
         if calibration:
             known = (
@@ -534,8 +539,11 @@ class TrainedModel:
         licence = re.search(r"\*\*Licence\.\*\*(.*?)(\n\n|\Z)", self.card, re.DOTALL)
         return [
             ("answers", answers),
-            ("sees", f"the central {view.field:g} of the frame at {view.size} x {view.size} pixels, {colours}"),
-            ("encoder", f"{spec.encoder}, {sum(p.numel() for p in self.network.parameters()):,} parameters"),
+            ("sees", f"{' and '.join(views)}, {colours}"),
+            (
+                "encoder" if len(members) == 1 else "ensemble of",
+                f"{encoders}, {sum(p.numel() for p in self.network.parameters()):,} parameters",
+            ),
             ("calibrated", known),
             ("licence", " ".join(licence[1].split()) if licence else "see the model card"),
         ]

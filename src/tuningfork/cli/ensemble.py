@@ -11,10 +11,13 @@ from tuningfork.cli.say import say
 
 
 def command(
-    models: Annotated[list[str], typer.Argument(help="Two or more model folders, trained on packs of one field.")],
+    models: Annotated[
+        list[str],
+        typer.Argument(help="Two or more model folders or bundled models, of one field."),
+    ],
     out: Annotated[Path, typer.Argument(help="The model folder to write.")],
 ) -> None:
     """Make one model of several: its answers are the means of theirs, and where they disagree it is unsure."""
     from tuningfork.models import make_ensemble
 
-    say(f"ensemble of {len(models)}: {make_ensemble(models, out)}")
+    say(f"ensemble of {len(models)}: {make_ensemble(models, out)}; without intervals until you run `calibrate`")

@@ -28,6 +28,7 @@ def command(
         for entry in bundled_models():
             manifest = read_manifest(entry)
             schemas = ", ".join(head["schema"]["name"] for head in manifest["heads"])
-            say(f"{entry:12} {manifest['encoder']['name']}, answers {schemas}")
+            parts = [read_manifest(f"{entry}/{part}") for part in manifest.get("members", [])] or [manifest]
+            say(f"{entry:12} {' and '.join(part['encoder']['name'] for part in parts)}, answers {schemas}")
     else:
         raise ModelError("write `tuningfork models`, or `tuningfork models show NAME`")
