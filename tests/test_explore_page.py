@@ -187,8 +187,11 @@ def column(page, title: str) -> object:
 
 
 def drag(page, histogram, start: float, end: float) -> None:
-    """Drag across a histogram between two shares of its width."""
-    box = histogram.bounding_box()
+    """Drag across a histogram between two shares of its width, once the page around it is still."""
+    page.wait_for_load_state("networkidle")
+    box = None
+    while box != (box := histogram.bounding_box()):
+        page.wait_for_timeout(200)
     page.mouse.move(box["x"] + start * box["width"], box["y"] + 20)
     page.mouse.down()
     page.mouse.move(box["x"] + (start + end) / 2 * box["width"], box["y"] + 20)
