@@ -409,6 +409,13 @@ def test_the_map_in_webgl(browser, server: Server) -> None:
     opened.close()
 
 
+def test_the_canvas_draws_where_the_frame_of_webgl_does_not_load(visit: Visit, server: Server) -> None:
+    visit.context.route("**/map.html", lambda route: None)  # never answered
+    page = visit.open(server, "view=map&renderer=webgl")
+    page.wait_for_selector(".map-host[data-renderer=canvas]")
+    assert page.locator("iframe.map-points").count() == 0
+
+
 def test_a_link_shows_the_same_view(visit: Visit, server: Server, folder: Path) -> None:
     page = visit.open(server)
     value = table_of(folder)["five_class"].value_counts().index[0]

@@ -105,7 +105,10 @@ def _base(embedding: Features, model: str | None) -> tuple[GalaxyModel, tuple[st
     network = members[0]  # of an ensemble the first, whose features these are
     if embedding.manifest.get("n_features", network.n_features) != network.n_features:
         raise ModelError(f"{embedding.path} holds other features than {name} makes; embed again")
-    return network, (name if len(members) == 1 else f"{name}/members/1", hashes)
+    if len(members) > 1:
+        name = f"{name}/members/1"
+        hashes = read_manifest(name)["sha256"]
+    return network, (name, hashes)
 
 
 def _with_head(base: GalaxyModel, schema: ClassSchema, head: Head) -> GalaxyModel:

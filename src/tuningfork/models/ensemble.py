@@ -11,7 +11,7 @@ from typing import Any
 from tuningfork.errors import ModelError
 from tuningfork.files import whole_folder, write_text
 from tuningfork.models.described import SPEC_KEYS, model_folder, read_manifest
-from tuningfork.models.folder import FILES, UNCERTAINTY, load_model, seal
+from tuningfork.models.folder import FILES, UNCERTAINTY, load_uncalibrated, seal
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def make_ensemble(models: Sequence[str | Path], out: str | Path) -> Path:
     for folder, manifest in zip(folders, manifests, strict=True):
         if manifest.get("members"):
             raise ModelError(f"{folder} is an ensemble itself; name its members instead ({folder}/members/1 ...)")
-        load_model(folder)  # raises where a file is not whole
+        load_uncalibrated(folder)  # raises where a file is not whole
     packs = {manifest["data"].get("sha256", {}).get("pixels.npy") for manifest in manifests}
     if len(packs) > 1:
         log.warning(
@@ -58,7 +58,7 @@ def make_ensemble(models: Sequence[str | Path], out: str | Path) -> Path:
     sizes = sorted({manifest["geometry"]["size"] for manifest in manifests})
     with whole_folder(target) as made:
         _write(folders, [_of_size(sizes[-1], manifest) for manifest in manifests], made)
-        load_model(made)  # raises where they don't fit together
+        load_uncalibrated(made)  # raises where they don't fit together
     if len(sizes) > 1:
         shown = ", ".join(map(str, sizes))
         log.warning("the members were trained on packs of %s pixels; all are given %d now", shown, sizes[-1])
