@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from tuningfork.models.folder import load_model, seal
 
-KEPT = ("model.safetensors", "recipe.toml", "history.csv", "uncertainty.safetensors")
+KEPT = ("model.safetensors", "recipe.toml", "history.csv", "card.md", "uncertainty.safetensors")
 LARGE = 4_000_000
 
 
