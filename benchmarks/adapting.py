@@ -42,7 +42,11 @@ def stretched(image: np.ndarray) -> np.ndarray:
 
 
 LABELS = (50, 100, 300, 1000)
-KINDS: dict[str, Change] = FORMS | {"noise of 6 %": noisy, "blurred": blurred, "square root": stretched}
+KINDS: dict[str, Change] = FORMS | {
+    "noise of 6 %": lambda images: list(map(noisy, images)),
+    "blurred": lambda images: list(map(blurred, images)),
+    "square root": lambda images: list(map(stretched, images)),
+}
 
 
 def main() -> None:
@@ -82,17 +86,24 @@ def print_classes(model: str, table: pd.DataFrame, seed: int) -> None:
     print(f"| images | before | {' | '.join(f'{n:,} labels' for n in LABELS)} |\n{'| --- ' * (2 + len(LABELS))}|")
     for name in ("as it is", "half as wide", "blurred"):
         with tempfile.TemporaryDirectory() as folder:
-            images = [KINDS[name](image) for image in table["pixels"]]
-            packed = tuningfork.pack(
-                images, Path(folder) / "pack", labels=labels, schema="five-classes", size=120, field=0.75
-            )
             first = tuningfork.load_model(model)
+            packed = packed_for(first, KINDS[name](list(table["pixels"])), labels, ["five-classes"], Path(folder))
             cells = [accuracy(first.evaluate(packed, split="test"))]
             for number, n in enumerate(LABELS, start=1):
                 chosen = f"part={'|'.join(map(str, LABELS[:number]))}"
                 second = first.adapt(packed, Path(folder) / str(n), split="train", where=[chosen])
                 cells.append(accuracy(second.evaluate(packed, split="test")))
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+def packed_for(
+    model: tuningfork.TrainedModel, images: list[np.ndarray], labels: pd.DataFrame, schemas: list[str], scratch: Path
+) -> tuningfork.Pack:
+    """The images in the geometry of a model."""
+    geometry = model.spec.geometry
+    return tuningfork.pack(
+        images, scratch / "pack", labels=labels, schema=schemas, size=geometry.size, field=geometry.field
+    )
 
 
 def accuracy(evaluation: tuningfork.Evaluation) -> str:
@@ -105,11 +116,8 @@ def accuracy(evaluation: tuningfork.Evaluation) -> str:
 def measured(model: str, table: pd.DataFrame, change: Change, scratch: Path) -> tuple[list[str], list[str]]:
     """RMSE, coverage and share flagged of the others, before and after."""
     labels = table.drop(columns="pixels").assign(id_str=[str(number) for number in range(len(table))])
-    images = [change(image) for image in table["pixels"]]
-    packed = tuningfork.pack(
-        images, scratch / "pack", labels=labels, schema=["gz-challenge", "five-classes"], size=120, field=0.75
-    )
     first = tuningfork.load_model(model)
+    packed = packed_for(first, change(list(table["pixels"])), labels, ["gz-challenge", "five-classes"], scratch)
     second = first.adapt(packed, scratch / "adapted", split="train")
     return figures(first.evaluate(packed, split="test")), figures(second.evaluate(packed, split="test"))
 

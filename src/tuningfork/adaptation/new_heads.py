@@ -37,7 +37,7 @@ def with_heads(network: GalaxyModel, schemas: Sequence[Schema]) -> GalaxyModel:
                     "without one of them, or give the answer another name"
                 )
     specs = (*network.spec.heads, *map(_spec, schemas))
-    made = GalaxyModel(replace(network.spec, heads=specs, schemas=(*network.schemas, *schemas)), network.encoder)
+    made = network.with_heads(specs, (*network.schemas, *schemas))
     made.heads.load_state_dict(network.heads.state_dict(), strict=False)
     for schema in schemas:
         layer = last_layer(made, schema.name)

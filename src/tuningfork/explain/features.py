@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tuningfork.models import GalaxyModel, crop
+from tuningfork.models import GalaxyModel
 
 NEXT_STAGE = 0.7  # a map this much smaller than the last is a new stage; valid convolutions nibble off less
 
@@ -65,8 +65,7 @@ def feature_maps(model: GalaxyModel, pixels: np.ndarray) -> list[FeatureMap]:
 
 def network_view(model: GalaxyModel, pixels: np.ndarray) -> torch.Tensor:
     """The images a network sees, (N, C, size, size) float32 in 0 to 1 on its device, of pixels (N, H, W, C) uint8."""
-    ours = torch.from_numpy(np.array(pixels)).to(model.mean.device)
-    return crop(ours, model.spec.view, model.spec.geometry)
+    return next(model.images(torch.from_numpy(np.array(pixels)).to(model.mean.device)))
 
 
 def watch(model: GalaxyModel, images: torch.Tensor) -> tuple[dict[str, torch.Tensor], list[Watched]]:

@@ -204,10 +204,16 @@ def _manifest(records: list[dict[str, Any]], name: str, network: GalaxyModel, in
     errors = [record for record in records if "error" in record]
     if errors:
         log.warning("%d of %s could not be read; the manifest holds the errors", len(errors), counted(len(records)))
+    view = network.spec.view
     return {
         "model": name,
         "member": 1,
-        "view": {"field": network.spec.view.field, "size": network.spec.view.size, "patch": default_patch(network)},
+        "view": {
+            "field": view.field,
+            "size": view.size,
+            "patch": default_patch(network),
+            "located": network.spec.located,
+        },
         "galaxies": galaxies,
         "errors": errors,
         "inputs": inputs,

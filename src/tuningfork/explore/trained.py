@@ -6,7 +6,7 @@ It answers any image as `tuningfork predict` asks it, with the probabilities tha
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,10 +115,9 @@ def _with_head(base: GalaxyModel, schema: ClassSchema, head: Head) -> GalaxyMode
     """The network with one linear head in the place of its own."""
     import torch
 
-    from tuningfork.models import GalaxyModel, HeadSpec
+    from tuningfork.models import HeadSpec
 
-    described = HeadSpec(schema=schema.name, kind="classes")
-    network = GalaxyModel(replace(base.spec, heads=(described,), schemas=(schema,)), base.encoder)
+    network = base.with_heads([HeadSpec(schema=schema.name, kind="classes")], [schema])
     order = [head.classes.index(name) for name in schema.class_names]
     layer = network.head(schema.name).layers[-1]
     with torch.no_grad():

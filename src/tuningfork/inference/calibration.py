@@ -153,7 +153,7 @@ def flag_of(
 
     `features` (N, F) are those of the network for the N rows; labels are not needed.
     """
-    share = network.spec.view.field / network.spec.geometry.field
+    share = network.spec.trained.looked
     some = np.linspace(0, len(rows) - 1, min(len(rows), ENOUGH)).astype(int)
     renderings = sample_renderings(pack.pixels, rows[some], share)
     return (*fit_flag(features[some], renderings, sample_framings(pack.pixels, rows[some])), share)

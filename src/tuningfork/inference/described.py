@@ -19,6 +19,13 @@ DEC = column("dec", pa.float64(), About("Declination of the image's middle", "de
 FILE = column("file_loc", pa.string(), About("Where the image is", ucd="meta.ref"))
 SCALE = column("pixel_scale", pa.float32(), About("Arcseconds a pixel of the image", "arcsec/pixel", "instr.scale"))
 FIELD = column("field_arcsec", pa.float32(), About("Side of the square that the model sees", "arcsec", "phys.angSize"))
+WIDTH = column(
+    "frame_width", pa.float32(), About("Width of the square beside those of the training images", ucd="phys.angSize")
+)
+PLACE_X = column(
+    "galaxy_x", pa.float32(), About("How far to the right of the square's middle the galaxy is, in its sides")
+)
+PLACE_Y = column("galaxy_y", pa.float32(), About("How far below the square's middle the galaxy is, in its sides"))
 NOTE = column("note", pa.string(), About("What was assumed or mended in reading the image", ucd="meta.note"))
 ERROR = column("error", pa.string(), About("Why the image could not be read; null: it was", ucd="meta.code.error"))
 OOD_SCORE = column(

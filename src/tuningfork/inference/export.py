@@ -159,10 +159,11 @@ def _write_networks(network: Model, to: str, folder: Path, calibrate: np.ndarray
 
 def _input(member: GalaxyModel) -> dict[str, Any]:
     size = member.spec.view.size
+    found = "; the galaxy in the middle, its frame as wide as those of training" if member.spec.located else ""
     return {
         "name": INPUT,
         "shape": ["N", member.spec.geometry.channels, size, size],
-        "type": "float32 in 0 to 1; mean and std are taken off inside",
+        "type": f"float32 in 0 to 1; mean and std are taken off inside{found}",
         "field": member.spec.view.field,
     }
 

@@ -11,7 +11,16 @@ from PIL import Image
 
 from tuningfork.errors import ModelError
 from tuningfork.images import Decoded, Geometry, decode
-from tuningfork.models import DEFAULT_MODEL, TRAINING, ModelSpec, View, crop, model_folder, read_manifest
+from tuningfork.models import (
+    DEFAULT_MODEL,
+    TRAINING,
+    GalaxyModel,
+    View,
+    crop,
+    load_uncalibrated,
+    model_folder,
+    read_manifest,
+)
 from tuningfork.packs import Pack, open_images
 from tuningfork.plotting.sheet import Row, Sheet, Tile
 from tuningfork.sources import ImageOptions, Images
@@ -22,14 +31,16 @@ SEED = 7  # of the simulated galaxies
 
 @dataclass(frozen=True)
 class Preview:
-    """What is shown of images in a geometry: all of it, or the view of a model."""
+    """What is shown of images in a geometry: the view, or what `model` sees, which may look for the galaxy first."""
 
     geometry: Geometry
     view: View
+    model: GalaxyModel | None = None
 
     def of(self, pixels: np.ndarray) -> np.ndarray:
         """What is seen (size, size, C) of pixels (H, W, C) uint8 in the geometry."""
-        seen = crop(torch.from_numpy(np.array(pixels))[None], self.view, self.geometry)[0]
+        batch = torch.from_numpy(np.array(pixels))[None]
+        seen = (next(self.model.images(batch)) if self.model else crop(batch, self.view, self.geometry))[0]
         eight_bit: np.ndarray = np.rint(255 * seen.permute(1, 2, 0).numpy()).astype(np.uint8)
         return eight_bit
 
@@ -79,9 +90,13 @@ def draw_preview(
     """
     if n < 1:
         raise ModelError(f"{n} images can't be looked at; 1 at the least")
-    manifest = read_manifest(model)
-    spec = ModelSpec.from_dict(manifest)
-    preview = Preview(geometry, View(geometry.field, geometry.size)) if geometry else Preview(spec.geometry, spec.view)
+    manifest, network = read_manifest(model), load_uncalibrated(model).members[0]
+    spec = network.spec
+    preview = (
+        Preview(geometry, View(geometry.field, geometry.size))
+        if geometry
+        else Preview(spec.geometry, spec.view, network)
+    )
     source = open_images(images, preview.geometry, workers, options, None if geometry else spec.trained)
     part = source.part(0, min(n, source.n), workers or 1)
     tiles = [_tile(image, preview) for image in part.decoded()]
@@ -91,10 +106,16 @@ def draw_preview(
     side = preview.view.size
     Sheet(
         "Images as they will be packed" if geometry else "Images as the model will see them",
-        f"{len(tiles):,} of {source.n:,}: the central {preview.view.field:g} of each frame at {side} x {side} pixels",
+        f"{len(tiles):,} of {source.n:,}: {_part(preview)} at {side} x {side} pixels",
         [*rows, *_training(folder, preview)],
     ).save(path)
     return path
+
+
+def _part(preview: Preview) -> str:
+    if preview.model is not None and preview.model.spec.located:
+        return "the galaxy, looked for in each frame and brought to one size,"
+    return f"the central {preview.view.field:g} of each frame"
 
 
 def _tile(image: Decoded, preview: Preview) -> Tile:

@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+import torch
 
 from tuningfork.images import Decoded
 from tuningfork.inference.confidence import Confidence
 from tuningfork.inference.described import (
     OOD,
     OOD_SCORE,
+    PLACE_X,
+    PLACE_Y,
+    WIDTH,
     answer_columns,
     confidence_columns,
     expected_rmse_column,
@@ -23,6 +27,7 @@ from tuningfork.inference.described import (
     table_of,
 )
 from tuningfork.inference.naming import named_probability, summaries
+from tuningfork.models.locator import Places
 from tuningfork.schemas import ClassSchema, Schema, TreeSchema
 
 
@@ -31,6 +36,7 @@ def prediction_rows(
     answers: Mapping[str, np.ndarray],
     schemas: Sequence[Schema],
     sure: Confidence | None,
+    places: Places | None = None,
 ) -> pa.Table:
     """One row for each of N images; the types of its columns are the same whatever the images are.
 
@@ -41,7 +47,8 @@ def prediction_rows(
     flag `ood`. What is not known is null.
 
     `answers[schema.name]` is (number of readable images, K): the unreadable ones of the `batch` get nulls in their
-    place. Then come `pixel_scale` and `field_arcsec`, the side of the square that the model sees, where they are known,
+    place. Of a model that looks for the galaxy come `frame_width`, `galaxy_x` and `galaxy_y`, its `places`. Then come
+    `pixel_scale` and `field_arcsec`, the side of the square that the model sees, where they are known,
     `note`, what a user should know of an image that was read, and `error`.
     """
     readable = np.array([entry.error is None for entry in batch], dtype=bool)
@@ -65,4 +72,7 @@ def prediction_rows(
         scores = np.full(len(batch), np.nan)
         scores[readable] = sure.ood_score
         columns.append((OOD, pa.array(scores > 1, mask=np.isnan(scores))))
+    if places is not None:
+        found = torch.stack([places.width, places.x, places.y], dim=1).numpy()
+        columns += numbers(found, [WIDTH, PLACE_X, PLACE_Y], readable)
     return table_of(columns + remarks(batch))

@@ -171,4 +171,4 @@ def _batch_rows(
         sure = confidence(found, seen[: len(pixels)], known, schemas)
     else:
         sure = confidence_of_other_views(found, known, schemas)
-    return prediction_rows(batch, answers, network.schemas, sure)
+    return prediction_rows(batch, answers, network.schemas, sure, found.places)

@@ -16,6 +16,7 @@ class LookEntry(Entry):
     field: FiniteFloat
     size: Size
     patch: Size
+    located: bool = False
 
 
 class GradCamEntry(Entry):

@@ -20,12 +20,13 @@ class EncoderEntry(Entry):
 
 
 class InputEntry(Entry):
-    """What a network sees of a square, and the colours it expects."""
+    """What a network sees of a square, the colours it expects, and whether galaxies are looked for in it."""
 
     field: Annotated[Positive, Field(le=1)]
     size: Annotated[int, Field(ge=1, le=2048)]
     mean: list[Number]
     std: list[Annotated[Positive, Field(strict=False)]]
+    located: bool = False
 
 
 class HeadEntry(Entry):

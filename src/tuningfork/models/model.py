@@ -15,6 +15,7 @@ from tuningfork.images import Geometry, Reading
 from tuningfork.models.bounds import LARGEST_MAPS
 from tuningfork.models.encoders import build_encoder
 from tuningfork.models.heads import Head, HeadSpec, build_head, of_views
+from tuningfork.models.locator import Locator, Places
 from tuningfork.models.view import View
 from tuningfork.models.views import sides
 from tuningfork.schemas import Schema, schema_from_dict, schema_to_dict
@@ -28,7 +29,8 @@ Outputs = tuple[torch.Tensor, dict[str, torch.Tensor]]
 class ModelSpec:
     """All that is needed to build a model, weights apart.
 
-    `mean` and `std` are one number a channel, in 0 to 1; `reading` is how the images that it was trained on were read.
+    `mean` and `std` are one number a channel, in 0 to 1; `reading` is how the images that it was trained on were read;
+    `located`: each galaxy is found in its frame first.
     """
 
     encoder: str
@@ -40,11 +42,12 @@ class ModelSpec:
     heads: tuple[HeadSpec, ...]
     schemas: tuple[Schema, ...]
     reading: Reading = Reading()
+    located: bool = False
 
     @property
     def trained(self) -> Reading:
         """How images were read in training, and how much of their square the model looks at."""
-        return replace(self.reading, looked=self.view.field / self.geometry.field)
+        return replace(self.reading, looked=1.0 if self.located else self.view.field / self.geometry.field)
 
     def as_dict(self) -> dict[str, Any]:
         """The part of a manifest from which the model can be built again."""
@@ -52,7 +55,9 @@ class ModelSpec:
             "encoder": {"name": self.encoder, "options": self.options},
             "geometry": self.geometry.as_dict(),
             "images": self.reading.as_dict(),
-            "input": asdict(self.view) | {"mean": list(self.mean), "std": list(self.std)},
+            "input": asdict(self.view)
+            | {"mean": list(self.mean), "std": list(self.std)}
+            | ({"located": True} if self.located else {}),
             "heads": [
                 {
                     "spec": head.model_dump(mode="json", by_alias=True, exclude={"teacher"}),  # the recipe tells of it
@@ -77,6 +82,7 @@ class ModelSpec:
             heads=tuple(HeadSpec.model_validate(head["spec"]) for head in manifest["heads"]),
             schemas=tuple(schema_from_dict(head["schema"], "model.json") for head in manifest["heads"]),
             reading=Reading.from_dict(manifest["images"]) if manifest.get("images") else Reading(),
+            located=bool(view.get("located", False)),
         )
 
 
@@ -93,11 +99,16 @@ class Inference:
     answers: dict[str, torch.Tensor]
     expected: dict[str, torch.Tensor]
     spread: dict[str, torch.Tensor]
+    places: Places | None = None
 
     def first(self, n: int) -> Inference:
         """The same of the first `n` galaxies."""
-        parts = (self.answers, self.expected, self.spread)
-        return Inference(self.features[:n], *({name: values[:n] for name, values in part.items()} for part in parts))
+        answers, expected, spread = (
+            {name: values[:n] for name, values in part.items()} for part in (self.answers, self.expected, self.spread)
+        )
+        return Inference(
+            self.features[:n], answers, expected, spread, self.places.first(n) if self.places is not None else None
+        )
 
 
 class Model(nn.Module, ABC):
@@ -200,7 +211,7 @@ class Model(nn.Module, ABC):
             expected[name] = of_views(head.expected_answers, by_view).mean(dim=0)
             if len(by_view) > 1:
                 spread[name] = of_views(head.answers, by_view).std(dim=0, correction=0)
-        return Inference(features, answers, expected, spread)
+        return Inference(features, answers, expected, spread, self.members[0].places(pixels))
 
     def predict(self, pixels: torch.Tensor, views: int = 1) -> dict[str, torch.Tensor]:
         """The answers for pack pixels (N, H, W, C) uint8 in the model's geometry, averaged over `views` views."""
@@ -232,8 +243,15 @@ class GalaxyModel(Model):
                 for head, schema in zip(spec.heads, spec.schemas, strict=True)
             }
         )
+        self.locator = Locator(channels) if spec.located else None
         self.register_buffer("mean", torch.tensor(spec.mean).view(1, channels, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(spec.std).view(1, channels, 1, 1), persistent=False)
+
+    def with_heads(self, heads: Sequence[HeadSpec], schemas: Sequence[Schema]) -> GalaxyModel:
+        """The same encoder, and what looks for galaxies, with heads that know nothing yet."""
+        made = GalaxyModel(replace(self.spec, heads=tuple(heads), schemas=tuple(schemas)), self.encoder)
+        made.locator = self.locator
+        return made
 
     @property
     def members(self) -> Sequence[GalaxyModel]:
@@ -271,10 +289,16 @@ class GalaxyModel(Model):
             raise TypeError(f"the head of {schema!r} is a {type(head).__name__}")
         return head
 
+    def places(self, pixels: torch.Tensor) -> Places | None:
+        """Where the galaxies of pack pixels (N, H, W, C) are, and how wide their frames; None: it does not look."""
+        return self.locator.locate(pixels, self.spec.geometry) if self.locator is not None else None
+
     def images(self, pixels: torch.Tensor, views: int = 1) -> Iterator[torch.Tensor]:
         """Images (N, C, size, size) of pack pixels, from each side that differs to the encoder."""
         invariant = bool(getattr(self.encoder, "invariant", False))
-        return sides(pixels, self.spec.view, self.spec.geometry, views, invariant=invariant)
+        view, geometry, found = self.spec.view, self.spec.geometry, self.places(pixels)
+        warps = found.warps(view, geometry) if found else None
+        return sides(pixels, view, geometry, views, invariant=invariant, warps=warps)
 
     def outputs_of_views(self, pixels: torch.Tensor, views: int) -> Outputs:
         """Features and raw outputs, one for each view that differs to the encoder."""

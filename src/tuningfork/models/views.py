@@ -37,11 +37,12 @@ def check_views(count: int) -> None:
 
 
 def sides(
-    pixels: torch.Tensor, view: View, geometry: Geometry, count: int, *, invariant: bool
+    pixels: torch.Tensor, view: View, geometry: Geometry, count: int, *, invariant: bool, warps: Warps | None = None
 ) -> Iterator[torch.Tensor]:
     """Images (N, C, size, size) in 0 to 1 of pack pixels (N, H, W, C) uint8, from `count` sides.
 
     For an `invariant` encoder, to which the exact views of one turn are the same image, one of each stands for all.
+    `warps` bring each galaxy to the middle first; by default the middle of the pixels is seen.
 
     Raises
     ------
@@ -51,7 +52,7 @@ def sides(
     check_views(count)
     turns = max(1, count // EXACT)
     for turn in range(turns):
-        images = _turned(pixels, view, geometry, turn * math.pi / 2 / turns)
+        images = _turned(pixels, view, geometry, warps, turn * math.pi / 2 / turns)
         yield from exact_views(images, 1 if invariant else min(count, EXACT))
 
 
@@ -63,8 +64,8 @@ def exact_views(images: torch.Tensor, count: int) -> Iterator[torch.Tensor]:
         yield turned.contiguous(memory_format=torch.channels_last)
 
 
-def _turned(pixels: torch.Tensor, view: View, geometry: Geometry, angle: float) -> torch.Tensor:
-    if angle == 0:
+def _turned(pixels: torch.Tensor, view: View, geometry: Geometry, warps: Warps | None, angle: float) -> torch.Tensor:
+    if warps is None and angle == 0:
         return crop(pixels, view, geometry)
-    warps = Warps.identity(len(pixels))
+    warps = warps or Warps.identity(len(pixels))
     return warp(pixels, replace(warps, angle=torch.full((len(pixels),), angle)), view, geometry)

@@ -17,13 +17,19 @@ NOTE = (
 )
 
 
+def _part(view: dict[str, Any]) -> str:
+    if view.get("located"):
+        return "the galaxy, which it looks for in the frame, brought to the middle and to one size"
+    return f"the central {view['field']:g} of the frame"
+
+
 def explanation_section(folder: Path, manifest: dict[str, Any]) -> Section:
     """Which model, the figures of each galaxy, the plots of the first, images that could not be read."""
     galaxies, view, errors = manifest["galaxies"], manifest["view"], manifest["errors"]
     facts = [
         ("Model", manifest["model"]),
         ("Galaxies", f"{len(galaxies):,}"),
-        ("What it sees", f"{view['size']} × {view['size']} pixels, the central {view['field']:g} of the frame"),
+        ("What it sees", f"{view['size']} × {view['size']} pixels, {_part(view)}"),
         ("Hidden patch", f"{view['patch']} × {view['patch']} pixels"),
         ("Unreadable images", f"{len(errors):,}"),
     ]

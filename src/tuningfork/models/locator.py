@@ -1,0 +1,74 @@
+"""Where a galaxy is in its frame, and how wide the frame is: a network that knows one kind of frame then sees any.
+
+A localisation network (Jaderberg et al. 2015, arXiv:1506.02025), trained apart from the encoder: a galaxy's frame is
+changed in a known way, and the network says in which. `benchmarks/locating.py` trains it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from tuningfork.images import Geometry
+from tuningfork.models.view import View, Warps, crop
+
+SIDE = 64  # pixels of a square, as the network sees it
+MEAN, STD = 0.1, 0.2  # of a composite's pixels, roughly
+WIDEST, FARTHEST = 3.0, 0.35  # beyond the frames that it was trained on
+
+
+@dataclass(frozen=True)
+class Places:
+    """How N squares are framed, each field of shape (N,).
+
+    `width` is that of the square, 1 for one as wide as those of the training images; `x` to the right and `y` down are
+    how far from its middle the galaxy is, as a fraction of its side.
+    """
+
+    width: torch.Tensor
+    x: torch.Tensor
+    y: torch.Tensor
+
+    def warps(self, view: View, geometry: Geometry) -> Warps:
+        """What brings each galaxy to the middle of the view, as large as in the training images."""
+        share = view.field / geometry.field
+        still = Warps.identity(len(self.width))
+        return replace(still, zoom=self.width, shift_x=self.x / share, shift_y=self.y / share)
+
+    def first(self, n: int) -> Places:
+        """Of the first `n` squares."""
+        return Places(self.width[:n], self.x[:n], self.y[:n])
+
+
+class Locator(nn.Module):
+    """Finds width and place of a whole square, by convolutions and two dense layers that see where in it things are."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        widths = ((16, 2), (16, 1), (40, 2), (40, 1), (96, 2), (96, 1), (192, 2))
+        layers: list[nn.Module] = []
+        for width, stride in widths:
+            layers += [nn.Conv2d(channels, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+            channels = width
+        self.body = nn.Sequential(*layers)
+        self.head = nn.Sequential(
+            nn.Flatten(), nn.Dropout(0.1), nn.Linear(channels * (SIDE // 16) ** 2, 128), nn.ReLU(), nn.Linear(128, 3)
+        )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, 3): the logarithm of how much narrower a square is than usual, and x and y as of `Places`.
+
+        `images` are (N, C, SIDE, SIDE) in 0 to 1.
+        """
+        found: torch.Tensor = self.head(self.body((images - MEAN) / STD))
+        return found
+
+    @torch.no_grad()
+    def locate(self, pixels: torch.Tensor, geometry: Geometry) -> Places:
+        """How pack pixels (N, H, W, C) uint8 are framed."""
+        narrow, x, y = self(crop(pixels, View(geometry.field, SIDE), geometry)).float().cpu().unbind(dim=1)
+        width = torch.exp(-narrow.clamp(-math.log(WIDEST), math.log(WIDEST)))
+        return Places(width, x.clamp(-FARTHEST, FARTHEST), y.clamp(-FARTHEST, FARTHEST))
