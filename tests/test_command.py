@@ -134,13 +134,15 @@ def test_a_slip_in_a_file_or_a_study_is_told_before_torch_is_imported(tmp_path: 
 
 @pytest.mark.parametrize("verb", ["train tuningfork/small", "study serrano/approaches"])
 def test_a_slip_in_the_places_is_reported_before_torch_is_imported(verb: str, pack: Path, tmp_path: Path) -> None:
-    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / ".partial").mkdir(parents=True)
+    (tmp_path / "images").mkdir()
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "thesis.tex").touch()
     (tmp_path / "file").touch()
     slips = {
         "nowhere out": "no pack at nowhere; make it with `tuningfork pack`",
-        "begun out": "packing has not finished",
+        "begun out": "pack has not finished there; run the same command again",
+        "images out": "images holds no pack.json: it is not a pack; make one with `tuningfork pack`",
         "file out": "holds no pack.json",
         f"{pack} taken": "holds something else (thesis.tex); choose an empty or a new folder",
         f"{pack} file": "file is a file; name a folder",

@@ -23,6 +23,7 @@ from typing import Any
 
 from tuningfork.errors import MachineError, OutputError, TuningforkError, first_line
 
+WORK = ".partial"  # where what takes long is made
 TEMPORARY = ".unfinished-"  # how the name of everything in the making begins
 LARGEST_TEXT = 1 << 30  # bytes of a manifest, a recipe or a journal; a pack of a billion images has fewer
 # What fails for any file, and not because of what is in this one.

@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 from tuningfork.errors import OutputError, TuningforkError
 from tuningfork.files import (
     TEMPORARY,
+    WORK,
     clear_temporaries,
     output_errors,
     read_json,
@@ -36,7 +37,6 @@ from tuningfork.files import (
     write_json,
 )
 
-WORK = ".partial"
 RECORD = "job.json"
 LOCK = "lock"
 NAMED = 3  # changes that an error names

@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, PrivateAttr, ValidationError
 
 from tuningfork.errors import TuningforkError
-from tuningfork.files import read_json, sha256, stamp, write_json
+from tuningfork.files import WORK, read_json, sha256, stamp, write_json
 
 LARGEST = 64 << 20  # bytes
 DEEPEST = 40  # levels of lists and tables
@@ -57,7 +57,7 @@ class Manifest(Entry):
     VERSION: ClassVar[int] = 1
     NAME: ClassVar[str]  # of the file
     WHAT: ClassVar[str]  # as in "is not the manifest of a pack"
-    ABSENT: ClassVar[str]  # what it means that there is none, and what to do
+    MAKE: ClassVar[str]  # the command that makes it
     AGAIN: ClassVar[str]  # what to do where it, or a file it speaks of, is wrong
     ERROR: ClassVar[type[TuningforkError]]
 
@@ -86,8 +86,14 @@ class Manifest(Entry):
         """
         path = folder / cls.NAME
         if not path.exists():
-            raise cls.ERROR(f"{folder} holds no {cls.NAME}: {cls.ABSENT}")
+            begun = (folder / WORK).exists()
+            what = f"{cls.MAKE} has not finished there; run the same command again" if begun else cls._is_none()
+            raise cls.ERROR(f"{folder} holds no {cls.NAME}: {what}")
         return cls.of(read_json(path, cls.ERROR, LARGEST), path)
+
+    @classmethod
+    def _is_none(cls) -> str:
+        return f"it is not {cls.WHAT}; make one with `tuningfork {cls.MAKE}`"
 
     @classmethod
     def of(cls, content: Any, origin: Path) -> Self:

@@ -109,7 +109,7 @@ class EvaluationManifest(Manifest):
     """Of an evaluation: figures with their intervals, and plots."""
 
     FORMAT, NAME, WHAT = "tuningfork-evaluation", "evaluation.json", "an evaluation"
-    ABSENT = "evaluation has not finished there; evaluate again"
+    MAKE = "evaluate"
     AGAIN, ERROR = "evaluate again", PredictionsError
 
     where: str
@@ -143,7 +143,7 @@ class RobustnessManifest(Manifest):
     """Of a robustness measurement: curves, and a plot of each schema with its caption."""
 
     FORMAT, NAME, WHAT = "tuningfork-robustness", "robustness.json", "a robustness measurement"
-    ABSENT = "the measurement has not finished there; run it again"
+    MAKE = "robustness"
     AGAIN, ERROR = "measure again", EvaluationError
 
     where: str

@@ -59,7 +59,7 @@ class ExplanationManifest(Manifest):
     """Of an explanation: the galaxies with their plots, and those that could not be read."""
 
     FORMAT, NAME, WHAT = "tuningfork-explanation", "explanation.json", "an explanation"
-    ABSENT = "the explanation has not finished there; run the same explain command again"
+    MAKE = "explain"
     AGAIN, ERROR = "explain again", OutputError
 
     model: str

@@ -14,7 +14,7 @@ class LabelsManifest(Manifest):
     """Of a journal of labels: its first line. `seed` decides which galaxies are set aside for validation."""
 
     FORMAT, NAME, WHAT = "tuningfork-labels", "", "a journal of labels"
-    ABSENT, AGAIN, ERROR = "label again", "begin a new one with --labels", CatalogError
+    MAKE, AGAIN, ERROR = "explore", "begin a new one with --labels", CatalogError
 
     seed: Count
 

@@ -97,7 +97,7 @@ class ModelManifest(Manifest):
     """Of a model: all it is built from, and how it was made."""
 
     FORMAT, NAME, WHAT = "tuningfork-model", "model.json", "a model"
-    ABSENT = "training has not finished there; run the same train command again"
+    MAKE = "train"
     AGAIN, ERROR = "copy the whole model folder, or train it again", ModelError
 
     encoder: EncoderEntry

@@ -28,7 +28,7 @@ class ExportManifest(Manifest):
     """Of an exported model: its graphs, and how far their answers lie from PyTorch's."""
 
     FORMAT, NAME, WHAT = "tuningfork-export", "export.json", "an exported model"
-    ABSENT = "it is no exported model; make one with `tuningfork export`"
+    MAKE = "export"
     AGAIN, ERROR = "export again", ModelError
 
     to: Literal["onnx", "openvino"]
@@ -42,7 +42,7 @@ class PurityManifest(Manifest):
     """Of what is written beside an embedding: how well its classes keep together."""
 
     FORMAT, NAME, WHAT = "tuningfork-purity", "purity.json", "the purity of an embedding"
-    ABSENT, AGAIN, ERROR = "embed again", "embed again", EmbeddingError
+    MAKE, AGAIN, ERROR = "embed", "embed again", EmbeddingError
 
     schemas: dict[str, Any]
 
@@ -51,7 +51,7 @@ class EmbeddingManifest(Manifest):
     """Of an embedding, in the metadata of its Parquet file."""
 
     FORMAT, NAME, WHAT = "tuningfork-embedding", "", "an embedding"
-    ABSENT, AGAIN, ERROR = "embed again", "embed again", EmbeddingError
+    MAKE, AGAIN, ERROR = "embed", "embed again", EmbeddingError
 
     n: Count
     n_features: Count
@@ -66,7 +66,7 @@ class SimulationManifest(Manifest):
     """Of simulated galaxies: the settings, without a date, so that a seed gives the same bytes."""
 
     FORMAT, NAME, WHAT = "tuningfork-simulation", "simulation.json", "a simulation"
-    ABSENT, AGAIN, ERROR = "simulate again", "simulate again", OutputError
+    MAKE, AGAIN, ERROR = "simulate", "simulate again", OutputError
 
     n: Count
     seed: Count

@@ -50,7 +50,7 @@ class PackManifest(Manifest):
     """Of a pack: N images in one geometry, with what is asked of them."""
 
     FORMAT, NAME, WHAT = "tuningfork-pack", "pack.json", "a pack"
-    ABSENT = "packing has not finished there; run the same pack command again"
+    MAKE = "pack"
     AGAIN, ERROR = "pack again", PackError
 
     n: Count

@@ -73,7 +73,7 @@ class StudyManifest(Manifest):
     """Of a study: its runs, compared."""
 
     FORMAT, NAME, WHAT = "tuningfork-study", "study.json", "a study"
-    ABSENT = "the study has not finished there; run the same study command again"
+    MAKE = "study"
     AGAIN, ERROR = "run the study again", OutputError
 
     title: str
