@@ -523,10 +523,7 @@ class TrainedModel:
         spec, calibration = self.spec, self.manifest.get("calibration")
         answers = "; ".join(f"{schema.title} ({schema.name})" for schema in self.schemas)
         members = [member.spec for member in self.network.members]
-        views = dict.fromkeys(
-            f"the central {member.view.field:g} of the frame at {member.view.size} x {member.view.size} pixels"
-            for member in members
-        )
+        views = dict.fromkeys(f"{member.part} at {member.view.size} x {member.view.size} pixels" for member in members)
         encoders = ", ".join(member.encoder for member in members)
         colours = "three colours" if spec.geometry.channels == 3 else f"{spec.geometry.channels} channel(s)"
         if calibration:

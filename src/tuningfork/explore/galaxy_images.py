@@ -21,7 +21,7 @@ from tuningfork.explore.catalogue import Catalogue
 from tuningfork.explore.recent import Recent
 from tuningfork.images import Geometry, Reading, read_image
 from tuningfork.images.item import Item, Payload
-from tuningfork.models import read_manifest
+from tuningfork.models import read_manifest, share_seen
 from tuningfork.packs import Pack, open_pack
 from tuningfork.sources import ImageOptions, Source, open_source
 from tuningfork.sources import location as place
@@ -235,7 +235,8 @@ def view_of(model: str | None, manifest: Mapping[str, Any]) -> Geometry:
     for name in filter(None, (model, made_by)):
         with suppress(TuningforkError):
             said = read_manifest(name)
-            return replace(Geometry.from_dict(said["geometry"]), field=said["input"]["field"])
+            whole = Geometry.from_dict(said["geometry"])
+            return replace(whole, field=whole.field * share_seen(said))
     with suppress(KeyError, TypeError, ValueError, TuningforkError):
         return Geometry.from_dict(manifest["geometry"])
     return Geometry()

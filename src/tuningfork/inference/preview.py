@@ -104,18 +104,13 @@ def draw_preview(
     folder = model_folder(model) / manifest.get("members", ["."])[0]
     path = Path(out).with_name(f"{Path(out).stem}-look.png")
     side = preview.view.size
+    where = f"the central {geometry.field:g} of the frame" if geometry else spec.part
     Sheet(
         "Images as they will be packed" if geometry else "Images as the model will see them",
-        f"{len(tiles):,} of {source.n:,}: {_part(preview)} at {side} x {side} pixels",
+        f"{len(tiles):,} of {source.n:,}: {where} at {side} x {side} pixels",
         [*rows, *_training(folder, preview)],
     ).save(path)
     return path
-
-
-def _part(preview: Preview) -> str:
-    if preview.model is not None and preview.model.spec.located:
-        return "the galaxy, looked for in each frame and brought to one size,"
-    return f"the central {preview.view.field:g} of each frame"
 
 
 def _tile(image: Decoded, preview: Preview) -> Tile:

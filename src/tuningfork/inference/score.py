@@ -15,7 +15,7 @@ from tuningfork.evaluation import Evaluation, evaluate_predictions
 from tuningfork.evaluation.place import PLOTS, Place
 from tuningfork.inference.streaming import predict_pack
 from tuningfork.manifests import EvaluationManifest
-from tuningfork.models import learned_from, read_manifest
+from tuningfork.models import learned_from, read_manifest, share_seen
 from tuningfork.packs import Pack, open_pack
 from tuningfork.plotting.style import check_format
 from tuningfork.schemas import Schema, schema_from_dict
@@ -119,12 +119,11 @@ def _measurement(model: str | Path, pack: str | Path | Pack, split: str, where: 
         names = ", ".join(schema.name for schema in answered)
         raise SchemaError(f"{data.path} has no labels for what the model answers ({names}); pack again with --schema")
     inputs = {"model": manifest["sha256"], "pack": data.manifest["sha256"], "split": split, "rows": list(where)}
-    looked = manifest["input"]["field"] / manifest["geometry"]["field"]
     origin = f"{chosen} of {data.path.name}"
     if known := _known_already(model, data, rows):
         log.warning("%s: %s; its figures flatter", origin, known)
         origin += f" ({known})"
-    return _Measurement(model, data, rows, schemas, origin, inputs, looked)
+    return _Measurement(model, data, rows, schemas, origin, inputs, share_seen(manifest))
 
 
 def _known_already(model: str | Path, data: Pack, rows: np.ndarray) -> str:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from tuningfork.lazy import import_when_asked
 
 if TYPE_CHECKING:
-    from tuningfork.models.described import DEFAULT_MODEL, bundled_models, learned_from, model_folder, read_manifest
+    from tuningfork.models.described import (
+        DEFAULT_MODEL,
+        bundled_models,
+        learned_from,
+        model_folder,
+        read_manifest,
+        share_seen,
+    )
     from tuningfork.models.encoders import (
         architecture,
         build_encoder,
@@ -56,6 +63,7 @@ _HOMES = {
     "register_head": "heads",
     "save_model": "folder",
     "seal": "folder",
+    "share_seen": "described",
     "warp": "view",
 }
 
@@ -92,6 +100,7 @@ __all__ = [
     "register_head",
     "save_model",
     "seal",
+    "share_seen",
     "warp",
 ]
 

@@ -51,6 +51,12 @@ def read_manifest(model: str | Path) -> dict[str, Any]:
     return read(model_folder(model)).content
 
 
+def share_seen(manifest: dict[str, Any]) -> float:
+    """How much of the side of its squares the model of a manifest looks at; one that looks for the galaxy, all of it."""
+    seen = manifest["input"]
+    return 1.0 if seen.get("located") else float(seen["field"] / manifest["geometry"]["field"])
+
+
 @dataclass(frozen=True)
 class Learned:
     """Galaxies that a model, or a member of it, has learned from: `how`, and the rows of the pack of these hashes."""

@@ -49,6 +49,15 @@ class ModelSpec:
         """How images were read in training, and how much of their square the model looks at."""
         return replace(self.reading, looked=1.0 if self.located else self.view.field / self.geometry.field)
 
+    @property
+    def part(self) -> str:
+        """Which part of a frame it sees, in words."""
+        return (
+            "the galaxy, which it looks for in the frame,"
+            if self.located
+            else f"the central {self.view.field:g} of the frame"
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """The part of a manifest from which the model can be built again."""
         return {

@@ -19,7 +19,7 @@ NOTE = (
 
 def _part(view: dict[str, Any]) -> str:
     if view.get("located"):
-        return "the galaxy, which it looks for in the frame, brought to the middle and to one size"
+        return "the galaxy, which it looks for in the frame"
     return f"the central {view['field']:g} of the frame"
 
 

@@ -117,6 +117,8 @@ def _geometry(table: dict[str, Any]) -> str:
     text = f"{table.get('size')} × {table.get('size')} pixels"
     text += f", {table['channels']} channels" if table.get("channels") else ""
     field = table.get("field", 1.0)
+    if table.get("located"):
+        return f"{text}; the galaxy, which it looks for in the frame"
     return text + ("; the whole frame" if field == 1 else f"; the central {field:g} of the frame")
 
 
