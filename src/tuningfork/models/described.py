@@ -52,7 +52,7 @@ def read_manifest(model: str | Path) -> dict[str, Any]:
 
 
 def share_seen(manifest: dict[str, Any]) -> float:
-    """How much of the side of its squares the model of a manifest looks at; one that looks for the galaxy, all of it."""
+    """How much of the side of its squares a model looks at, by its manifest: all, where it looks for the galaxy."""
     seen = manifest["input"]
     return 1.0 if seen.get("located") else float(seen["field"] / manifest["geometry"]["field"])
 
