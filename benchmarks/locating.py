@@ -14,6 +14,7 @@ frame's mirror image, its rim drawn out, black, or the frame of another galaxy, 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import time
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -199,7 +201,8 @@ def train(pack: Pack, out: Path) -> None:
             total += error.item()
         torch.save((epoch + 1, [part.state_dict() for part in parts]), kept)
         print(f"epoch {epoch + 1}/{EPOCHS}: loss {total / steps:.4f}, {time.monotonic() - started:.0f} s", flush=True)
-    save_file({name: each.contiguous() for name, each in average.module.state_dict().items()}, out)
+    weights = {name: each.contiguous() for name, each in average.module.state_dict().items()}
+    save_file(weights, out, {"trained_on": json.dumps(pack.manifest["sha256"])})
 
 
 def give(weights: Path, name: str, out: Path) -> None:
@@ -210,11 +213,13 @@ def give(weights: Path, name: str, out: Path) -> None:
     made.heads = model.heads
     made.locator.load_state_dict(load_file(weights))
     out.mkdir(parents=True)
-    for file in ("recipe.toml", "history.csv", "card.md"):
+    for file in ("recipe.toml", "history.csv"):
         if (model_folder(name) / file).exists():
             (out / file).write_bytes((model_folder(name) / file).read_bytes())
     kept = {key: value for key, value in manifest.items() if key not in (*made.spec.as_dict(), "calibration", "sha256")}
-    save_model(made, out, kept)
+    with safe_open(weights, "pt") as file:
+        trained_on = json.loads(file.metadata()["trained_on"])
+    save_model(made, out, kept | {"locator": {"sha256": trained_on}})
 
 
 def main() -> None:

@@ -141,7 +141,7 @@ def test_a_slip_in_the_places_is_reported_before_torch_is_imported(verb: str, pa
     (tmp_path / "file").touch()
     slips = {
         "nowhere out": "no pack at nowhere; make it with `tuningfork pack`",
-        "begun out": "pack has not finished there; run the same command again",
+        "begun out": "work has not finished there; run the same command again",
         "images out": "images holds no pack.json: it is not a pack; make one with `tuningfork pack`",
         "file out": "holds no pack.json",
         f"{pack} taken": "holds something else (thesis.tex); choose an empty or a new folder",

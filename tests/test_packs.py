@@ -508,7 +508,7 @@ def test_a_pack_that_is_not_whole_is_refused(source: Path, tmp_path: Path) -> No
         pd.read_parquet(path / "catalog.parquet").assign(split="test").to_parquet(path / "catalog.parquet")
 
     refused: list[tuple[str, Callable[[Path], object]]] = [
-        ("packing has not finished", lambda p: (p / "pack.json").unlink()),
+        ("it is not a pack; make one with `tuningfork pack`", lambda p: (p / "pack.json").unlink()),
         ("is not valid JSON", lambda p: (p / "pack.json").write_text("{")),
         ("is not the manifest of a pack", lambda p: (p / "pack.json").write_text("[]")),
         ("version 2; this software reads 1", rewrite(version=2)),

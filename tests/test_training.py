@@ -77,7 +77,7 @@ def test_a_killed_run_resumes_to_the_same_weights(model: Path, pack: Path, recip
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
     assert not (out / "model.json").exists()
-    with pytest.raises(ModelError, match="training has not finished"):
+    with pytest.raises(ModelError, match="work has not finished"):
         load_model(out)
     again = run_train(str(recipe_file), str(pack), str(out))
     assert again.returncode == 0, again.stderr

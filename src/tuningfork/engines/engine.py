@@ -114,6 +114,7 @@ class Graph(nn.Module):
     def __init__(self, member: GalaxyModel) -> None:
         super().__init__()
         self.member = copy.deepcopy(member)
+        self.member.locator = None  # it looks before there are images
         _make_ordinary(self.member)
         self.eval().requires_grad_(False)
         _fold_norms(self.member)

@@ -36,6 +36,7 @@ def explain_pixels(model: GalaxyModel, identity: str, pixels: np.ndarray, answer
     cam = enlarge(heat, size)[0]
     patch = default_patch(model)
     starts = patch_starts(size, patch, max(1, patch // 2))
+    places = model.places(torch.tensor(batch, device=image.device))
     drops = patch_drops(model, batch, target, patch, starts)
     return Explanation(
         title=f"{identity}: what “{target.words}” rests on ({target.column}, predicted {values[target.index]:.2f})",
@@ -57,7 +58,8 @@ def explain_pixels(model: GalaxyModel, identity: str, pixels: np.ndarray, answer
             "value": float(values[target.index]),
             "gradcam": evidence_figures(cam) | {"side": heat.shape[-1]},
             "occlusion": drop_figures(drops[0], starts, patch, size),
-        },
+        }
+        | ({"frame": {name: float(getattr(places, name)) for name in ("width", "x", "y")}} if places else {}),
     )
 
 

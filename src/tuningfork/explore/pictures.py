@@ -35,7 +35,7 @@ class Look:
     size
         Pixels a side.
     view
-        ``model``: the square that the model sees; ``frame``: the whole image.
+        ``model``: the square that the model looks at; ``frame``: the whole image.
     stretch
         -1 (dark) to 1 (bright); 0 is as the model sees it.
     band

@@ -18,9 +18,11 @@ RA = column("ra", pa.float64(), About("Right ascension of the image's middle", "
 DEC = column("dec", pa.float64(), About("Declination of the image's middle", "deg", "pos.eq.dec;meta.main"))
 FILE = column("file_loc", pa.string(), About("Where the image is", ucd="meta.ref"))
 SCALE = column("pixel_scale", pa.float32(), About("Arcseconds a pixel of the image", "arcsec/pixel", "instr.scale"))
-FIELD = column("field_arcsec", pa.float32(), About("Side of the square that the model sees", "arcsec", "phys.angSize"))
+FIELD = column(
+    "field_arcsec", pa.float32(), About("Side of the square that the model looks at", "arcsec", "phys.angSize")
+)
 WIDTH = column(
-    "frame_width", pa.float32(), About("Width of the square beside those of the training images", ucd="phys.angSize")
+    "frame_width", pa.float32(), About("Width of the square beside those of the training images", ucd="arith.ratio")
 )
 PLACE_X = column(
     "galaxy_x", pa.float32(), About("How far to the right of the square's middle the galaxy is, in its sides")

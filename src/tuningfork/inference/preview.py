@@ -15,6 +15,7 @@ from tuningfork.models import (
     DEFAULT_MODEL,
     TRAINING,
     GalaxyModel,
+    ModelSpec,
     View,
     crop,
     load_uncalibrated,
@@ -31,7 +32,7 @@ SEED = 7  # of the simulated galaxies
 
 @dataclass(frozen=True)
 class Preview:
-    """What is shown of images in a geometry: the view, or what `model` sees, which may look for the galaxy first."""
+    """What is shown of images in a geometry: the view, or what a `model` sees that looks for the galaxy first."""
 
     geometry: Geometry
     view: View
@@ -90,13 +91,13 @@ def draw_preview(
     """
     if n < 1:
         raise ModelError(f"{n} images can't be looked at; 1 at the least")
-    manifest, network = read_manifest(model), load_uncalibrated(model).members[0]
-    spec = network.spec
-    preview = (
-        Preview(geometry, View(geometry.field, geometry.size))
-        if geometry
-        else Preview(spec.geometry, spec.view, network)
-    )
+    manifest = read_manifest(model)
+    spec = ModelSpec.from_dict(manifest)
+    if geometry:
+        preview = Preview(geometry, View(geometry.field, geometry.size))
+    else:
+        looks = load_uncalibrated(model).members[0] if spec.located else None
+        preview = Preview(spec.geometry, spec.view, looks)
     source = open_images(images, preview.geometry, workers, options, None if geometry else spec.trained)
     part = source.part(0, min(n, source.n), workers or 1)
     tiles = [_tile(image, preview) for image in part.decoded()]

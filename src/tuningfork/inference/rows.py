@@ -48,7 +48,7 @@ def prediction_rows(
 
     `answers[schema.name]` is (number of readable images, K): the unreadable ones of the `batch` get nulls in their
     place. Of a model that looks for the galaxy come `frame_width`, `galaxy_x` and `galaxy_y`, its `places`. Then come
-    `pixel_scale` and `field_arcsec`, the side of the square that the model sees, where they are known,
+    `pixel_scale` and `field_arcsec`, the side of the square that the model looks at, where they are known,
     `note`, what a user should know of an image that was read, and `error`.
     """
     readable = np.array([entry.error is None for entry in batch], dtype=bool)

@@ -87,7 +87,7 @@ class Manifest(Entry):
         path = folder / cls.NAME
         if not path.exists():
             begun = (folder / WORK).exists()
-            what = f"{cls.MAKE} has not finished there; run the same command again" if begun else cls._is_none()
+            what = "work has not finished there; run the same command again" if begun else cls._is_none()
             raise cls.ERROR(f"{folder} holds no {cls.NAME}: {what}")
         return cls.of(read_json(path, cls.ERROR, LARGEST), path)
 

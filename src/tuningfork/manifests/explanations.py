@@ -34,6 +34,14 @@ class OcclusionEntry(Entry):
     y: FiniteFloat
 
 
+class FrameEntry(Entry):
+    """Where the galaxy was found in its frame, and the frame's width; as of `models.locator.Places`."""
+
+    width: FiniteFloat
+    x: FiniteFloat
+    y: FiniteFloat
+
+
 class ExplainedEntry(Entry):
     """A galaxy that was explained."""
 
@@ -43,6 +51,7 @@ class ExplainedEntry(Entry):
     value: FiniteFloat
     gradcam: GradCamEntry
     occlusion: OcclusionEntry
+    frame: FrameEntry | None = None
     plots: Annotated[list[FileName], Field(min_length=2)]
     sha256: dict[FileName, Digest] = Field(default_factory=dict)
     note: str = ""

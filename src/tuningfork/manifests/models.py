@@ -93,6 +93,12 @@ class AdaptationEntry(Entry):
     schemas: dict[str, AdaptedEntry] = Field(default_factory=dict)
 
 
+class LocatorEntry(Entry):
+    """What the network that looks for galaxies was trained on: the hashes of a pack, whose split `train` it was."""
+
+    sha256: dict[str, str] = Field(default_factory=dict)
+
+
 class ModelManifest(Manifest):
     """Of a model: all it is built from, and how it was made."""
 
@@ -107,6 +113,7 @@ class ModelManifest(Manifest):
     images: ReadingEntry | None = None
     members: Annotated[list[FileName], Field(min_length=2, max_length=MOST_MEMBERS)] | None = None
     data: dict[str, Any] = Field(default_factory=dict)
+    locator: LocatorEntry | None = None
     recipe: dict[str, Any] | None = None
     figures: dict[str, Any] = Field(default_factory=dict)
     training: dict[str, Any] = Field(default_factory=dict)

@@ -72,6 +72,8 @@ def learned_from(model: str | Path) -> Iterator[Learned]:
     for part in read_manifest(model).get("members") or ["."]:
         manifest = read_manifest(model_folder(model) / part)
         yield Learned("trained on", manifest.get("data", {}).get("sha256", {}), "train")
+        if found := manifest.get("locator"):
+            yield Learned("trained on", found.get("sha256", {}), "train")
         if adapted := manifest.get("adaptation"):
             rows = tuple(adapted.get("rows", ()))
             yield Learned("adapted by", adapted.get("data", {}), adapted.get("split", "all"), rows)

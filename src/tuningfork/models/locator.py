@@ -7,17 +7,19 @@ changed in a known way, and the network says in which. `benchmarks/locating.py` 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
+from tuningfork.errors import ModelError
 from tuningfork.images import Geometry
 from tuningfork.models.view import View, Warps, crop
 
 SIDE = 64  # pixels of a square, as the network sees it
 MEAN, STD = 0.1, 0.2  # of a composite's pixels, roughly
-WIDEST, FARTHEST = 3.0, 0.35  # beyond the frames that it was trained on
+WIDEST, FARTHEST = 3.2, 0.35  # beyond the frames that it was trained on
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,14 @@ class Places:
         share = view.field / geometry.field
         still = Warps.identity(len(self.width))
         return replace(still, zoom=self.width, shift_x=self.x / share, shift_y=self.y / share)
+
+    @staticmethod
+    def joined(parts: Sequence[Places | None]) -> Places | None:
+        """Of all squares; None where nobody looked."""
+        known = [part for part in parts if part is not None]
+        if not known:
+            return None
+        return Places(*(torch.cat([getattr(part, name) for part in known]) for name in ("width", "x", "y")))
 
     def first(self, n: int) -> Places:
         """Of the first `n` squares."""
@@ -68,7 +78,16 @@ class Locator(nn.Module):
 
     @torch.no_grad()
     def locate(self, pixels: torch.Tensor, geometry: Geometry) -> Places:
-        """How pack pixels (N, H, W, C) uint8 are framed."""
-        narrow, x, y = self(crop(pixels, View(geometry.field, SIDE), geometry)).float().cpu().unbind(dim=1)
+        """How pack pixels (N, H, W, C) uint8 are framed.
+
+        Raises
+        ------
+        ModelError
+            If the weights give what is no finite number.
+        """
+        found = self(crop(pixels, View(geometry.field, SIDE), geometry)).float().cpu()
+        if not bool(found.isfinite().all()):
+            raise ModelError("where some galaxies are is no finite number: the weights are broken; get the model again")
+        narrow, x, y = found.unbind(dim=1)
         width = torch.exp(-narrow.clamp(-math.log(WIDEST), math.log(WIDEST)))
         return Places(width, x.clamp(-FARTHEST, FARTHEST), y.clamp(-FARTHEST, FARTHEST))

@@ -148,9 +148,13 @@ class Model(nn.Module, ABC):
     def n_features(self) -> int:
         """How many features a galaxy has."""
 
+    def places(self, pixels: torch.Tensor) -> Places | None:
+        """Where the galaxies of pack pixels (N, H, W, C) are, and how wide their frames; None: it does not look."""
+        return self.members[0].places(pixels)
+
     @abstractmethod
-    def outputs_of_views(self, pixels: torch.Tensor, views: int) -> Outputs:
-        """What is seen of pack pixels (N, H, W, C) uint8 from `views` views.
+    def outputs_of_views(self, pixels: torch.Tensor, views: int, places: Places | None = None) -> Outputs:
+        """What is seen of pack pixels (N, H, W, C) uint8 from `views` views; `places`, if they are known already.
 
         Returns
         -------
@@ -210,7 +214,8 @@ class Model(nn.Module, ABC):
         """
         on_cpu = pixels.device.type == "cpu"
         at_once = min(member.at_once for member in self.members) if on_cpu else len(pixels)
-        parts = [self.outputs_of_views(part, views) for part in pixels.split(at_once)]
+        found = [(part, self.places(part)) for part in pixels.split(at_once)]
+        parts = [self.outputs_of_views(part, views, places) for part, places in found]
         features = torch.cat([part for part, _ in parts])
         raw = {name: torch.cat([part[name] for _, part in parts], dim=1) for name in parts[0][1]}
         answers, expected, spread = {}, {}, {}
@@ -220,7 +225,7 @@ class Model(nn.Module, ABC):
             expected[name] = of_views(head.expected_answers, by_view).mean(dim=0)
             if len(by_view) > 1:
                 spread[name] = of_views(head.answers, by_view).std(dim=0, correction=0)
-        return Inference(features, answers, expected, spread, self.members[0].places(pixels))
+        return Inference(features, answers, expected, spread, Places.joined([places for _, places in found]))
 
     def predict(self, pixels: torch.Tensor, views: int = 1) -> dict[str, torch.Tensor]:
         """The answers for pack pixels (N, H, W, C) uint8 in the model's geometry, averaged over `views` views."""
@@ -299,20 +304,20 @@ class GalaxyModel(Model):
         return head
 
     def places(self, pixels: torch.Tensor) -> Places | None:
-        """Where the galaxies of pack pixels (N, H, W, C) are, and how wide their frames; None: it does not look."""
+        """As of any model."""
         return self.locator.locate(pixels, self.spec.geometry) if self.locator is not None else None
 
-    def images(self, pixels: torch.Tensor, views: int = 1) -> Iterator[torch.Tensor]:
+    def images(self, pixels: torch.Tensor, views: int = 1, places: Places | None = None) -> Iterator[torch.Tensor]:
         """Images (N, C, size, size) of pack pixels, from each side that differs to the encoder."""
         invariant = bool(getattr(self.encoder, "invariant", False))
-        view, geometry, found = self.spec.view, self.spec.geometry, self.places(pixels)
+        view, geometry, found = self.spec.view, self.spec.geometry, places or self.places(pixels)
         warps = found.warps(view, geometry) if found else None
         return sides(pixels, view, geometry, views, invariant=invariant, warps=warps)
 
-    def outputs_of_views(self, pixels: torch.Tensor, views: int) -> Outputs:
+    def outputs_of_views(self, pixels: torch.Tensor, views: int, places: Places | None = None) -> Outputs:
         """Features and raw outputs, one for each view that differs to the encoder."""
         run = self.engine or self.outputs
-        features, raw = zip(*(run(images) for images in self.images(pixels, views)), strict=True)
+        features, raw = zip(*(run(images) for images in self.images(pixels, views, places)), strict=True)
         return torch.stack(features).mean(dim=0), {name: torch.stack([one[name] for one in raw]) for name in self.heads}
 
 
@@ -336,6 +341,10 @@ class Ensemble(Model):
                 )
             if _reading(member.spec) != _reading(self.spec):
                 raise ModelError(f"member {number} reads images in another way than the first; train all alike")
+            if member.spec.located != self.spec.located:
+                raise ModelError(
+                    f"member {number} {_looks(member.spec)}, the first {_looks(self.spec)}; take members that do alike"
+                )
             if _answers(member.spec) != _answers(self.spec):
                 raise ModelError(f"member {number} has other heads than the first; train all of them for the same")
 
@@ -349,12 +358,14 @@ class Ensemble(Model):
         """Those of the first member."""
         return self.members[0].n_features
 
-    def outputs_of_views(self, pixels: torch.Tensor, views: int) -> Outputs:
+    def outputs_of_views(self, pixels: torch.Tensor, views: int, places: Places | None = None) -> Outputs:
         """The features of the first member, and raw outputs for every member and view.
 
-        Every member has as many: those of one that needs fewer looks are repeated, so that all count alike.
+        Every member has as many: those of one that needs fewer looks are repeated, so that all count alike. The first
+        looks for the galaxies, for all of them.
         """
-        features, raw = zip(*(member.outputs_of_views(pixels, views) for member in self.members), strict=True)
+        places = places or self.places(pixels)
+        features, raw = zip(*(member.outputs_of_views(pixels, views, places) for member in self.members), strict=True)
         outputs = {}
         for name in raw[0]:
             most = max(len(part[name]) for part in raw)
@@ -365,6 +376,10 @@ class Ensemble(Model):
 def _reading(spec: ModelSpec) -> tuple[object, ...]:
     """As what images are read, and which part of them; how wide they mostly were may differ."""
     return spec.reading.assumed, spec.reading.field
+
+
+def _looks(spec: ModelSpec) -> str:
+    return "looks for the galaxy in its frame" if spec.located else "looks at the middle of the frame"
 
 
 def _answers(spec: ModelSpec) -> list[tuple[dict[str, Any], str, bool]]:

@@ -198,6 +198,13 @@ def _start(model: GalaxyModel, other: GalaxyModel, recipe: Recipe) -> None:
             f"the encoder of encoder.start = {recipe.encoder.start!r} is {other.spec.encoder!r} with "
             f"{other.spec.options}; the recipe's is {spec.encoder!r} with {spec.options}: set it alike"
         )
+    if other.spec.located:
+        log.warning(
+            "%s looks for the galaxy in its frame first; the model trained from it does not: it sees the central %g of "
+            "the frame",
+            recipe.encoder.start,
+            spec.view.field,
+        )
     try:
         model.encoder.load_state_dict(other.encoder.state_dict())
     except RuntimeError as error:

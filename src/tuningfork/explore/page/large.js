@@ -11,7 +11,7 @@ const band = signal(null);
 
 export const ViewSwitch = () => html`<div class="segments" role="group" aria-label="What is shown of a galaxy">
   ${[
-    ["model", "Model view", "The square that the model sees"],
+    ["model", "Model view", "The square that the model looks at"],
     ["frame", "Whole frame", "All of the image"],
   ].map(
     ([name, title, about]) => html`<button
