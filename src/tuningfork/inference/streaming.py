@@ -21,7 +21,7 @@ from tuningfork.inference.origin import VERSION, predictions_origin
 from tuningfork.inference.output import check_output, chosen_names, write_output
 from tuningfork.inference.rows import prediction_rows
 from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, say_out_of_distribution, shards
-from tuningfork.models import DEFAULT_MODEL, Model, load_model
+from tuningfork.models import DEFAULT_MODEL, Model, bundled_models, load_model
 from tuningfork.models.views import check_views
 from tuningfork.packs import Pack, PackSource
 from tuningfork.progress import progress_bar
@@ -29,6 +29,8 @@ from tuningfork.sources import ImageOptions, Images
 from tuningfork.uncertainty import Uncertainty
 
 log = logging.getLogger(__name__)
+
+ROBUST = "; frames of other widths, galaxies off the middle and one band are what --model robust is for"
 
 
 def predict(
@@ -108,7 +110,8 @@ def predict(
     )
 
     def make(shards: list[Path], place: Path) -> None:
-        say_out_of_distribution(shards)
+        at_home = str(model) in bundled_models() and not network.spec.located
+        say_out_of_distribution(shards, ROBUST if at_home else "")
         origin = predictions_origin(model, network, bulk.source, views, bulk.engine)
         write_output(join(shards, bulk.source.asked, renamed=renamed), place, layout, network.schemas, origin)
 
