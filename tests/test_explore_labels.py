@@ -823,7 +823,7 @@ def test_a_selection_is_sent_by_samp(folder: Path, tmp_path: Path, monkeypatch: 
 def test_an_embedding_of_an_ensemble_becomes_its_first_network(
     folder: Path, galaxies: Path, truth: dict[str, str]
 ) -> None:
-    command("ensemble", "default", "robust", folder / "both")
+    command("ensemble", "default", "accurate/members/1", folder / "both")
     embed(galaxies, folder / "both.parquet", model=folder / "both", maps=(), engine="torch")
     assert read_embedding(folder / "both.parquet").features.shape[1] == 96
     client = client_of(asked_of(folder, embedding=folder / "both.parquet"))
