@@ -19,6 +19,7 @@ from tuningfork.errors import ModelError
 from tuningfork.explain.features import network_view
 from tuningfork.images import Geometry, decode
 from tuningfork.inference import draw_preview, predict
+from tuningfork.inference.placed import place_notes
 from tuningfork.models import (
     Ensemble,
     GalaxyModel,
@@ -114,13 +115,35 @@ def test_predictions_say_where_each_galaxy_was_found(tmp_path: Path) -> None:
     for name, aside in (("aside", 0.2), ("middle", 0.0)):
         Image.fromarray(blobs(x=aside, size=212)).save(images / f"{name}.png")
     (images / "not.png").write_bytes(b"no picture")
+    Image.fromarray(np.concatenate([np.zeros((212, 60, 3), np.uint8), blobs(size=212)], axis=1)).save(
+        images / "long.png"
+    )
     table = pd.read_parquet(predict(images, tmp_path / "out.parquet", model="robust")).set_index("id_str")
     assert table.loc["aside", "galaxy_x"] == pytest.approx(0.2, abs=0.03)
     assert table.loc["middle", ["galaxy_x", "galaxy_y"]].to_numpy(float) == pytest.approx(0, abs=0.03)
     assert table.loc["middle", "frame_width"] == pytest.approx(table.loc["aside", "frame_width"], rel=0.2)
     assert table.loc["not", ["frame_width", "galaxy_x", "galaxy_y"]].isna().all()
+    assert "272 x 212 pixels: the galaxy is looked for in the square in the middle alone" in table.loc["long", "note"]
+    assert not table["note"].str.contains("is the galaxy centred").any()
     usual = pd.read_parquet(predict(images, tmp_path / "usual.parquet"))
+    assert usual.set_index("id_str").loc["aside", "note"].endswith("is the galaxy centred?")
     assert not {"frame_width", "galaxy_x", "galaxy_y"} & set(usual)
+
+
+def test_what_lies_beyond_the_frame_is_sky_and_said() -> None:
+    view, each = View(0.5, 64), torch.ones(1)
+    corner = np.full((160, 160, 3), 9, np.uint8)
+    corner[120:150, 120:150] = 200
+    found = Places(0.4 * each, 0.3 * each, 0.3 * each)
+    (seen,) = sides(tensor(corner), view, WHOLE, 1, invariant=False, warps=found.warps(view, WHOLE))
+    assert float((seen[0, 0] > 0.5).sum()) == pytest.approx(30 * 30 * (64 / (160 * 0.5 / 0.4)) ** 2, rel=0.15)
+    assert float(seen[0, :, -1, -1].mean()) == pytest.approx(9 / 255, abs=1e-3)
+    spec = replace(load_uncalibrated("default").members[0].spec, geometry=WHOLE)
+    (said,) = place_notes(found, spec)
+    assert said == "a part of what the model sees lies beyond the frame, and was taken for empty sky"
+    (said,) = place_notes(Places(2.9 * each, 0 * each, 0 * each), spec)
+    assert said == "the frame was found to be 2.9 times as wide as usual; 0.5 to 2 were tried"
+    assert place_notes(Places(0.5 * each, 0 * each, 0 * each), spec) == [None]
 
 
 def test_explanations_and_sheets_show_what_the_network_sees(robust: GalaxyModel, tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ def command(
             manifest = read_manifest(entry)
             schemas = ", ".join(head["schema"]["name"] for head in manifest["heads"])
             parts = [read_manifest(f"{entry}/{part}") for part in manifest.get("members", [])] or [manifest]
-            say(f"{entry:12} {' and '.join(part['encoder']['name'] for part in parts)}, answers {schemas}")
+            networks = " and ".join(part["encoder"]["name"] for part in parts)
+            looks = ", looks for the galaxy in its frame" if manifest["input"].get("located") else ""
+            say(f"{entry:12} {networks}, answers {schemas}{looks}")
     else:
         raise ModelError("write `tuningfork models`, or `tuningfork models show NAME`")

@@ -162,7 +162,7 @@ def _explain_rest(work: Path, source: PackSource | ImageSource, drawing: Drawing
             notes.update([decoded.note] if decoded.note else [])
             advance(1)
     for note, count in notes.items():
-        log.info("%d images: %s", count, note)
+        log.info("%s: %s", counted(count), note)
     return records
 
 

@@ -17,6 +17,8 @@ from tuningfork.images.item import Payload
 from tuningfork.images.reading import Reading
 from tuningfork.images.resample import resample
 
+LONG = 1.1  # times as long as it is high: an image that is no square
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -77,7 +79,9 @@ def read_image(data: Payload, geometry: Geometry, reading: Reading | None = None
     cells = measure(pixels)
     seen = cells if reading.looked == 1 else measure(pixels, reading.looked)
     notes = (*frame.notes, *((spread,) if spread else ()), *check(seen))
-    if not is_centred(cells):
+    if reading.located and max(height, width) > LONG * min(height, width):
+        notes += (f"{width} x {height} pixels: the galaxy is looked for in the square in the middle alone",)
+    if not reading.located and not is_centred(cells):
         notes += (NOT_CENTRED,)
     angle = square.field * min(height, width) * scale if scale else None
     if unusual := reading.note(angle):

@@ -35,6 +35,8 @@ class Reading:
         The smallest and largest angle, in arcseconds, of the squares that a model was trained on, where known.
     looked
         How much of the square's side a model looks at; the rest is there to be turned and moved in training.
+    located
+        Whether a model looks for the galaxy in the square, which then need not be in the middle.
     """
 
     stated: Survey = Survey()
@@ -42,6 +44,7 @@ class Reading:
     field: Field = Field()
     usual: tuple[float, float] | None = None
     looked: float = 1.0
+    located: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """For a manifest: what held for its images."""
@@ -62,7 +65,12 @@ class Reading:
         """The same, and where it says nothing as the images that a model was trained on were read."""
         field = trained.field if self.field == Field() else self.field
         return replace(
-            self, assumed=self.assumed.or_else(trained.assumed), field=field, usual=trained.usual, looked=trained.looked
+            self,
+            assumed=self.assumed.or_else(trained.assumed),
+            field=field,
+            usual=trained.usual,
+            looked=trained.looked,
+            located=trained.located,
         )
 
     def note(self, field_arcsec: float | None) -> str | None:

@@ -22,12 +22,18 @@ FIELD = column(
     "field_arcsec", pa.float32(), About("Side of the square that the model looks at", "arcsec", "phys.angSize")
 )
 WIDTH = column(
-    "frame_width", pa.float32(), About("Width of the square beside those of the training images", ucd="arith.ratio")
+    "frame_width",
+    pa.float32(),
+    About("Width of the square relative to those of the training images", ucd="arith.ratio"),
 )
 PLACE_X = column(
-    "galaxy_x", pa.float32(), About("How far to the right of the square's middle the galaxy is, in its sides")
+    "galaxy_x",
+    pa.float32(),
+    About("How far to the right of the square's middle the galaxy is; 0.2: a fifth of its side"),
 )
-PLACE_Y = column("galaxy_y", pa.float32(), About("How far below the square's middle the galaxy is, in its sides"))
+PLACE_Y = column(
+    "galaxy_y", pa.float32(), About("How far below the square's middle the galaxy is; 0.2: a fifth of its side")
+)
 NOTE = column("note", pa.string(), About("What was assumed or mended in reading the image", ucd="meta.note"))
 ERROR = column("error", pa.string(), About("Why the image could not be read; null: it was", ucd="meta.code.error"))
 OOD_SCORE = column(

@@ -38,6 +38,13 @@ class Preview:
     view: View
     model: GalaxyModel | None = None
 
+    def place(self, pixels: np.ndarray) -> str:
+        """Where the galaxy is found, in words; empty where it is not looked for."""
+        found = self.model.places(torch.from_numpy(np.array(pixels))[None]) if self.model else None
+        if found is None:
+            return ""
+        return f"frame {float(found.width):.2g} x the usual width, galaxy at {float(found.x):.2f}, {float(found.y):.2f}"
+
     def of(self, pixels: np.ndarray) -> np.ndarray:
         """What is seen (size, size, C) of pixels (H, W, C) uint8 in the geometry."""
         batch = torch.from_numpy(np.array(pixels))[None]
@@ -120,7 +127,7 @@ def _tile(image: Decoded, preview: Preview) -> Tile:
     facts = [f"{image.pixel_scale:.3g} arcsec a pixel"] if image.pixel_scale else []
     if image.field_arcsec:
         facts.append(f"{image.field_arcsec:.3g} wide")
-    remarks = [remark for remark in (", ".join(facts), image.note) if remark]
+    remarks = [remark for remark in (", ".join(facts), preview.place(image.pixels), image.note) if remark]
     return Tile(preview.of(image.pixels), [image.id_str], remarks=remarks)
 
 

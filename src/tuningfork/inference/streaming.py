@@ -19,6 +19,7 @@ from tuningfork.inference.carried import join
 from tuningfork.inference.confidence import confidence, confidence_of_other_views
 from tuningfork.inference.origin import VERSION, predictions_origin
 from tuningfork.inference.output import check_output, chosen_names, write_output
+from tuningfork.inference.placed import place_notes, with_notes
 from tuningfork.inference.rows import prediction_rows
 from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, say_out_of_distribution, shards
 from tuningfork.models import DEFAULT_MODEL, Model, bundled_models, load_model
@@ -174,4 +175,6 @@ def _batch_rows(
         sure = confidence(found, seen[: len(pixels)], known, schemas)
     else:
         sure = confidence_of_other_views(found, known, schemas)
+    if found.places is not None:
+        batch = with_notes(batch, place_notes(found.places, network.spec))
     return prediction_rows(batch, answers, network.schemas, sure, found.places)

@@ -47,7 +47,8 @@ class ModelSpec:
     @property
     def trained(self) -> Reading:
         """How images were read in training, and how much of their square the model looks at."""
-        return replace(self.reading, looked=1.0 if self.located else self.view.field / self.geometry.field)
+        looked = 1.0 if self.located else self.view.field / self.geometry.field
+        return replace(self.reading, looked=looked, located=self.located)
 
     @property
     def part(self) -> str:

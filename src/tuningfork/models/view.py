@@ -6,12 +6,15 @@ All geometry is done in one resampling of the whole batch, on the device the net
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch.nn import functional
 
 from tuningfork.errors import ModelError
 from tuningfork.images import Geometry
+
+PADDING = {"mirror": "reflection", "sky": "zeros"}  # in the words of grid_sample
 
 
 @dataclass(frozen=True)
@@ -84,40 +87,54 @@ class Warps:
         return rows.float()
 
 
-def warp(pixels: torch.Tensor, warps: Warps, view: View, geometry: Geometry) -> torch.Tensor:
+def warp(
+    pixels: torch.Tensor, warps: Warps, view: View, geometry: Geometry, *, beyond: Literal["mirror", "sky"] = "mirror"
+) -> torch.Tensor:
     """Resample a batch of pack pixels into the view under `warps`.
 
     Parameters
     ----------
     pixels
         (N, H, W, C) uint8, on any device.
+    beyond
+        What is seen beyond the rim of the pixels: their mirror image, or the median of the rim.
 
     Returns
     -------
     torch.Tensor
-        (N, C, size, size) float32 in 0 to 1, channels last in memory. Bilinear; beyond the rim the frame is mirrored,
-        so that sky goes on as sky. Where an image is sampled down by 1.5 or more, several samples a pixel are averaged
-        so that nothing aliases.
+        (N, C, size, size) float32 in 0 to 1, channels last in memory. Bilinear. Where an image is sampled down by 1.5
+        or more, several samples a pixel are averaged so that nothing aliases.
     """
     images = pixels.permute(0, 3, 1, 2).float().mul_(1 / 255)
+    if beyond == "sky":
+        sky = _rim(images)[:, :, None, None]
+        images -= sky
     matrices = warps.matrices(view.scale(geometry), view.size, geometry.size).to(images.device)
     samples = warps.samples(view.scale(geometry)).to(images.device)
     numbers = samples.unique().tolist()
     if len(numbers) == 1:
-        out = _sampled(images, matrices, view.size, numbers[0])
+        out = _sampled(images, matrices, view.size, numbers[0], PADDING[beyond])
     else:
         out = images.new_empty((*images.shape[:2], view.size, view.size))
         for number in numbers:
             rows = samples == number
-            out[rows] = _sampled(images[rows], matrices[rows], view.size, number)
+            out[rows] = _sampled(images[rows], matrices[rows], view.size, number, PADDING[beyond])
+    if beyond == "sky":
+        out += sky
     return out.contiguous(memory_format=torch.channels_last)
 
 
-def _sampled(images: torch.Tensor, matrices: torch.Tensor, size: int, samples: int) -> torch.Tensor:
+def _rim(images: torch.Tensor) -> torch.Tensor:
+    """The median (N, C) of the outermost pixels of images (N, C, H, W)."""
+    rim = (images[:, :, 0], images[:, :, -1], images[:, :, :, 0], images[:, :, :, -1])
+    return torch.cat(rim, dim=2).median(dim=2).values
+
+
+def _sampled(images: torch.Tensor, matrices: torch.Tensor, size: int, samples: int, padding: str) -> torch.Tensor:
     """Images (N, C, size, size) under affine matrices (N, 2, 3), each pixel the mean of `samples` x `samples`."""
     side = size * samples
     grid = functional.affine_grid(matrices, [*images.shape[:2], side, side], align_corners=False)
-    out = functional.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    out = functional.grid_sample(images, grid, mode="bilinear", padding_mode=padding, align_corners=False)
     return functional.avg_pool2d(out, samples) if samples > 1 else out
 
 

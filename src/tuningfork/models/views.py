@@ -42,7 +42,8 @@ def sides(
     """Images (N, C, size, size) in 0 to 1 of pack pixels (N, H, W, C) uint8, from `count` sides.
 
     For an `invariant` encoder, to which the exact views of one turn are the same image, one of each stands for all.
-    `warps` bring each galaxy to the middle first; by default the middle of the pixels is seen.
+    `warps` bring each galaxy to the middle first, and beyond the rim of the pixels is sky, not a mirror image that
+    would look like a companion; by default the middle of the pixels is seen.
 
     Raises
     ------
@@ -67,5 +68,5 @@ def exact_views(images: torch.Tensor, count: int) -> Iterator[torch.Tensor]:
 def _turned(pixels: torch.Tensor, view: View, geometry: Geometry, warps: Warps | None, angle: float) -> torch.Tensor:
     if warps is None and angle == 0:
         return crop(pixels, view, geometry)
-    warps = warps or Warps.identity(len(pixels))
-    return warp(pixels, replace(warps, angle=torch.full((len(pixels),), angle)), view, geometry)
+    turned = replace(warps or Warps.identity(len(pixels)), angle=torch.full((len(pixels),), angle))
+    return warp(pixels, turned, view, geometry, beyond="sky" if warps else "mirror")

@@ -25,6 +25,7 @@ from tuningfork.manifests import (
     RobustnessManifest,
     StudyManifest,
 )
+from tuningfork.models import bundled_models, model_folder
 from tuningfork.packs import Pack, open_pack
 from tuningfork.report.blocks import Section
 from tuningfork.report.embedding import embedding_section
@@ -83,7 +84,7 @@ def write_report(
         If `out` can't be written, or is there already and `overwrite` is not set.
     """
     refuse_existing([Path(out)], overwrite=overwrite)
-    found = [(path, kind_of(path)) for path in map(Path, paths)]
+    found = [(path, kind_of(path)) for path in map(_named, paths)]
     if not found:
         raise TuningforkError("nothing to report on; name packs, models, predictions tables or evaluations")
     packs = {path: open_pack(path) for path, kind in found if kind == "pack"}
@@ -113,6 +114,11 @@ def write_report(
             sections.append(predictions_section(path, schemas, finder))
     write_text(Path(out), render(sections, title))
     return Path(out)
+
+
+def _named(path: str | Path) -> Path:
+    """A path, or the folder of the bundled model of that name where there is no such path."""
+    return model_folder(path) if not Path(path).exists() and str(path) in bundled_models() else Path(path)
 
 
 def kind_of(path: Path) -> str:
