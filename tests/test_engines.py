@@ -256,7 +256,7 @@ def test_predict_and_embed_take_an_engine(pack: Path, model: Path, tmp_path: Pat
 def test_what_cannot_be_had_is_said(pack: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelError, match=r"no engine 'tensorrt'; use one of auto, torch, .*openvino"):
         invoke("predict", pack, tmp_path / "o.csv", "--model", model, "--engine", "tensorrt")
-    with pytest.raises(ModelError, match="it is no exported model"):
+    with pytest.raises(ModelError, match="it is not an exported model"):
         invoke("predict", pack, tmp_path / "o.csv", "--model", model, "--engine", tmp_path)
     with pytest.raises(ModelError, match="openvino runs on the CPU alone; say --device cpu"):
         load_engine(network("small"), "openvino", torch.device("cuda"))
