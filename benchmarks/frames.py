@@ -1,7 +1,7 @@
 """How well a model answers where the frame is not the challenge's: other widths, off centre, one band.
 
     python benchmarks/frames.py                          the bundled model, on val
-    python benchmarks/frames.py --model robust --n 80    a calibrated model
+    python benchmarks/frames.py --model accurate --n 80  another calibrated model
     python benchmarks/frames.py --pack frames            galaxies to calibrate on: each as it is, and in one other frame
 
 A frame half as wide is the middle of the whole frame. A wider one goes on beyond the rim as a mirror image of itself;

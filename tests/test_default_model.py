@@ -79,10 +79,11 @@ def test_a_member_of_a_bundled_ensemble_has_a_name() -> None:
 
 
 @real_galaxies
-def test_robust_is_at_home_in_other_frames_and_in_one_band() -> None:
+@pytest.mark.parametrize("name", bundled_models())
+def test_it_is_at_home_in_other_frames_and_in_one_band(name: str) -> None:
     table, images = validation_galaxies(40)
-    model = tuningfork.load_model("robust")
-    for name, change, most in (
+    model = tuningfork.load_model(name)
+    for frame, change, most in (
         ("as it is", lambda image: image, 0.095),
         ("twice as wide", lambda image: np.pad(image, ((106, 106), (106, 106), (0, 0)), mode="symmetric"), 0.095),
         ("half as wide", lambda image: image[53:159, 53:159], 0.095),
@@ -90,8 +91,8 @@ def test_robust_is_at_home_in_other_frames_and_in_one_band() -> None:
         ("r alone", lambda image: np.repeat(image[..., 1:2], 3, axis=2), 0.102),
     ):
         found = model.predict([change(image) for image in images])
-        assert rmse(found, table) < most, name
-        assert found["ood"].mean() < 0.15, name
+        assert rmse(found, table) < most, frame
+        assert found["ood"].mean() < 0.15, frame
 
 
 @real_galaxies

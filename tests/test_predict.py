@@ -338,7 +338,7 @@ def test_many_images_out_of_distribution_are_said_and_a_few_are_not(
         assert noise <= flagged <= noise + 3
         said = [line for line in caplog.messages if line.startswith(f"{flagged} of {len(table)} images")]
         assert len(said) == (folder == "many"), caplog.messages
-        assert all("order of their bands" in line and "--model robust is for" in line for line in said)
+        assert all("order of their bands" in line for line in said)
 
 
 def test_no_text_of_a_spreadsheet_is_a_formula(galaxies: Path, model: Path, tmp_path: Path) -> None:

@@ -110,7 +110,8 @@ def adapt(
     job = Job(inputs, target, within(target), error=ModelError, anew="choose another folder")
     if _finished(target, job):
         return target
-    rows = PackSource(data, network.spec.geometry, data.rows(split, where)).rows
+    source = PackSource(data, network.spec.geometry, data.rows(split, where), located=network.spec.located)
+    data, rows = source.pack, source.rows
     said = f"{' and '.join([f'{split} split', *where])} of {data.path.name}"
     if len(rows) < FEWEST:
         raise PackError(f"the {said} has {len(rows)} galaxies; {FEWEST} are needed, with labels or without")

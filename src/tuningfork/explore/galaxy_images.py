@@ -16,13 +16,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tuningfork.errors import CatalogError, ImageError, TuningforkError
+from tuningfork.errors import CatalogError, ImageError, PackError, TuningforkError
 from tuningfork.explore.catalogue import Catalogue
 from tuningfork.explore.recent import Recent
 from tuningfork.images import Geometry, Reading, read_image
 from tuningfork.images.item import Item, Payload
 from tuningfork.models import read_manifest, share_seen
-from tuningfork.packs import Pack, open_pack
+from tuningfork.packs import Pack, PackSource, open_pack
 from tuningfork.sources import ImageOptions, Source, open_source
 from tuningfork.sources import location as place
 
@@ -180,16 +180,22 @@ class OfPack:
 
     def load(self, row: int) -> tuple[Payload, Reading]:
         """The pixels of a row."""
+        return np.asarray(self.pack.pixels[self._row(row)]), Reading()
+
+    def _row(self, row: int) -> int:
+        """The pack's, of a row."""
         where = int(self.places[row])
         if where < 0:
             raise ImageError(f"{self.pack.path} has no galaxy of this id")
-        return np.asarray(self.pack.pixels[where]), Reading()
+        return where
 
     def pixels(self, row: int, geometry: Geometry, trained: Reading) -> np.ndarray:
-        """As the pack has them, which must be of that geometry."""
-        if self.pack.geometry != geometry:
-            raise ImageError(f"{self.pack.path} is of another geometry than the model: {self.pack.geometry.as_dict()}")
-        return np.asarray(self.load(row)[0])
+        """As the pack has them, which must be of that geometry unless the model looks for the galaxy."""
+        try:
+            packed = PackSource(self.pack, geometry, located=trained.located).pack
+        except PackError as error:
+            raise ImageError(str(error)) from error
+        return np.asarray(packed.pixels[self._row(row)])
 
 
 def find_images(catalogue: Catalogue, images: str | None, model: str | None) -> Images | None:

@@ -97,7 +97,7 @@ def _calibrate(folder: Path, data: Pack, *, split: str, where: Sequence[str], tt
             f"{data.path} has {len(chosen)} galaxies in its {' and '.join([f'{split} split', *where])}; "
             f"{FEWEST} are needed at the least"
         )
-    PackSource(data, network.spec.geometry)  # raises where the geometries differ
+    data = PackSource(data, network.spec.geometry, located=network.spec.located).pack
     manifest = read_manifest(folder)
     trained_on = [each.sha256 for each in learned_from(folder) if each.how == "trained on"]
     if data.manifest["sha256"] in trained_on and split in ("train", "all"):
@@ -155,8 +155,12 @@ def flag_of(
     """
     share = network.spec.trained.looked
     some = np.linspace(0, len(rows) - 1, min(len(rows), ENOUGH)).astype(int)
-    renderings = sample_renderings(pack.pixels, rows[some], share)
-    return (*fit_flag(features[some], renderings, sample_framings(pack.pixels, rows[some])), share)
+
+    def seen(images: np.ndarray) -> np.ndarray:
+        return network.seen(torch.from_numpy(images))
+
+    renderings = sample_renderings(pack.pixels, rows[some], share, seen)
+    return (*fit_flag(features[some], renderings, sample_framings(pack.pixels, rows[some], seen)), share)
 
 
 def _outputs(network: Model, pack: Pack, rows: np.ndarray, views: int) -> tuple[np.ndarray, dict[str, torch.Tensor]]:

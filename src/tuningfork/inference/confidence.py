@@ -29,10 +29,13 @@ class Confidence:
 
 
 def confidence(
-    found: Inference, pixels: np.ndarray, uncertainty: Uncertainty, schemas: Mapping[str, Schema]
+    found: Inference, looked_at: np.ndarray, uncertainty: Uncertainty, schemas: Mapping[str, Schema]
 ) -> Confidence:
-    """What the uncertainty of a model says of its answers for pack pixels (N, H, W, C), from its number of views."""
-    seen = uncertainty.measurements(found.features.cpu().numpy(), pixels)
+    """What the uncertainty of a model says of its answers, from its number of views.
+
+    `looked_at` (N, H, W, C) uint8 is the part of the pixels that the model could see, as `Model.seen` gives it.
+    """
+    seen = uncertainty.measurements(found.features.cpu().numpy(), looked_at)
     answers = {name: found.answers[name].cpu().numpy().astype(np.float64) for name in uncertainty.intervals}
     ends = {name: table.of(answers[name], schemas[name].limits) for name, table in uncertainty.intervals.items()}
     spread = _spread(found)

@@ -65,8 +65,9 @@ def expected_errors(
         for draw in range(1 + draws):
             for part in np.array_split(chosen, -(-len(chosen) // BATCH)):
                 pixels = np.stack([_disturbed(pack.pixels[row], draw, int(row)) for row in rows[part]])
-                found = network.infer(torch.from_numpy(pixels).to(device), uncertainty.views)
-                seen = uncertainty.measurements(found.features.cpu().numpy(), pixels)
+                images = torch.from_numpy(pixels).to(device)
+                found = network.infer(images, uncertainty.views)
+                seen = uncertainty.measurements(found.features.cpu().numpy(), network.seen(images, found.places))
                 for name, each in gathered.items():
                     answers = found.answers[name].cpu().numpy().astype(np.float64)
                     spread = found.spread[name].cpu().numpy().astype(np.float64) if name in found.spread else None

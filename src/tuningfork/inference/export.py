@@ -120,7 +120,7 @@ def _galaxies(network: Model, pack: str | Path | None, *, int8: bool) -> Galaxie
         noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
         return Galaxies(noise[:0], noise, pd.DataFrame(), {"from": "noise", "compared": len(noise)})
     data = open_pack(pack)
-    PackSource(data, geometry)  # raises where the geometries differ
+    data = PackSource(data, geometry, located=network.spec.located).pack
     rows = _rows(data)
     n_calibrated = min(CALIBRATED, len(rows) // 2) if int8 else 0
     calibrated, compared = np.sort(rows[:n_calibrated]), np.sort(rows[n_calibrated:][:COMPARED])

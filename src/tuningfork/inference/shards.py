@@ -158,8 +158,8 @@ def nothing_read(done: Sequence[Path]) -> str:
     return f"none of {counted(rows)} could be read; the first, {first['id_str']}: {first['error']}" if first else ""
 
 
-def say_out_of_distribution(done: Sequence[Path], advice: str = "") -> None:
-    """Warn, with some advice, where so many images are flagged that it is no matter of single galaxies."""
+def say_out_of_distribution(done: Sequence[Path]) -> None:
+    """Warn where so many images are flagged that it is no matter of single galaxies."""
     flags = [
         pq.read_table(shard, columns=[OOD.name])[OOD.name].drop_null()
         for shard in done
@@ -170,11 +170,10 @@ def say_out_of_distribution(done: Sequence[Path], advice: str = "") -> None:
         log.warning(
             "%d of %s (%.0f %%) are out of distribution: as a whole they look unlike those the model was trained on. "
             "Look at some of them, and check the order of their bands, their field of view and how they were "
-            "stretched%s",
+            "stretched",
             flagged,
             counted(known),
             100 * flagged / known,
-            advice,
         )
 
 

@@ -22,7 +22,7 @@ from tuningfork.inference.output import check_output, chosen_names, write_output
 from tuningfork.inference.placed import place_notes, with_notes
 from tuningfork.inference.rows import prediction_rows
 from tuningfork.inference.shards import BATCH, ROWS_A_SHARD, say_out_of_distribution, shards
-from tuningfork.models import DEFAULT_MODEL, Model, bundled_models, load_model
+from tuningfork.models import DEFAULT_MODEL, Model, load_model
 from tuningfork.models.views import check_views
 from tuningfork.packs import Pack, PackSource
 from tuningfork.progress import progress_bar
@@ -30,8 +30,6 @@ from tuningfork.sources import ImageOptions, Images
 from tuningfork.uncertainty import Uncertainty
 
 log = logging.getLogger(__name__)
-
-ROBUST = "; frames of other widths, galaxies off the middle and one band are what --model robust is for"
 
 
 def predict(
@@ -111,8 +109,7 @@ def predict(
     )
 
     def make(shards: list[Path], place: Path) -> None:
-        at_home = str(model) in bundled_models() and not network.spec.located
-        say_out_of_distribution(shards, ROBUST if at_home else "")
+        say_out_of_distribution(shards)
         origin = predictions_origin(model, network, bulk.source, views, bulk.engine)
         write_output(join(shards, bulk.source.asked, renamed=renamed), place, layout, network.schemas, origin)
 
@@ -127,7 +124,7 @@ def predict_pack(model: str | Path, pack: Pack, rows: np.ndarray, tta: int | Non
     network = load_model(model)
     known, views = network.uncertainty, _views(network, tta)
     device = use_torch(network)
-    source = PackSource(pack, network.spec.geometry, rows)
+    source = PackSource(pack, network.spec.geometry, rows, located=network.spec.located)
     with progress_bar("predict", source.n) as advance:
         answered = shards(
             source.decoded(0),
@@ -165,14 +162,14 @@ def _batch_rows(
     pixels = [entry.pixels for entry in batch if entry.pixels is not None]
     side, channels = network.spec.geometry.size, network.spec.geometry.channels
     blank = np.zeros((side, side, channels), np.uint8)  # networks can't look at nothing
-    seen = np.stack(pixels or [blank])
-    found = network.infer(torch.from_numpy(seen).to(device), views).first(len(pixels))
+    images = torch.from_numpy(np.stack(pixels or [blank])).to(device)
+    found = network.infer(images, views).first(len(pixels))
     answers = {name: values.cpu().numpy() for name, values in found.answers.items()}
     schemas = {schema.name: schema for schema in network.schemas}
     if known is None:
         sure = None
     elif known.views == views:
-        sure = confidence(found, seen[: len(pixels)], known, schemas)
+        sure = confidence(found, network.seen(images[: len(pixels)], found.places), known, schemas)
     else:
         sure = confidence_of_other_views(found, known, schemas)
     if found.places is not None:

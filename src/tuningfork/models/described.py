@@ -35,7 +35,7 @@ def bundled_models() -> list[str]:
     --------
     >>> import tuningfork as tf
     >>> tf.bundled_models()
-    ['accurate', 'default', 'robust']
+    ['accurate', 'default']
     """
     return BUNDLE.names()
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from tuningfork.errors import ModelError
 from tuningfork.images import Geometry
 from tuningfork.models.view import View, Warps, crop
+from tuningfork.models.views import EXACT, TURNS, exact_views
 
 SIDE = 64  # pixels of a square, as the network sees it
 MEAN, STD = 0.1, 0.2  # of a composite's pixels, roughly
@@ -78,16 +80,36 @@ class Locator(nn.Module):
 
     @torch.no_grad()
     def locate(self, pixels: torch.Tensor, geometry: Geometry) -> Places:
-        """How pack pixels (N, H, W, C) uint8 are framed.
+        """How pack pixels (N, H, W, C) uint8 are framed: the mean of what is found from the eight exact views.
+
+        So a square that is turned or mirrored gives the same place, turned or mirrored.
 
         Raises
         ------
         ModelError
             If the weights give what is no finite number.
         """
-        found = self(crop(pixels, View(geometry.field, SIDE), geometry)).float().cpu()
+        views = exact_views(_small(pixels, geometry), EXACT)
+        each = [_turned_back(self(view).float().cpu(), number) for number, view in enumerate(views)]
+        found = torch.stack(each).mean(dim=0)
         if not bool(found.isfinite().all()):
             raise ModelError("where some galaxies are is no finite number: the weights are broken; get the model again")
         narrow, x, y = found.unbind(dim=1)
         width = torch.exp(-narrow.clamp(-math.log(WIDEST), math.log(WIDEST)))
         return Places(width, x.clamp(-FARTHEST, FARTHEST), y.clamp(-FARTHEST, FARTHEST))
+
+
+def _small(pixels: torch.Tensor, geometry: Geometry) -> torch.Tensor:
+    """Whole squares (N, H, W, C) uint8 as (N, C, SIDE, SIDE) in 0 to 1: means over areas, where they are larger."""
+    if geometry.size <= SIDE:
+        return crop(pixels, View(geometry.field, SIDE), geometry)
+    return functional.adaptive_avg_pool2d(pixels.permute(0, 3, 1, 2).float().mul_(1 / 255), SIDE)
+
+
+def _turned_back(found: torch.Tensor, view: int) -> torch.Tensor:
+    """What was found (N, 3) in an exact view of that number, as it is in the square itself."""
+    turns, mirrored = TURNS[view]
+    narrow, x, y = found.unbind(dim=1)
+    for _ in range(turns):
+        x, y = -y, x
+    return torch.stack([narrow, -x if mirrored else x, y], dim=1)

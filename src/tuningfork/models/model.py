@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -16,7 +17,7 @@ from tuningfork.models.bounds import LARGEST_MAPS
 from tuningfork.models.encoders import build_encoder
 from tuningfork.models.heads import Head, HeadSpec, build_head, of_views
 from tuningfork.models.locator import Locator, Places
-from tuningfork.models.view import View
+from tuningfork.models.view import View, warp
 from tuningfork.models.views import sides
 from tuningfork.schemas import Schema, schema_from_dict, schema_to_dict
 from tuningfork.uncertainty import Uncertainty
@@ -152,6 +153,10 @@ class Model(nn.Module, ABC):
     def places(self, pixels: torch.Tensor) -> Places | None:
         """Where the galaxies of pack pixels (N, H, W, C) are, and how wide their frames; None: it does not look."""
         return self.members[0].places(pixels)
+
+    def seen(self, pixels: torch.Tensor, places: Places | None = None) -> np.ndarray:
+        """The part of pack pixels (N, H, W, C) uint8 that it could see: all, or that around the galaxy it looks for."""
+        return self.members[0].seen(pixels, places)
 
     @abstractmethod
     def outputs_of_views(self, pixels: torch.Tensor, views: int, places: Places | None = None) -> Outputs:
@@ -307,6 +312,17 @@ class GalaxyModel(Model):
     def places(self, pixels: torch.Tensor) -> Places | None:
         """As of any model."""
         return self.locator.locate(pixels, self.spec.geometry) if self.locator is not None else None
+
+    def seen(self, pixels: torch.Tensor, places: Places | None = None) -> np.ndarray:
+        """As of any model: (N, S, S, C) uint8, in pixels as fine as those of the pack."""
+        geometry = self.spec.geometry
+        places = places or self.places(pixels)
+        if places is None:
+            return pixels.cpu().numpy()
+        view = View(self.spec.view.field, round(self.spec.view.field / geometry.field * geometry.size))
+        images = warp(pixels, places.warps(view, geometry), view, geometry, beyond="sky")
+        eight_bit = images.mul_(255).round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+        return eight_bit.contiguous().cpu().numpy()
 
     def images(self, pixels: torch.Tensor, views: int = 1, places: Places | None = None) -> Iterator[torch.Tensor]:
         """Images (N, C, size, size) of pack pixels, from each side that differs to the encoder."""

@@ -21,7 +21,7 @@ from tuningfork.models.view import View, Warps, crop, warp
 COUNTS = (1, 2, 4, 8, 16, 32)
 EXACT = 8
 # Quarter turns and mirroring of each view, such that the first two, four and eight are each a group.
-_TURNS = ((0, False), (2, False), (1, False), (3, False), (0, True), (2, True), (1, True), (3, True))
+TURNS = ((0, False), (2, False), (1, False), (3, False), (0, True), (2, True), (1, True), (3, True))
 
 
 def check_views(count: int) -> None:
@@ -59,7 +59,7 @@ def sides(
 
 def exact_views(images: torch.Tensor, count: int) -> Iterator[torch.Tensor]:
     """The first `count` (1, 2, 4 or 8) exact views of images (N, C, H, H), each channels last in memory."""
-    for turns, mirrored in _TURNS[:count]:
+    for turns, mirrored in TURNS[:count]:
         seen = images.flip(3) if mirrored else images
         turned = torch.rot90(seen, turns, (2, 3)) if turns else seen  # by nothing it would be a copy
         yield turned.contiguous(memory_format=torch.channels_last)

@@ -10,7 +10,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from tuningfork.errors import CatalogError, PackError
 from tuningfork.images import Decoded, Geometry, Reading, decode_stream
 from tuningfork.jobs import fingerprint
 from tuningfork.packs.read import Pack, open_pack
+from tuningfork.packs.resized import Resized, resized
 from tuningfork.sources import ImageOptions, Images, decoding_threads, introduce, open_source, refuse_output
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,8 @@ def open_images(
         If it is a pack that can't be opened or is not of the model's geometry.
     """
     if isinstance(images, Pack) or (isinstance(images, str | os.PathLike) and (Path(images) / "pack.json").exists()):
-        packed = PackSource(images if isinstance(images, Pack) else open_pack(Path(images)), geometry)
+        pack = images if isinstance(images, Pack) else open_pack(Path(images))
+        packed = PackSource(pack, geometry, located=trained is not None and trained.located)
         log.info("%s images in the pack %s; ids are those of its catalog", f"{packed.n:,}", packed.pack.path)
         return packed
     options = options or ImageOptions()
@@ -137,16 +139,23 @@ class ImageSource:
 
 
 class PackSource:
-    """Rows of a pack, whose geometry must be the one asked for."""
+    """Rows of a pack, whose geometry must be the one asked for.
 
-    def __init__(self, pack: Pack, geometry: Geometry, rows: np.ndarray | None = None) -> None:
-        if pack.geometry != geometry:
+    For a model that looks for the galaxy itself (`located`) it need not be: whatever part of a frame the squares show,
+    they are brought to the size asked for, and `pack` holds them so.
+    """
+
+    def __init__(
+        self, pack: Pack, geometry: Geometry, rows: np.ndarray | None = None, *, located: bool = False
+    ) -> None:
+        fits = pack.geometry.channels == geometry.channels if located else pack.geometry == geometry
+        if not fits:
             raise PackError(
                 f"{pack.path} has geometry {pack.geometry.as_dict()}, the model "
                 f"was trained on {geometry.as_dict()}; "
                 f"pack again with --field {geometry.field:g} --size {geometry.size}"
             )
-        self.pack = pack
+        self.pack = _at_size(pack, geometry) if pack.geometry != geometry else pack
         self.rows = np.arange(len(pack.pixels)) if rows is None else rows
         self.n = len(self.rows)
 
@@ -191,7 +200,8 @@ class PackSource:
         rows = self.rows[which]
         names = self.pack.catalog.iloc[rows]
         locations = names["file_loc"] if "file_loc" in names else [""] * len(rows)
-        return PackPart(self.pack.path.absolute() / "pixels.npy", rows, list(names["id_str"]), list(locations))
+        pixels, size = self.pack.path.absolute() / "pixels.npy", self.pack.geometry.size
+        return PackPart(pixels, size, rows, list(names["id_str"]), list(locations))
 
     def decoded(self, start: int = 0) -> Generator[Decoded, None, None]:
         """The images from the `start`-th on."""
@@ -200,9 +210,13 @@ class PackSource:
 
 @dataclass(frozen=True)
 class PackPart:
-    """Some rows of a pack by number, and the names of their galaxies: its pixels are opened where they are read."""
+    """Some rows of a pack by number, and the names of their galaxies: its pixels are opened where they are read.
+
+    They are brought to `size` pixels a side.
+    """
 
     pixels: Path
+    size: int
     rows: np.ndarray
     ids: list[str]
     locations: list[str]
@@ -216,4 +230,18 @@ class PackPart:
         """All of them."""
         pixels = np.load(self.pixels, mmap_mode="r")
         for row, identity, location in zip(self.rows, self.ids, self.locations, strict=True):
-            yield Decoded(identity, location, pixels[row])
+            yield Decoded(identity, location, resized(pixels[row], self.size))
+
+
+def _at_size(pack: Pack, geometry: Geometry) -> Pack:
+    """The pack with squares of that geometry, whatever they show."""
+    if 2 * pack.geometry.size < geometry.size:
+        log.warning(
+            "the squares of %s have %d pixels a side, those the model was trained on %d: galaxies in them are blurred; "
+            "pack again with --size %d",
+            pack.path,
+            pack.geometry.size,
+            geometry.size,
+            geometry.size,
+        )
+    return replace(pack, pixels=cast(np.ndarray, Resized(pack.pixels, geometry.size)), geometry=geometry)

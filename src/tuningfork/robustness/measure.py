@@ -83,7 +83,8 @@ def measure_robustness(
     """
     check_format(plots)
     network, data = load_model(model), open_pack(pack)
-    rows = PackSource(data, network.spec.geometry, data.rows(split, where)).rows
+    source = PackSource(data, network.spec.geometry, data.rows(split, where), located=network.spec.located)
+    data, rows = source.pack, source.rows
     schemas = [schema for schema in network.schemas if set(schema.columns) & set(data.catalog.columns)]
     if not schemas:
         names = ", ".join(schema.name for schema in network.schemas)

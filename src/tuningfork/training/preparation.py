@@ -199,7 +199,7 @@ def _start(model: GalaxyModel, other: GalaxyModel, recipe: Recipe) -> None:
             f"{other.spec.options}; the recipe's is {spec.encoder!r} with {spec.options}: set it alike"
         )
     if other.spec.located:
-        log.warning(
+        log.info(
             "%s looks for the galaxy in its frame first; the model trained from it does not: it sees the central %g of "
             "the frame",
             recipe.encoder.start,

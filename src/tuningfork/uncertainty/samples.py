@@ -13,6 +13,7 @@ from tuningfork.uncertainty.framing import measure_framing
 from tuningfork.uncertainty.statistics import measure
 
 Array = NDArray[np.float64]
+Seen = Callable[[np.ndarray], np.ndarray]  # of images (N, H, W, C) uint8, what a model sees
 
 RENDERINGS, FRAMINGS = 2, 3  # altered images of each
 BATCH = 64
@@ -30,14 +31,19 @@ class Samples:
         return Samples(self.own[chosen], self.altered[:, chosen])
 
 
-def sample_renderings(pixels: np.ndarray, rows: np.ndarray, share: float) -> Samples:
-    """Of the images in rows (N,) of pack pixels; statistics are of the central `share` of their side."""
-    return _samples(pixels, rows, lambda images: measure(images, share), alter, RENDERINGS)
+def as_they_are(images: np.ndarray) -> np.ndarray:
+    """Images (N, H, W, C) all of which is seen."""
+    return images
 
 
-def sample_framings(pixels: np.ndarray, rows: np.ndarray) -> Samples:
-    """Of the images in rows (N,) of pack pixels."""
-    return _samples(pixels, rows, measure_framing, reframe, FRAMINGS)
+def sample_renderings(pixels: np.ndarray, rows: np.ndarray, share: float, seen: Seen = as_they_are) -> Samples:
+    """Of what is `seen` of the images in rows (N,) of pack pixels, of the central `share` of its side."""
+    return _samples(pixels, rows, lambda images: measure(seen(images), share), alter, RENDERINGS)
+
+
+def sample_framings(pixels: np.ndarray, rows: np.ndarray, seen: Seen = as_they_are) -> Samples:
+    """Of what is `seen` of the images in rows (N,) of pack pixels."""
+    return _samples(pixels, rows, lambda images: measure_framing(seen(images)), reframe, FRAMINGS)
 
 
 def _samples(

@@ -43,8 +43,8 @@ class Uncertainty:
     """What was fitted, by schema name: the temperature of class probabilities, the intervals of everything else.
 
     All of it holds for predictions averaged over `views` views, and no other number of them. `rendering` is of the
-    statistics of the central `share` of the side of pack pixels, `framing` of all of them; models calibrated by earlier
-    versions lack one or both. `expected` is the expected RMSE, of trees with enough labels.
+    statistics of the central `share` of the side of the pixels that are seen, `framing` of all of them; models
+    calibrated by earlier versions lack one or both. `expected` is the expected RMSE, of trees with enough labels.
     """
 
     views: int
@@ -57,7 +57,7 @@ class Uncertainty:
     expected: Mapping[str, ExpectedError] = field(default_factory=dict)
 
     def measurements(self, features: np.ndarray, pixels: np.ndarray) -> Measurements:
-        """Measure N images, of features (N, F) and pack pixels (N, H, W, C)."""
+        """Measure N images, of features (N, F) and the pixels (N, H, W, C) uint8 that the model could see."""
         rendering = None if self.rendering is None else measure(pixels, self.share)
         return Measurements(
             features.astype(np.float64), rendering, None if self.framing is None else measure_framing(pixels)
