@@ -99,7 +99,7 @@ def print_renderings(model: str, table: pd.DataFrame) -> None:
     for name in RENDERINGS:
         pixels = np.stack([decode(rendered(name, frame), network.spec.geometry)[0] for frame in frames])
         seen = network.infer(torch.from_numpy(pixels), known.views)
-        sure = confidence(seen, pixels, known, schemas)
+        sure = confidence(seen, network.seen(torch.from_numpy(pixels), seen.places), known, schemas)
         squared = ((seen.answers["gz-challenge"].numpy() - table[columns].to_numpy()) ** 2).mean(axis=1)
         flags = known.mahalanobis.distance(seen.features.numpy()), sure.ood_score
         rows.append((name, squared, sure.expected_rmse["gz-challenge"] ** 2, flags))

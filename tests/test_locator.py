@@ -266,16 +266,21 @@ def test_a_pack_is_brought_to_the_size_that_is_asked_for(
     coarse, spec = packs["coarse"], load_uncalibrated("default").spec
     with caplog.at_level(logging.WARNING):
         brought = PackSource(coarse, spec.geometry, located=True)
-    assert "have 100 pixels a side, those the model was trained on 212" in caplog.text
+    assert "100 pixels a side; those that the model was trained on would have 212" in caplog.text
+    caplog.clear()
+    PackSource(packs["middle"], spec.geometry, located=True)  # 120 pixels of three quarters: 160 of the whole
+    assert not caplog.text
     assert brought.pack.pixels[3].shape == (212, 212, 3) and len(brought.pack.pixels) == 120
     assert np.array_equal(brought.pack.pixels[[3, 5]][0], brought.pack.pixels[3])
     decoded = next(iter(brought.decoded(3))).pixels
     assert decoded is not None and np.array_equal(decoded, brought.pack.pixels[3])
     same = PackSource(packs["whole"], spec.geometry, located=True).pack
     assert same is packs["whole"]
+    with pytest.raises(TypeError, match="rows alone"):
+        brought.pack.pixels[0:2, ::2]
     with pytest.raises(PackError, match="pack again with --field 1 --size 212"):
         PackSource(coarse, spec.geometry)
-    with pytest.raises(PackError, match="geometry"):
+    with pytest.raises(PackError, match="--channels 1"):
         PackSource(coarse, replace(spec.geometry, channels=1), located=True)
 
 
@@ -283,7 +288,8 @@ def test_all_that_takes_a_pack_takes_it(packs: dict[str, Pack], tmp_path: Path) 
     pack, copy = packs["middle"].path, tmp_path / "copy"
     shutil.copytree(model_folder("default"), copy)
     calibrate(copy, pack, split="all", tta=1, overwrite=True)
-    assert load_model(copy).uncertainty is not None
+    known = load_model(copy).uncertainty
+    assert known is not None and known.views == 1
     assert len(evaluate_model(copy, pack, split="all", n_bootstrap=20).predictions) == 120
     measure_robustness(copy, pack, tmp_path / "steady", split="all", limit=8)
     adapted = load_model(adapt(copy, pack, tmp_path / "adapted", split="all", tta=1))

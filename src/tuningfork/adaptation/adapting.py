@@ -71,7 +71,7 @@ def adapt(
     model : str or path
         A model folder, or the name of a bundled model; a single network.
     pack : str or path
-        Galaxies packed at the model's geometry, some of them with labels.
+        Galaxies, packed at the geometry of a model that does not look for them, some of them with labels.
     out : str or path
         The model folder to write.
     split : {'all', 'train', 'val', 'test'}

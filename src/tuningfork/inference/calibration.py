@@ -155,12 +155,15 @@ def flag_of(
     """
     share = network.spec.trained.looked
     some = np.linspace(0, len(rows) - 1, min(len(rows), ENOUGH)).astype(int)
+    device = use_torch(network)
 
     def seen(images: np.ndarray) -> np.ndarray:
-        return network.seen(torch.from_numpy(images))
+        return network.seen(torch.from_numpy(images).to(device))
 
     renderings = sample_renderings(pack.pixels, rows[some], share, seen)
-    return (*fit_flag(features[some], renderings, sample_framings(pack.pixels, rows[some], seen)), share)
+    framings = sample_framings(pack.pixels, rows[some], seen)
+    leave_device(network)
+    return (*fit_flag(features[some], renderings, framings), share)
 
 
 def _outputs(network: Model, pack: Pack, rows: np.ndarray, views: int) -> tuple[np.ndarray, dict[str, torch.Tensor]]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from tuningfork.errors import ModelError
 from tuningfork.images import Geometry
@@ -53,6 +52,10 @@ class Places:
     def first(self, n: int) -> Places:
         """Of the first `n` squares."""
         return Places(self.width[:n], self.x[:n], self.y[:n])
+
+    def split(self, n: int) -> list[Places]:
+        """Of `n` squares at a time."""
+        return [Places(*part) for part in zip(self.width.split(n), self.x.split(n), self.y.split(n), strict=True)]
 
 
 class Locator(nn.Module):
@@ -101,9 +104,13 @@ class Locator(nn.Module):
 
 def _small(pixels: torch.Tensor, geometry: Geometry) -> torch.Tensor:
     """Whole squares (N, H, W, C) uint8 as (N, C, SIDE, SIDE) in 0 to 1: means over areas, where they are larger."""
-    if geometry.size <= SIDE:
+    size = geometry.size
+    if size <= SIDE:
         return crop(pixels, View(geometry.field, SIDE), geometry)
-    return functional.adaptive_avg_pool2d(pixels.permute(0, 3, 1, 2).float().mul_(1 / 255), SIDE)
+    start, pixel = torch.arange(SIDE)[:, None] * (size / SIDE), torch.arange(size)
+    inside = torch.minimum(start + size / SIDE, pixel + 1) - torch.maximum(start, pixel)
+    share = (inside.clamp(min=0) * (SIDE / size)).to(pixels.device)  # (SIDE, size), of each pixel in each of ours
+    return share @ pixels.permute(0, 3, 1, 2).float().mul_(1 / 255) @ share.T
 
 
 def _turned_back(found: torch.Tensor, view: int) -> torch.Tensor:

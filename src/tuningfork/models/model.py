@@ -320,9 +320,11 @@ class GalaxyModel(Model):
         if places is None:
             return pixels.cpu().numpy()
         view = View(self.spec.view.field, round(self.spec.view.field / geometry.field * geometry.size))
-        images = warp(pixels, places.warps(view, geometry), view, geometry, beyond="sky")
-        eight_bit = images.mul_(255).round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
-        return eight_bit.contiguous().cpu().numpy()
+        found = []
+        for part, each in zip(pixels.split(self.at_once), places.split(self.at_once), strict=True):
+            images = warp(part, each.warps(view, geometry), view, geometry, beyond="sky")
+            found.append(images.mul_(255).round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu())
+        return torch.cat(found).contiguous().numpy()
 
     def images(self, pixels: torch.Tensor, views: int = 1, places: Places | None = None) -> Iterator[torch.Tensor]:
         """Images (N, C, size, size) of pack pixels, from each side that differs to the encoder."""

@@ -27,6 +27,8 @@ class Resized:
         return len(self.pixels)
 
     def __getitem__(self, rows: Any) -> np.ndarray:
+        if isinstance(rows, tuple):
+            raise TypeError("rows alone can be chosen of resized pixels")
         chosen = self.pixels[rows]
         if chosen.ndim == self.pixels.ndim - 1:
             return resized(chosen, self.size)

@@ -148,14 +148,13 @@ class PackSource:
     def __init__(
         self, pack: Pack, geometry: Geometry, rows: np.ndarray | None = None, *, located: bool = False
     ) -> None:
-        fits = pack.geometry.channels == geometry.channels if located else pack.geometry == geometry
-        if not fits:
+        if pack.geometry.channels != geometry.channels or not (located or pack.geometry == geometry):
             raise PackError(
                 f"{pack.path} has geometry {pack.geometry.as_dict()}, the model "
                 f"was trained on {geometry.as_dict()}; "
-                f"pack again with --field {geometry.field:g} --size {geometry.size}"
+                f"pack again with --field {geometry.field:g} --size {geometry.size} --channels {geometry.channels}"
             )
-        self.pack = _at_size(pack, geometry) if pack.geometry != geometry else pack
+        self.pack = _resized_pack(pack, geometry) if pack.geometry != geometry else pack
         self.rows = np.arange(len(pack.pixels)) if rows is None else rows
         self.n = len(self.rows)
 
@@ -233,15 +232,16 @@ class PackPart:
             yield Decoded(identity, location, resized(pixels[row], self.size))
 
 
-def _at_size(pack: Pack, geometry: Geometry) -> Pack:
-    """The pack with squares of that geometry, whatever they show."""
-    if 2 * pack.geometry.size < geometry.size:
+def _resized_pack(pack: Pack, geometry: Geometry) -> Pack:
+    """The pack with squares of that geometry, whatever part of a frame they show."""
+    enough = round(geometry.size * pack.geometry.field / geometry.field)
+    if 2 * pack.geometry.size < enough:
         log.warning(
-            "the squares of %s have %d pixels a side, those the model was trained on %d: galaxies in them are blurred; "
-            "pack again with --size %d",
+            "the squares of %s have %d pixels a side; those that the model was trained on would have %d: galaxies are "
+            "blurred; pack again with --size %d",
             pack.path,
             pack.geometry.size,
-            geometry.size,
-            geometry.size,
+            enough,
+            enough,
         )
     return replace(pack, pixels=cast(np.ndarray, Resized(pack.pixels, geometry.size)), geometry=geometry)
