@@ -12,6 +12,8 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -148,6 +150,19 @@ def test_the_style_is_one_file_and_leaves_the_users_alone(tmp_path: Path) -> Non
     assert save(drawn, tmp_path / "x.png", "svg") == ["x.png", "x.svg"]
     assert dict(mpl.rcParams) == before
     assert STYLE.suffix == ".mplstyle"
+
+
+@given(st.lists(st.text("abcmwW_:,", min_size=1, max_size=60), min_size=1, max_size=12).map(" ".join))
+@settings(max_examples=25, deadline=None)
+def test_a_title_of_any_length_is_all_in_the_figure(title: str) -> None:
+    with styled():
+        drawn = figure(title, DOUBLE, 4)
+    text = drawn._suptitle
+    assert text is not None
+    drawn.draw_without_rendering()
+    box = text.get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= drawn.bbox.width
+    assert text.get_text().replace("\n", "").replace(" ", "") == title.replace(" ", "")
 
 
 def test_colours_differ_for_the_colour_blind_and_in_grey() -> None:

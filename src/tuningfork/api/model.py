@@ -446,7 +446,7 @@ class TrainedModel:
         Parameters
         ----------
         data : Pack or path
-            50 galaxies at the least, 20 of them with labels; packed at the geometry of a model that does not look for them.
+            50 galaxies at the least, 20 of them with labels, at the geometry of a model that does not look for them.
         out : str or path, optional
             The model folder to write; a temporary one by default.
         split : {'all', 'train', 'val', 'test'}

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import matplotlib as mpl
@@ -35,6 +36,7 @@ SHADES = LinearSegmentedColormap.from_list("tuningfork", ["#f4f8fb", "#9ecae1", 
 DENSITY = LinearSegmentedColormap.from_list("tuningfork-density", ["#b5d3e7", BLUE, "#06304d"])
 SINGLE, DOUBLE = 3.5, 7.1  # inches: a journal's column, and its page
 LETTER = 0.062  # inches, of a label
+TITLE = 0.97  # of the width, for a line of a title
 FORMATS = ("png", "pdf", "svg")
 STYLE = Path(__file__).with_name("tuningfork.mplstyle")
 # No date and no version, so that the same figure gives the same bytes.
@@ -67,10 +69,14 @@ def png(drawn: Figure) -> bytes:
 
 
 def figure(title: str, width: float, height: float) -> Figure:
-    """An empty figure with its title, `width` x `height` inches."""
+    """An empty figure with its title, in as many lines as it needs; `width` x `height` inches."""
     drawn = Drawing(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(drawn)
-    drawn.suptitle(title, x=0.01, ha="left", parse_math=False)
+    text = drawn.suptitle(title, x=0.01, ha="left", parse_math=False)
+    letters = len(title)
+    while letters > 1 and text.get_window_extent().width > TITLE * drawn.bbox.width:
+        letters = int(0.95 * letters)
+        text.set_text("\n".join(wrap(title, letters)))
     return drawn
 
 
