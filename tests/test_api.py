@@ -64,7 +64,8 @@ def test_every_form_of_the_same_images_has_the_same_answers(model: tf.TrainedMod
     for name, images in forms.items():
         found = model.predict(images, tta=1)
         np.testing.assert_array_equal(found[ANSWER], expected[ANSWER], err_msg=name)
-    np.testing.assert_array_equal(model.predict(arrays[2], tta=1)[ANSWER], expected[ANSWER][2:3])
+    alone = model.predict(arrays[2], tta=1)[ANSWER]  # another number of images: sums in another order
+    np.testing.assert_allclose(alone, expected[ANSWER][2:3], atol=1e-6)
 
 
 def test_images_of_any_size_are_brought_to_the_geometry(model: tf.TrainedModel, pictures: list[Path]) -> None:

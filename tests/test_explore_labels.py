@@ -518,12 +518,12 @@ def test_from_an_embedding_to_a_better_model(folder: Path, truth: dict[str, str]
     assert "label some more" in client.post("/api/learn", json={}).json()["error"]
     assert client.get("/api/learn").json() is None
 
-    first = label_all(client, truth, 15, "diversity")
-    assert sum(each["validation"] for each in first) == 3
+    first = label_all(client, truth, 25, "diversity")
+    assert sum(each["validation"] for each in first) == 5
     learned = posted(client, "learn")
     assert learned["columns"] == ["learned_shapes_round", "learned_shapes_long"]
-    assert learned["n"] == 12
-    assert learned["validation"]["n"] == 3
+    assert learned["n"] == 20
+    assert learned["validation"]["n"] == 5
     for order in ("uncertainty", "ood", "random"):
         again = label_all(client, truth, 20, order)
         assert not {each["row"] for each in first} & {each["row"] for each in again}
@@ -531,8 +531,8 @@ def test_from_an_embedding_to_a_better_model(folder: Path, truth: dict[str, str]
     learned = posted(client, "learn")
     assert client.get("/api/learn").json() == learned
     setup = client.get("/api/labels/setup").json()
-    assert setup["counts"]["labels"] == 75
-    assert setup["counts"]["validation"] == learned["validation"]["n"] == 15
+    assert setup["counts"]["labels"] == 85
+    assert setup["counts"]["validation"] == learned["validation"]["n"] == 17
     assert setup["answers"][1] == {"key": "2", "name": "long", "title": "long"}
     assert learned["validation"]["accuracy"] > 0.8
 
@@ -557,11 +557,11 @@ def test_from_an_embedding_to_a_better_model(folder: Path, truth: dict[str, str]
     assert np.mean(right) > 0.9
 
     manifest = read_manifest(folder / "shapes-model")
-    assert manifest["data"]["n"] == {"train": 60, "val": 15}
+    assert manifest["data"]["n"] == {"train": 68, "val": 17}
     assert manifest["data"]["start"] == read_manifest("default")["sha256"]
     card = (folder / "shapes-model" / "card.md").read_text()
     assert manifest["data"]["labels"]["sha256"] in card
-    assert "60 labels" in card
+    assert "68 labels" in card
     command("report", folder / "shapes-model", "--out", folder / "report.html")
     command("ensemble", folder / "shapes-model", folder / "shapes-model", folder / "pair")
 
