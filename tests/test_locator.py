@@ -176,7 +176,7 @@ def test_what_lies_beyond_the_frame_is_sky_and_said() -> None:
     (said,) = place_notes(found, spec)
     assert said == "a part of what the model sees lies beyond the frame, and was taken for empty sky"
     (said,) = place_notes(Places(2.9 * each, 0 * each, 0 * each), spec)
-    assert said == "the frame was found to be 2.9 times as wide as usual; 0.5 to 2 were tried"
+    assert said == "the frame was found to be 2.9 times as wide as usual; only 0.5 to 2 was measured"
     assert place_notes(Places(0.5 * each, 0 * each, 0 * each), spec) == [None]
 
 
@@ -266,7 +266,7 @@ def test_a_pack_is_brought_to_the_size_that_is_asked_for(
     coarse, spec = packs["coarse"], load_uncalibrated("default").spec
     with caplog.at_level(logging.WARNING):
         brought = PackSource(coarse, spec.geometry, located=True)
-    assert "100 pixels a side; those that the model was trained on would have 212" in caplog.text
+    assert "coarse: packed at 100 pixels a side, where the model was trained on 212" in caplog.text
     caplog.clear()
     PackSource(packs["middle"], spec.geometry, located=True)  # 120 pixels of three quarters: 160 of the whole
     assert not caplog.text
@@ -274,6 +274,7 @@ def test_a_pack_is_brought_to_the_size_that_is_asked_for(
     assert np.array_equal(brought.pack.pixels[[3, 5]][0], brought.pack.pixels[3])
     decoded = next(iter(brought.decoded(3))).pixels
     assert decoded is not None and np.array_equal(decoded, brought.pack.pixels[3])
+    assert all("pack again with --size 212" in (image.note or "") for image in brought.decoded(118))
     same = PackSource(packs["whole"], spec.geometry, located=True).pack
     assert same is packs["whole"]
     with pytest.raises(TypeError, match="rows alone"):

@@ -25,7 +25,7 @@ def place_notes(places: Places, spec: ModelSpec) -> list[str | None]:
 
 
 def _note(width: float, odd: bool, cut: bool) -> str | None:
-    said = [f"the frame was found to be {width:.2g} times as wide as usual; 0.5 to 2 were tried"] if odd else []
+    said = [f"the frame was found to be {width:.2g} times as wide as usual; only 0.5 to 2 was measured"] if odd else []
     if cut:
         said.append("a part of what the model sees lies beyond the frame, and was taken for empty sky")
     return "; ".join(said) or None

@@ -99,7 +99,7 @@ class Locator(nn.Module):
             raise ModelError("where some galaxies are is no finite number: the weights are broken; get the model again")
         narrow, x, y = found.unbind(dim=1)
         width = torch.exp(-narrow.clamp(-math.log(WIDEST), math.log(WIDEST)))
-        return Places(width, x.clamp(-FARTHEST, FARTHEST), y.clamp(-FARTHEST, FARTHEST))
+        return Places(width, *(apart.clamp(-FARTHEST, FARTHEST) + 0.0 for apart in (x, y)))  # and no -0
 
 
 def _small(pixels: torch.Tensor, geometry: Geometry) -> torch.Tensor:

@@ -154,6 +154,9 @@ class PackSource:
                 f"was trained on {geometry.as_dict()}; "
                 f"pack again with --field {geometry.field:g} --size {geometry.size} --channels {geometry.channels}"
             )
+        self.note = _coarse(pack, geometry)
+        if self.note:
+            log.warning("%s: %s", pack.path, self.note)
         self.pack = _resized_pack(pack, geometry) if pack.geometry != geometry else pack
         self.rows = np.arange(len(pack.pixels)) if rows is None else rows
         self.n = len(self.rows)
@@ -200,7 +203,7 @@ class PackSource:
         names = self.pack.catalog.iloc[rows]
         locations = names["file_loc"] if "file_loc" in names else [""] * len(rows)
         pixels, size = self.pack.path.absolute() / "pixels.npy", self.pack.geometry.size
-        return PackPart(pixels, size, rows, list(names["id_str"]), list(locations))
+        return PackPart(pixels, size, rows, list(names["id_str"]), list(locations), self.note)
 
     def decoded(self, start: int = 0) -> Generator[Decoded, None, None]:
         """The images from the `start`-th on."""
@@ -211,7 +214,7 @@ class PackSource:
 class PackPart:
     """Some rows of a pack by number, and the names of their galaxies: its pixels are opened where they are read.
 
-    They are brought to `size` pixels a side.
+    They are brought to `size` pixels a side. `note` is said of each.
     """
 
     pixels: Path
@@ -219,6 +222,7 @@ class PackPart:
     rows: np.ndarray
     ids: list[str]
     locations: list[str]
+    note: str | None = None
 
     @property
     def n(self) -> int:
@@ -229,19 +233,20 @@ class PackPart:
         """All of them."""
         pixels = np.load(self.pixels, mmap_mode="r")
         for row, identity, location in zip(self.rows, self.ids, self.locations, strict=True):
-            yield Decoded(identity, location, resized(pixels[row], self.size))
+            yield Decoded(identity, location, resized(pixels[row], self.size), note=self.note)
+
+
+def _coarse(pack: Pack, geometry: Geometry) -> str | None:
+    """What is to be said where a pack shows less than half as many details as that geometry."""
+    enough = round(geometry.size * pack.geometry.field / geometry.field)
+    if 2 * pack.geometry.size >= enough:
+        return None
+    return (
+        f"packed at {pack.geometry.size} pixels a side, where the model was trained on {enough}: galaxies are blurred; "
+        f"pack again with --size {enough}"
+    )
 
 
 def _resized_pack(pack: Pack, geometry: Geometry) -> Pack:
     """The pack with squares of that geometry, whatever part of a frame they show."""
-    enough = round(geometry.size * pack.geometry.field / geometry.field)
-    if 2 * pack.geometry.size < enough:
-        log.warning(
-            "the squares of %s have %d pixels a side; those that the model was trained on would have %d: galaxies are "
-            "blurred; pack again with --size %d",
-            pack.path,
-            pack.geometry.size,
-            enough,
-            enough,
-        )
     return replace(pack, pixels=cast(np.ndarray, Resized(pack.pixels, geometry.size)), geometry=geometry)
