@@ -26,9 +26,9 @@ def main() -> None:
             if values.is_floating_point():
                 values.copy_(torch.stack([each[name] for each in weights]).mean(dim=0))
     options.out.mkdir(parents=True)
-    told = read_manifest(options.models[0])
+    manifest = read_manifest(options.models[0])
     left_out = {*made.spec.as_dict(), "calibration", "sha256"}
-    save_model(made, options.out, {key: value for key, value in told.items() if key not in left_out})
+    save_model(made, options.out, {key: value for key, value in manifest.items() if key not in left_out})
 
 
 if __name__ == "__main__":

@@ -518,13 +518,13 @@ def test_from_an_embedding_to_a_better_model(folder: Path, truth: dict[str, str]
     assert "label some more" in client.post("/api/learn", json={}).json()["error"]
     assert client.get("/api/learn").json() is None
 
-    first = label_all(client, truth, 25, "diversity")
+    first = label_all(client, truth, 25, "random")
     assert sum(each["validation"] for each in first) == 5
     learned = posted(client, "learn")
     assert learned["columns"] == ["learned_shapes_round", "learned_shapes_long"]
     assert learned["n"] == 20
     assert learned["validation"]["n"] == 5
-    for order in ("uncertainty", "ood", "random"):
+    for order in ("uncertainty", "ood", "diversity"):
         again = label_all(client, truth, 20, order)
         assert not {each["row"] for each in first} & {each["row"] for each in again}
         first += again
@@ -730,7 +730,7 @@ def test_thumbs_re_rank_what_is_unusual(folder: Path, galaxies: Path) -> None:
     names = dict(read_table(galaxies)[["id_str", "five_class"]].to_numpy())
     before = [(each["row"], names[each["id"]]) for each in posted(client, "rows", ranked)["rows"]]
     first = [name for _, name in before[:40]]
-    liked = min({*first}, key=first.count)
+    liked = min((name for name in {*first} if first.count(name) >= 4), key=first.count)
     voted = [pair for pair in before[:40] if pair[1] == liked][:4] + [pair for pair in before if pair[1] != liked][:8]
     for number, (row, name) in enumerate(voted, start=1):
         assert posted(client, "anomaly", {"row": row, "up": name == liked})["n"] == number
