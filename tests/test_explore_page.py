@@ -701,7 +701,7 @@ def test_dark_colours_follow_the_system_and_the_switch(browser, server: Server) 
 
 def test_what_goes_wrong_is_said_where_it_is_looked_for(visit: Visit, server: Server, folder: Path) -> None:
     page = visit.open(server, "selection=of-another-day")
-    page.get_by_text("The galaxies can't be listed.").wait_for()
+    page.get_by_text("The galaxies can't be listed.").wait_for(timeout=120_000)
     page.get_by_role("button", name="Clear the filter").click()
     kept(page, 120)
     page.route("**/image/**", lambda route: route.fulfill(status=404, json={"error": "gone"}))
