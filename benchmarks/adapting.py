@@ -1,7 +1,7 @@
 """What `tuningfork adapt` brings by a hundred labels where images are unlike those that a model was trained on.
 
     python benchmarks/adapting.py                         the bundled model, galaxies of val
-    python benchmarks/adapting.py --model accurate --labels 50 --seed 1
+    python benchmarks/adapting.py --model mine --labels 50 --seed 1
     python benchmarks/adapting.py --classes               the five classes, by 50 to 1,000 labels
 
 For each kind of image: the galaxies of the true mix (`complete_high`) with all fractions are put into that form, a
